@@ -1,0 +1,1 @@
+"""Where alerts go: notifiers and storage, behind one protocol and one runner."""

@@ -1,0 +1,1 @@
+"""The record contracts: Avro schemas, examples and topics as data."""

@@ -1,0 +1,1 @@
+"""Tocsin: exact, replayable alerting on Kafka. Start reading at ``streams/pipeline.py``."""

@@ -1,0 +1,1 @@
+"""State of one partition: plain values in memory, one changelog record per dirty key, one ``__position``."""

@@ -1,0 +1,62 @@
+"""The contract between the runtime (or a replay) and the state of one partition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import msgspec
+
+from streams.model import Batch, Control, Output
+
+#: The changelog key of the position record. Every other key is canonical JSON of a list.
+POSITION = b"__position"
+
+
+class Position(msgspec.Struct, kw_only=True):
+    """Where the partition stands; the value of its ``__position`` record.
+
+    ``committed`` is the offset to begin reading at after a restart and always equals the group's committed
+    offset. ``next`` is the first offset not yet stepped: the same, but for a rekeyed partition, which begins
+    again at its oldest buffered event and only buffers what lies below ``next``.
+    """
+
+    committed: int
+    next: int
+    now: int = 0  #: the last ``now`` used; never goes back
+    ruleset: str = ""
+    control: int = 0  #: control position in force; never goes back
+    partitions: int = 0  #: partition count of the source when the state was made
+    stage: dict[str, Any] = {}  #: what else the stage must know: watermarks, publication times
+
+
+class PartitionState(Protocol):
+    """All a stage remembers about one partition. Nothing in it reads a clock or knows Kafka.
+
+    Life: ``load`` for every changelog record, ``loaded`` once, then ``step`` and ``tick`` in turn; after each
+    transaction's worth of them the runtime writes ``changes()`` and ``position`` and commits. Where a
+    transaction fails the object is thrown away and loaded anew: it never has to undo.
+    """
+
+    topic: str  #: logical name of the source, e.g. ``audit.events``
+    partition: int
+    position: Position
+
+    def load(self, key: bytes, value: bytes) -> None:
+        """Take one changelog record (never a tombstone, never ``__position``)."""
+
+    def loaded(self) -> None:
+        """Everything has been loaded; derive what is not stored (indexes, timer heaps) from it and ``position``."""
+
+    def step(self, batch: Batch, now: int, control: Control) -> list[Output]:
+        """Process records in offset order; advances ``position`` past them. Records below ``position.next``
+        (only ever given to a rekeyed partition, after a restart) are buffered again, not counted again."""
+
+    def tick(self, now: int, control: Control, *, at_end: bool) -> list[Output]:
+        """The timer pseudo-batch: what is due at ``now``. ``at_end``: the source has been read to its end."""
+
+    def due(self) -> int | None:
+        """When (ms) ``tick`` next has something to do; None while nothing waits."""
+
+    def changes(self) -> Iterable[tuple[bytes, bytes | None]]:
+        """Changelog records of the keys made dirty since the last call (None: a tombstone); forgets them."""

@@ -13,6 +13,7 @@ from streams.model.flow import Batch, Control, Original, Output, Record, Step
 from streams.model.identity import alert_id, content_hash, file_position, position
 from streams.model.notification import Notification, Reason
 from streams.model.severity import SEVERITIES, Severity, severity_rank
+from streams.model.source import Source
 
 __all__ = [
     "SEVERITIES",
@@ -35,6 +36,7 @@ __all__ = [
     "Record",
     "Resolution",
     "Severity",
+    "Source",
     "Status",
     "Step",
     "alert_id",

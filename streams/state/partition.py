@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import msgspec
-
-from streams.model import Batch, Control, Output
 
 #: The changelog key of the position record. Every other key is canonical JSON of a list.
 POSITION = b"__position"
@@ -33,27 +32,23 @@ class Position(msgspec.Struct, kw_only=True):
 class PartitionState(Protocol):
     """All a stage remembers about one partition. Nothing in it reads a clock or knows Kafka.
 
-    Life: ``load`` for every changelog record, ``loaded`` once, then ``step`` and ``tick`` in turn; after each
-    transaction's worth of them the runtime writes ``changes()`` and ``position`` and commits. Where a
-    transaction fails the object is thrown away and loaded anew: it never has to undo.
+    Life: ``load`` for every changelog record, ``loaded`` once, then the functions of ``streams.pipeline`` step it,
+    batch by batch and tick by tick; after each transaction's worth of them the runtime writes ``changes()`` and
+    ``position`` and commits. Where a transaction fails the object is thrown away and loaded anew: it never has
+    to undo.
     """
 
     topic: str  #: logical name of the source, e.g. ``audit.events``
     partition: int
     position: Position
+    counts: Counter[tuple[str, ...]]  #: what happened since the runtime last looked: ("late", rule) -> n
+    stopwatch: Callable[[], int] | None  #: set by the runtime on sampled batches: ns, to time single rules
 
     def load(self, key: bytes, value: bytes) -> None:
         """Take one changelog record (never a tombstone, never ``__position``)."""
 
     def loaded(self) -> None:
         """Everything has been loaded; derive what is not stored (indexes, timer heaps) from it and ``position``."""
-
-    def step(self, batch: Batch, now: int, control: Control) -> list[Output]:
-        """Process records in offset order; advances ``position`` past them. Records below ``position.next``
-        (only ever given to a rekeyed partition, after a restart) are buffered again, not counted again."""
-
-    def tick(self, now: int, control: Control, *, at_end: bool) -> list[Output]:
-        """The timer pseudo-batch: what is due at ``now``. ``at_end``: the source has been read to its end."""
 
     def due(self) -> int | None:
         """When (ms) ``tick`` next has something to do; None while nothing waits."""

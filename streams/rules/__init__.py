@@ -1,0 +1,1 @@
+"""Rules: loading, conditions, and the programs compiled from them."""

@@ -1,0 +1,1 @@
+"""The shell around the pure core: Faust supervises, confluent-kafka moves the records, transactions keep it exact."""

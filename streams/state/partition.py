@@ -45,7 +45,10 @@ class PartitionState(Protocol):
     stopwatch: Callable[[], int] | None  #: set by the runtime on sampled batches: ns, to time single rules
 
     def load(self, key: bytes, value: bytes) -> None:
-        """Take one changelog record (never a tombstone, never ``__position``)."""
+        """Take one changelog record (never ``__position``; a tombstone goes to ``unload``)."""
+
+    def unload(self, key: bytes) -> None:
+        """Take a tombstone: what was loaded under ``key`` is gone."""
 
     def loaded(self) -> None:
         """Everything has been loaded; derive what is not stored (indexes, timer heaps) from it and ``position``."""

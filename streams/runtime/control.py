@@ -1,0 +1,201 @@
+"""Control state as a log: rule sets and policies, in force from the record that brought them.
+
+``ControlLog`` turns records into ``Control`` values, the same for a live worker and for a replay that asks what was in
+force at a position. A record that cannot be used is refused whole: what was in force goes on, visibly.
+"""
+
+from __future__ import annotations
+
+import getpass
+import queue
+import threading
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from streams import telemetry
+from streams.alerts.policy import parse_policy
+from streams.detect.registry import KINDS
+from streams.errors import ClusterError, TocsinError
+from streams.model import Control
+from streams.rules.load import ruleset_from_documents
+from streams.rules.rule import RuleSet
+from streams.runtime.names import Names
+from streams.runtime.points import at
+
+RULESET, POLICY = "ruleset/default", "policy/default"
+
+
+class ControlRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The value of a record on ``control``; its key is ``kind/id``."""
+
+    kind: str
+    id: str
+    document: dict[str, Any]
+    at: int = 0
+    by: str = ""
+
+
+_decoder = msgspec.json.Decoder(ControlRecord)
+EMPTY = Control(position=0, ruleset=RuleSet(rules=()))
+
+
+class ControlLog:
+    """All control states there have been, in order of position. ``refused``: (position, error) of unusable records."""
+
+    def __init__(self) -> None:
+        self.history: list[Control] = [EMPTY]
+        self.refused: list[tuple[int, str]] = []
+
+    @property
+    def current(self) -> Control:
+        return self.history[-1]
+
+    def at(self, position: int) -> Control:
+        """What was in force at ``position``."""
+        return self.history[bisect_right(self.history, position, key=lambda control: control.position) - 1]
+
+    def apply(self, offset: int, key: bytes | None, value: bytes | None) -> Control:
+        """Take the record at ``offset``; the new state has position ``offset + 1``."""
+        now = self.current
+        ruleset, records = now.ruleset, dict(now.records)
+        name = (key or b"").decode("utf-8", "replace")
+        try:
+            if value is None:
+                records.pop(name, None)
+                ruleset = EMPTY.ruleset if name == RULESET else ruleset
+            else:
+                record = _decoder.decode(value)
+                name = f"{record.kind}/{record.id}"
+                if name == RULESET:
+                    ruleset = ruleset_from_documents(record.document["rules"], KINDS)
+                elif name == POLICY:
+                    parse_policy(record.document)
+                records[name] = record.document
+        except (msgspec.MsgspecError, TocsinError, KeyError, TypeError, ValueError) as error:
+            self.refused.append((offset + 1, f"{name}: {error}"))
+            ruleset, records = now.ruleset, now.records
+        # The rule set's document would be carried twice.
+        records = {name: document for name, document in records.items() if name != RULESET}
+        self.history.append(Control(position=offset + 1, ruleset=ruleset, records=records))
+        return self.current
+
+
+class ControlReader:
+    """Follows the control topic on a thread of its own. ``current`` is always a whole, usable state."""
+
+    def __init__(self, options: Mapping[str, Any], names: Names) -> None:
+        self._options = {
+            **options,
+            "group.id": f"{names.prefix}{names.app}-control",  # never joined: assigned by hand
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 100,
+            "auto.offset.reset": "error",
+        }
+        self._topic = names.topic("control")
+        self._log = ControlLog()
+        self.current: Control = EMPTY
+        self._ready = threading.Event()
+        self._stopping = threading.Event()
+        self.failed: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+
+    def start(self, timeout: float = 30.0) -> None:
+        """Returns when the topic has been read to its end."""
+        self._thread.start()
+        if not self._ready.wait(timeout):
+            raise ClusterError(f"could not read {self._topic} to its end in {timeout:.0f} s")
+        if self.failed is not None:
+            raise ClusterError(f"cannot read {self._topic}: {self.failed}", "run `tocsin topics create`")
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(5)
+
+    def wait_for(self, condition: Callable[[Control], bool], timeout: float = 10.0) -> Control:
+        end = time.monotonic() + timeout
+        while not condition(self.current):
+            if time.monotonic() > end:
+                raise ClusterError(f"{self._topic} did not show the expected record in {timeout:.0f} s")
+            time.sleep(0.01)
+        return self.current
+
+    def _run(self) -> None:
+        try:
+            self._follow()
+        except BaseException as error:  # reported by start(), and by health while running
+            self.failed = error
+            telemetry.log.error("control reader failed", error=str(error))
+            self._ready.set()
+
+    def _follow(self) -> None:
+        consumer = Consumer(self._options)
+        try:
+            tp = TopicPartition(self._topic, 0, OFFSET_BEGINNING)
+            high = consumer.get_watermark_offsets(tp, 10)[1]
+            consumer.assign([tp])
+            while not self._stopping.is_set():
+                for message in consumer.consume(500, 0.1):
+                    error = message.error()
+                    if error is None:
+                        self._take(message.offset(), message.key(), message.value())
+                    elif error.code() == KafkaError._PARTITION_EOF:
+                        if message.offset() >= high:
+                            self._ready.set()
+                    elif not error.retriable() and error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT):
+                        raise KafkaException(error)
+        finally:
+            consumer.close()
+
+    def _take(self, offset: int, key: bytes | None, value: bytes | None) -> None:
+        before = len(self._log.refused)
+        self.current = self._log.apply(offset, key, value)
+        telemetry.CONTROL_POSITION.set(self.current.position)
+        at("control", position=self.current.position)
+        for position, error in self._log.refused[before:]:
+            kind = error.split("/", 1)[0]
+            telemetry.CONTROL_REFUSED.labels(kind).inc()
+            telemetry.log.error("control record refused; what was in force goes on", position=position, error=error)
+
+
+def publish(options: Mapping[str, Any], names: Names, records: list[ControlRecord]) -> int:
+    """Append records to the control topic; returns the position after the last one."""
+    done: queue.SimpleQueue[tuple[KafkaError | None, int]] = queue.SimpleQueue()
+    producer = Producer({**options, "enable.idempotence": True, "partitioner": "murmur2_random"})
+    for record in records:
+        producer.produce(
+            names.topic("control"), msgspec.json.encode(record), f"{record.kind}/{record.id}".encode(), partition=0,
+            on_delivery=lambda error, message: done.put((error, message.offset() or 0)),
+        )  # fmt: skip
+    left = producer.flush(15)
+    position = 0
+    while not done.empty():
+        error, offset = done.get()
+        if error is not None:
+            raise ClusterError(f"could not write to {names.topic('control')}: {error.str()}", "run `tocsin topics check`")
+        position = max(position, offset + 1)
+    if left or not position:
+        raise ClusterError(f"could not write to {names.topic('control')} in 15 s")
+    return position
+
+
+def _record(name: str, document: dict[str, Any]) -> ControlRecord:
+    kind, _, identity = name.partition("/")
+    return ControlRecord(kind=kind, id=identity, document=document, at=time.time_ns() // 1_000_000, by=getpass.getuser())
+
+
+def ruleset_record(ruleset: RuleSet) -> ControlRecord:
+    """The record that brings a rule set into force."""
+    return _record(RULESET, {"version": ruleset.version, "rules": [rule.document for rule in ruleset.rules]})
+
+
+def policy_record(document: dict[str, Any]) -> ControlRecord:
+    """The record that brings an alert policy into force."""
+    parse_policy(document)
+    return _record(POLICY, document)

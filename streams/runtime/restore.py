@@ -1,0 +1,123 @@
+"""Bringing partitions back: committed offset, then the changelog up to what was committed, then compare.
+
+Runs on a thread of its own; the source thread polls on meanwhile, so that the group keeps its member.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from queue import SimpleQueue
+from typing import Any
+
+import msgspec
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
+
+from streams import telemetry
+from streams.errors import StateMismatch
+from streams.runtime.names import Names
+from streams.runtime.points import at
+from streams.runtime.stage import Part
+from streams.state.partition import POSITION, Position
+
+_position = msgspec.json.Decoder(Position)
+Done = SimpleQueue[Part | BaseException]
+
+
+def start(parts: list[Part], options: Mapping[str, Any], names: Names, group: str, done: Done) -> None:
+    """Restore ``parts`` in the background; each one arrives in ``done`` when it is whole, or the error does."""
+    threading.Thread(target=_guarded, args=(parts, options, names, group, done), name="restore", daemon=True).start()
+
+
+def _guarded(parts: list[Part], options: Mapping[str, Any], names: Names, group: str, done: Done) -> None:
+    base = {**options, "group.id": group, "enable.auto.commit": False}  # only asks for offsets, never subscribes
+    fast = {"enable.partition.eof": True, "fetch.wait.max.ms": 20, "fetch.queue.backoff.ms": 5}
+    stable = Consumer({**base, **fast, "isolation.level": "read_committed"})
+    ends = Consumer({**base, "isolation.level": "read_uncommitted"})
+    try:
+        _restore(parts, stable, ends, names, done)
+    except BaseException as error:  # the source thread decides what it means
+        done.put(error)
+    finally:
+        stable.close()
+        ends.close()
+
+
+def _restore(parts: list[Part], stable: Consumer, ends: Consumer, names: Names, done: Done) -> None:
+    at("committing?")
+    committed = _committed(parts, stable)
+    # Only now: what a transaction wrote that committed() waited for lies below this watermark. And from a
+    # read_uncommitted handle: a read_committed one answers with the last stable offset, and we would stop early.
+    wanted: dict[tuple[str, int], tuple[Part, int]] = {}
+    for part in parts:
+        changelog = names.changelog(part.input.table)
+        high = ends.get_watermark_offsets(TopicPartition(changelog, part.number), 10)[1]
+        wanted[changelog, part.number] = part, high
+    at("restoring", parts=[str(part) for part in parts])
+    for topic in {topic for topic, _ in wanted}:
+        stable.list_topics(topic, 10)  # or the assignment waits a second for metadata
+    stable.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for topic, number in wanted])
+    seen: dict[tuple[str, int], bool] = {}
+    keys, reported = 0, time.monotonic()
+    while wanted:
+        for message in stable.consume(5000, 0.01):
+            name = message.topic(), message.partition()
+            if (entry := wanted.get(name)) is None:
+                continue
+            part, high = entry
+            error = message.error()
+            if error is None:
+                keys += 1
+                if message.key() == POSITION:
+                    part.state.position = _position.decode(message.value())
+                    seen[name] = True
+                elif message.value() is None:
+                    part.state.unload(message.key())
+                else:
+                    part.state.load(message.key(), message.value())
+            elif error.code() == KafkaError._PARTITION_EOF:
+                # Below `high` it is only the last stable offset: a transaction is open, another EOF follows.
+                if message.offset() >= high:
+                    del wanted[name]
+                    _compare(part, committed[part.name], seen.get(name, False), ends)
+                    part.state.loaded()
+                    done.put(part)
+            elif not error.retriable() and error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT):
+                raise KafkaException(error)
+        if time.monotonic() - reported > 2:
+            reported = time.monotonic()
+            telemetry.log.info("restoring", records=keys, partitions_left=len(wanted))
+
+
+def _committed(parts: list[Part], stable: Consumer) -> dict[tuple[str, int], int]:
+    """The committed offset of each part; on a read_committed handle it waits out transactions that hold positions."""
+    found: dict[tuple[str, int], int] = {}
+    while left := [TopicPartition(part.topic, part.number) for part in parts if part.name not in found]:
+        try:
+            for tp in stable.committed(left, 5):
+                if tp.error is None:
+                    found[tp.topic, tp.partition] = tp.offset
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code not in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT) and not error.args[0].retriable():
+                raise
+            telemetry.log.info("waiting for a transaction that holds positions", error=error.args[0].str())
+    return found
+
+
+def _compare(part: Part, committed: int, seen: bool, ends: Consumer) -> None:
+    """``__position`` must say what the group says; the same check finds resets, expiry and recreated topics."""
+    position = part.state.position
+    if not seen and committed == OFFSET_INVALID:  # first seen: nothing committed, and no position ever written
+        low = ends.get_watermark_offsets(TopicPartition(part.topic, part.number), 10)[0]
+        part.state.position = Position(committed=low, next=low)
+        return
+    if not seen or position.committed != committed:
+        says = f"__position says {position.committed}" if seen else "there is no __position"
+        theirs = "no offset is committed" if committed == OFFSET_INVALID else f"the group's committed offset is {committed}"
+        raise StateMismatch(
+            f"{part}: {theirs}, but {says}",
+            "somebody moved the group's offsets, or they expired, or a topic was recreated: restore the group's offset "
+            "to the value of __position, or reset changelog and group together (see docs/operations.md)",
+        )

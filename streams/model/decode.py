@@ -1,0 +1,67 @@
+"""The full decode of an event: one reading of JSON for the plain interpreter, the mappings and what fires.
+
+A payload is refused for the same reasons wherever and whenever it is read, whatever the reader needs of it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+#: Objects and arrays inside each other. Below what any call stack of ours leaves, so that a live worker and a replay
+#: refuse the same payloads. No payload of ``UNCHECKED`` bytes or less can close more than this.
+MAX_DEPTH = 256
+UNCHECKED = 2 * MAX_DEPTH
+
+INT_MIN, INT_MAX = -(2**63), 2**64 - 1  #: integers outside become decimal strings
+
+_decoder = msgspec.json.Decoder(dict[str, Any])
+_LONG = re.compile(rb"[0-9]{19}")
+# Never fails once it began (a string without an end runs to the end), so that hostile input stays linear.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+["\\]?', re.DOTALL)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def check_depth(raw: bytes) -> None:
+    """Raise ValueError where objects and arrays nest deeper than ``MAX_DEPTH``. Free for ordinary payloads."""
+    if len(raw) <= UNCHECKED or raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
+        return
+    depth = 0
+    for bracket in _STRING.sub(b"", raw).translate(None, _NOT_BRACKETS):
+        if bracket in b"{[":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+        else:
+            depth -= 1
+
+
+def big_to_text(value: Any) -> Any:
+    """Integers beyond 64 bits inside ``value`` as decimal strings, in place (a bare integer: returned)."""
+    if type(value) is int:
+        return value if INT_MIN <= value <= INT_MAX else str(value)
+    waiting = [value]
+    while waiting:
+        node = waiting.pop()
+        for at, item in node.items() if type(node) is dict else enumerate(node) if type(node) is list else ():
+            if type(item) is int:
+                if not INT_MIN <= item <= INT_MAX:
+                    node[at] = str(item)
+            elif type(item) is dict or type(item) is list:
+                waiting.append(item)
+    return value
+
+
+def decode_full(raw: bytes) -> dict[str, Any]:
+    """The payload as an object. All of it is checked: UTF-8, syntax, depth, and that numbers fit.
+
+    Integers beyond 64 bits become decimal strings; of duplicate keys the last one counts. Raises ValueError
+    (``msgspec.DecodeError`` and ``UnicodeDecodeError`` are such) with a message for people, or RecursionError on a nearly full call stack.
+    """
+    check_depth(raw)
+    value = _decoder.decode(raw)
+    if _LONG.search(raw):
+        big_to_text(value)
+    return value

@@ -23,7 +23,7 @@ from streams.model import Batch, Control, Original, Output, Step
 from streams.runtime import restore
 from streams.runtime.agents import Agent
 from streams.runtime.ending import FENCING, Ended, leave
-from streams.runtime.lookout import Lookout
+from streams.runtime.lookout import Lookout, Sight
 from streams.runtime.names import Names
 from streams.runtime.points import at
 from streams.runtime.stage import Input, Part, Stage
@@ -72,6 +72,7 @@ class Source:
         self._waiting: list[Part] = []  # restored, but control has not reached what they last used
         self._stopping = False
         self._rejoins = 0
+        self._acted_on: Sight | None = None
         self._steps = 0
         self._housekept = 0.0
         self.beat = time.monotonic()  #: last turn of the loop, for the watchdog
@@ -325,8 +326,9 @@ class Source:
                     f"partitions were added under a running worker: {grown}, expected "
                     f"{ {t: self._counts[t] for t in grown} } (see `tocsin topics check`)", MISMATCH,
                 )  # fmt: skip
-            if sight.orphans and sight.first and live == len(self.parts):
+            if sight.orphans and sight.first and live == len(self.parts) and sight is not self._acted_on:
                 self._rejoins += 1
+                self._acted_on = sight
                 telemetry.log.warning("orphaned partitions; rejoining", parts=sorted(sight.orphans))
                 at("rejoin", orphans=sight.orphans)
                 # A regex that matches nothing: joins again, and gives nothing up.

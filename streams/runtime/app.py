@@ -1,0 +1,184 @@
+"""The composition root: everything a worker is made of is put together here, and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import faust
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from mode import Service
+
+from streams import telemetry
+from streams.errors import FAILED, ClusterError
+from streams.model import Source as EventSource
+from streams.rules.rule import RuleSet
+from streams.runtime import control as controls
+from streams.runtime.agents import Agent, App
+from streams.runtime.deliver import DeliverRole
+from streams.runtime.names import Names
+from streams.runtime.source import Source, Timing
+from streams.runtime.stage import Stage
+from streams.runtime.stages import alert_stage, detect_stage
+from streams.runtime.watchdog import watch
+from streams.runtime.web import Web
+
+ROLES = ("detect", "alert", "deliver")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a worker must know. ``ruleset`` and ``policy`` only seed an empty control topic."""
+
+    options: Mapping[str, Any]  #: how to reach Kafka
+    names: Names
+    worker: str
+    roles: frozenset[str]
+    sources: Sequence[EventSource]
+    ruleset: RuleSet
+    policy: dict[str, Any]
+    sinks: Sequence[Any] = ()
+    host: str = "127.0.0.1"
+    port: int | None = 8300  #: None: no endpoints
+    data_dir: Path = Path(".tocsin")
+    max_keys: int = 1_000_000
+    stall_after: float = 60.0
+    timing: Timing = field(default_factory=Timing)
+
+
+def partition_counts(settings: Settings) -> dict[str, int]:
+    """Partitions of every topic the roles read or need, by logical name; refuses what does not fit together."""
+    names = settings.names
+    admin = AdminClient({**settings.options, "socket.connection.setup.timeout.ms": 5000})
+    try:
+        there = {topic: len(data.partitions) for topic, data in admin.list_topics(timeout=10).topics.items()}
+    except KafkaException as error:
+        raise ClusterError(f"cannot reach Kafka at {settings.options.get('bootstrap.servers')}: {error.args[0].str()}",
+                           "check kafka.bootstrap_servers; `tocsin local up` starts one here") from error  # fmt: skip
+    equal = {names.topic("alert-input"): names.changelog("alert"), names.topic("rekeyed"): names.changelog("detect-rekeyed")}
+    equal |= {names.topic(source.topic): names.changelog(f"detect-{source.topic}") for source in settings.sources}
+    plain = ("alerts", "notifications", "deliveries", "control", "journal", "dead-letter", "late", "operations")
+    needed = [*equal, *equal.values(), *map(names.topic, plain)]
+    if missing := sorted(set(needed) - set(there)):
+        raise ClusterError(f"missing topics: {', '.join(missing)}", "run `tocsin topics create`")
+    if unequal := [f"{topic} has {there[topic]}, {log} has {there[log]}" for topic, log in equal.items() if there[topic] != there[log]]:
+        raise ClusterError(f"partition counts must be equal: {'; '.join(unequal)}", "run `tocsin topics check`")
+    return {names.logical(topic): n for topic, n in there.items() if topic.startswith(names.prefix)}
+
+
+class Sources(Service):  # type: ignore[misc]  # mode is untyped
+    """Starts the source threads after the agents, and stops them before."""
+
+    def __init__(self, worker: Worker, **options: Any) -> None:
+        self._worker = worker
+        super().__init__(**options)
+
+    async def on_start(self) -> None:
+        self._worker.app.flow_control.resume()
+        loop = asyncio.get_running_loop()
+        for agent, source in zip(self._worker.agents, self._worker.sources, strict=True):
+            agent.attach(loop)
+            source.start()
+        if self._worker.deliver is not None:
+            self._worker.deliver.start()
+
+    async def on_stop(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self._worker.stop_sources)
+
+
+class Worker:
+    """One process with its roles."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        counts = partition_counts(settings)
+        self.control = controls.ControlReader(settings.options, settings.names)
+        self.control.start()
+        self._seed()
+        self.app = App(
+            settings.names.identity("app", settings.worker), broker="kafka://unused", store="memory://",
+            web_enabled=False, origin=None, datadir=str(settings.data_dir / "faust" / settings.worker),
+            stream_wait_empty=False,
+        )  # fmt: skip
+        stages: list[Stage] = []
+        if "detect" in settings.roles:
+            stages.append(detect_stage(settings.sources, counts, settings.max_keys))
+        if "alert" in settings.roles:
+            stages.append(alert_stage())
+        self.agents = [Agent(self.app, stage.role) for stage in stages]
+        self.sources = [
+            Source(stage, settings.options, settings.names, settings.worker, agent, lambda: self.control.current,
+                   {entry.topic: counts[entry.topic] for entry in stage.inputs}, settings.timing)
+            for stage, agent in zip(stages, self.agents, strict=True)
+        ]  # fmt: skip
+        self.deliver: DeliverRole | None = None
+        if "deliver" in settings.roles and settings.sinks:
+            self.deliver = DeliverRole(
+                settings.sinks, settings.options, settings.names, settings.worker, data_dir=settings.data_dir
+            )
+
+    def _seed(self) -> None:
+        """Bring the configured rules and policy into force where nothing is; where something is, it stays."""
+        settings, current = self.settings, self.control.current
+        if not current.ruleset.rules and settings.ruleset.rules:
+            records = [controls.ruleset_record(settings.ruleset)]
+            if settings.policy and controls.POLICY not in current.records:
+                records.append(controls.policy_record(settings.policy))
+            position = controls.publish(settings.options, settings.names, records)
+            self.control.wait_for(lambda control: control.position >= position)
+            telemetry.log.info("control topic was empty; brought the configured rules into force",
+                               rules=len(settings.ruleset.rules), ruleset=settings.ruleset.version)  # fmt: skip
+        elif settings.ruleset.rules and current.ruleset.version != settings.ruleset.version:
+            telemetry.log.warning("the rules in force differ from the configured ones; `tocsin rules apply` switches",
+                                  in_force=current.ruleset.version, configured=settings.ruleset.version)  # fmt: skip
+
+    def health(self) -> dict[str, tuple[bool, Any]]:
+        health: dict[str, tuple[bool, Any]] = {
+            "control": (self.control.failed is None, {"position": self.control.current.position,
+                                                      "ruleset": self.control.current.ruleset.version}),
+        }  # fmt: skip
+        for source in self.sources:
+            parts = sorted(str(part) for part in list(source.parts.values()) if part.live)
+            health[source.stage.role] = source.ready, {"partitions": parts, "lag": source.lag}
+        if self.deliver is not None:
+            # A sink that is down is no reason to take the worker out of service: it is shown, not counted.
+            health["deliver"] = True, self.deliver.health()
+        return health
+
+    def stop_sources(self) -> None:
+        for source in self.sources:
+            source.stop()
+        if self.deliver is not None:
+            self.deliver.stop(10)
+        for source in self.sources:
+            source.ended.wait(20)
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT; a failure ends the process with a status of ``streams.errors``."""
+        settings = self.settings
+        services: list[Any] = [Sources(self)]
+        if settings.port is not None:
+            services.append(Web(settings.host, settings.port, self.health))
+        shell = faust.Worker(
+            self.app, *services, quiet=True, loglevel="error", redirect_stdouts=False, blocking_timeout=None
+        )
+        shell.spinner = None
+        watch(self.sources, settings.stall_after)
+        telemetry.log.info("worker starts", worker=settings.worker, roles=sorted(settings.roles))
+        status = 0
+        try:
+            shell.execute_from_commandline()
+        except SystemExit as end:
+            status = int(end.code or 0)
+        except BaseException as error:
+            telemetry.log.error("worker failed", error=f"{type(error).__name__}: {error}", exc_info=error)
+            status = FAILED
+        self.stop_sources()
+        self.control.stop()
+        telemetry.log.info("worker stopped", worker=settings.worker, status=status)
+        os._exit(status)  # daemon threads of the clients may linger; everything is committed

@@ -1,0 +1,75 @@
+"""The two stages of the pure core, as the runtime's inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import cast
+
+from streams import pipeline
+from streams.model import Source
+from streams.rules.compiled import compiled
+from streams.rules.program import Program
+from streams.rules.rule import RuleSet
+from streams.runtime.stage import Input, Stage, StepFunction, TickFunction
+from streams.state.alerting import AlertState
+from streams.state.detecting import DetectState
+from streams.state.rekeyed import RekeyedState
+
+Origins = Callable[[RuleSet], frozenset[tuple[str, int]]]
+
+
+@lru_cache(maxsize=64)
+def program(ruleset: RuleSet, source: Source) -> Program:
+    """The compiled program, shared by all partitions of a process."""
+    return compiled(ruleset, source)
+
+
+def origins(sources: Sequence[Source], counts: Mapping[str, int]) -> Origins:
+    """Which partitions send copies to ``rekeyed`` under a rule set: all of every source with a rule that is not local."""
+
+    def of(ruleset: RuleSet) -> frozenset[tuple[str, int]]:
+        return frozenset(
+            (source.topic, number)
+            for source in sources
+            if any(not rule.is_local(source.partition_by) for rule in ruleset.reading(source.name))
+            for number in range(counts[source.topic])
+        )
+
+    return of
+
+
+def detect_stage(sources: Sequence[Source], counts: Mapping[str, int], max_keys: int) -> Stage:
+    """DETECT: every source topic, and what comes back over ``rekeyed``. ``counts``: partitions by logical topic."""
+    inputs = [
+        Input(
+            topic=source.topic,
+            table=f"detect-{source.topic}",
+            make=lambda number, source=source: DetectState(
+                source, number, rekeyed_partitions=counts["rekeyed"], program=program, max_keys=max_keys
+            ),
+            step=cast(StepFunction, pipeline.detect),
+            tick=cast(TickFunction, pipeline.detect_tick),
+        )
+        for source in sources
+    ]
+    rekeyed = Input(
+        topic="rekeyed",
+        table="detect-rekeyed",
+        make=lambda number: RekeyedState(number, origins=origins(sources, counts)),
+        step=cast(StepFunction, pipeline.rekeyed),
+        tick=cast(TickFunction, pipeline.rekeyed_tick),
+    )
+    return Stage("detect", (*inputs, rekeyed), urgent=frozenset({"alert-input"}))
+
+
+def alert_stage() -> Stage:
+    """ALERT: findings and commands, keyed by tenant."""
+    entry = Input(
+        topic="alert-input",
+        table="alert",
+        make=AlertState,
+        step=cast(StepFunction, pipeline.alert),
+        tick=cast(TickFunction, pipeline.alert_tick),
+    )
+    return Stage("alert", (entry,), urgent=frozenset({"alerts", "notifications", "operations"}))

@@ -134,7 +134,7 @@ class Source:
         self._transaction = Transaction(
             producer, self._names, self.stage.role, timing.linger, timing.pause, timing.factor
         )
-        at("started")
+        at("started", role=self.stage.role)
         self._subscribe()
         self._lookout = Lookout(self._options, self._group, self._identity, list(self._inputs))
 
@@ -193,12 +193,12 @@ class Source:
         position.now = now = max(position.now, time.time_ns() // 1_000_000)
         control = self._control()
         outputs: list[Output] = self._agent.ask(part, batch, now, control, part.at_end).result(self._timing.answer)
-        at("stepped", part=part, batch=batch)
+        at("stepped", role=self.stage.role, part=part, batch=batch)
         position = part.state.position
         position.now, position.partitions = now, self._counts[part.topic]
         part.steps.append(Step(now, begin, position.next, position.ruleset, position.control, part.at_end))
         self._transaction.add(outputs, self.stage.urgent)
-        at("output", outputs=outputs)
+        at("output", role=self.stage.role, outputs=outputs)
 
     def _end(self) -> None:
         touched = list(self._transaction.touched.values())
@@ -243,7 +243,7 @@ class Source:
         consumer.incremental_assign([TopicPartition(tp.topic, tp.partition, 0) for tp in tps])
         if tps:
             consumer.pause(tps)
-        at("assigned", tps=tps)
+        at("assigned", role=self.stage.role, tps=tps)
         self._rebuild([(tp.topic, tp.partition) for tp in tps])
 
     def _rebuild(self, names: list[tuple[str, int]]) -> None:
@@ -257,7 +257,7 @@ class Source:
             restore.start(fresh, self._options, self._names, self._group, self._restored)
 
     def _revoked(self, consumer: Consumer, tps: list[TopicPartition]) -> None:
-        at("revoking")
+        at("revoking", role=self.stage.role)
         try:
             self._end()
         except BaseException as error:  # an exception would only be swallowed by the client
@@ -299,7 +299,7 @@ class Source:
         took = time.monotonic() - part.asked
         telemetry.RESTORE_SECONDS.labels(part.input.topic, str(part.number)).set(took)
         telemetry.log.info("restored", part=str(part), position=position.committed, seconds=round(took, 2))
-        at("live", part=part)
+        at("live", role=self.stage.role, part=part)
 
     # -- once a second -------------------------------------------------------------------------------------------
 
@@ -330,6 +330,6 @@ class Source:
                 self._rejoins += 1
                 self._acted_on = sight
                 telemetry.log.warning("orphaned partitions; rejoining", parts=sorted(sight.orphans))
-                at("rejoin", orphans=sight.orphans)
+                at("rejoin", role=self.stage.role, orphans=sight.orphans)
                 # A regex that matches nothing: joins again, and gives nothing up.
                 self._subscribe(f"^{self._group}-rejoin-{self._rejoins}$")

@@ -97,7 +97,7 @@ class Transaction:
         began = time.monotonic()
         for part in self.touched.values():
             self._write(part)
-        at("produced")
+        at("produced", role=self._role, touched=self.touched)
         positions = [TopicPartition(p.topic, p.number, p.state.position.committed) for p in self.touched.values()]
         try:
             until_done(self._producer.send_offsets_to_transaction, positions, consumer.consumer_group_metadata(), 10)
@@ -106,8 +106,9 @@ class Transaction:
                 raise
             telemetry.log.info("overtaken by a rebalance", role=self._role, parts=[str(p) for p in self.touched.values()])
             self.abort(10)
+            at("overtaken", role=self._role)
             return Result.OVERTAKEN
-        at("sent", touched=self.touched)
+        at("sent", role=self._role, touched=self.touched)
         until_done(self._producer.commit_transaction, 10)
         for part in self.touched.values():
             part.steps.clear()
@@ -116,7 +117,7 @@ class Transaction:
         self._took = self._ended - began
         telemetry.COMMIT_SECONDS.labels(self._role).observe(self._took)
         telemetry.TRANSACTIONS.labels(self._role, "committed").inc()
-        at("committed", took=self._took)
+        at("committed", role=self._role, took=self._took)
         return Result.COMMITTED
 
     def abort(self, timeout: float = 5) -> None:

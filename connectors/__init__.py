@@ -1,1 +1,1 @@
-"""Where alerts go: notifiers and storage, behind one protocol and one runner."""
+"""Where alerts go: notifiers and storage behind one contract (``base``), driven by one runner (``runner``)."""

@@ -1,0 +1,22 @@
+"""What a sink is given besides its own configuration."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp.abc import AbstractResolver
+
+from connectors.redact import Secrets
+
+
+@dataclass(frozen=True, slots=True)
+class SinkContext:
+    """``data_dir``: where relative paths of storage begin. ``resolver``: instead of the system's, for tests."""
+
+    name: str
+    data_dir: Path = Path()
+    secrets: Secrets = field(default_factory=lambda: Secrets(os.environ))
+    timeout_ms: int = 10_000
+    resolver: AbstractResolver | None = None

@@ -1,0 +1,1 @@
+"""Connectors that tell people and systems about an alert: they read ``notifications``."""

@@ -1,0 +1,242 @@
+"""Drives one sink: opens it, calls it as the schedule says, survives whatever it does, reports every attempt.
+
+One asyncio task per sink. The runner knows no Kafka: it is offered items, and tells which offsets may be committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from connectors.base import Delivered, Item, Origin, Rejected, Result, Retry, Sink, SinkBroken
+from connectors.schedule import Pending, Schedule, Settled
+from connectors.settings import Policy
+from streams.model import Delivery
+
+T = TypeVar("T")
+_GRACE_S = 2.0  # a cancelled call may take so long to clean up
+
+
+class Runner:
+    """``make`` builds the sink anew each time it is opened; ``report`` gets what became of each attempt, redacted.
+
+    ``run`` returns after ``stop``. It raises what ``report`` raised, never anything for what the sink does.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], Sink],
+        policy: Policy,
+        report: Callable[[Settled, Delivery], None],
+        redact: Callable[[str], str] = str,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        self._name, self._make, self._policy, self._report, self._redact = name, make, policy, report, redact
+        self.schedule = Schedule(policy, random)
+        self._changed = asyncio.Event()
+        self._opening = asyncio.Lock()
+        self._sink: Sink | None = None
+        self._calls: set[asyncio.Task[None]] = set()
+        self._accepting = True
+        self._stopping = False
+        self._crash: BaseException | None = None
+        self.error = ""  #: why the last call or opening failed; empty after a success
+        self.wedged = 0  #: calls that ignored their cancellation, and were abandoned
+        self.beat = time.monotonic()  #: when the loop last came by: an old one means that the sink blocks its thread
+
+    def offer(self, item: Item) -> None:
+        self.schedule.add(item, _now())
+        self._changed.set()
+
+    def skip(self, origin: Origin) -> None:
+        self.schedule.skip(origin)
+
+    @property
+    def is_open(self) -> bool:
+        return self._sink is not None
+
+    async def run(self) -> None:
+        """Until ``stop``."""
+        with suppress(Exception):  # a first look, so that health tells early; every call tries again
+            await self._opened()
+        while not self._stopping:
+            self._changed.clear()
+            self.beat = time.monotonic()
+            now = _now()
+            for settled in self.schedule.expire(now):
+                self._tell(settled, 0)
+            while self._accepting and (batch := self.schedule.take(now)):
+                call = asyncio.create_task(self._call(batch))
+                self._calls.add(call)
+                call.add_done_callback(self._ended)
+            wakes = self.schedule.wakes(now)
+            wait = 1.0 if wakes is None else min(1.0, max(0.0, (wakes - _now()) / 1000))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), max(wait, 0.001))
+            if self._crash is not None:
+                raise self._crash
+
+    async def stop(self, timeout: float) -> None:
+        """Begin nothing new, give calls under way ``timeout`` seconds to end, cancel the rest, close the sink."""
+        self._accepting = False
+        if self._calls:
+            await asyncio.wait(set(self._calls), timeout=timeout)
+        self._stopping = True
+        self._changed.set()
+        for call in set(self._calls):
+            call.cancel()
+        if self._calls:
+            await asyncio.wait(set(self._calls), timeout=_GRACE_S)
+        await self._close()
+
+    async def release(self, topic: str, partition: int, timeout: float) -> None:
+        """Let the partition's calls end (at most ``timeout`` seconds). The caller then takes offsets and forgets it."""
+        end = time.monotonic() + timeout
+        while self.schedule.calling(topic, partition) and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+
+    def _ended(self, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        if not call.cancelled() and (crash := call.exception()) is not None:
+            self._crash = crash
+            self._changed.set()
+
+    async def _call(self, batch: list[Pending]) -> None:
+        items = [pending.item for pending in batch]
+        began = time.monotonic()
+        try:
+            results = await self._attempt(items)
+        except asyncio.CancelledError:  # stopping: what was sent will be sent again, with the same key
+            self.schedule.abandon(batch)
+            raise
+        took = round((time.monotonic() - began) * 1000)
+        for settled in self.schedule.settle(batch, results, _now()):
+            self._tell(settled, took)
+        self._changed.set()
+
+    async def _attempt(self, items: list[Item]) -> Sequence[Result]:
+        try:
+            sink = await self._opened()
+        except Exception as error:  # noqa: BLE001 - whatever a sink raises is its own failure
+            return [Retry(f"cannot open: {_say(error)}")] * len(items)
+        try:
+            results = await bounded(sink.deliver(items), self._policy.timeout_ms / 1000)
+        except Wedged:
+            self.wedged += 1
+            self._sink = None  # abandoned as it is: closing it could hang as well
+            return self._refused(items, f"does not end its calls; no answer within {self._policy.timeout_ms} ms")
+        except TimeLimit:
+            return self._refused(items, f"no answer within {self._policy.timeout_ms} ms")
+        except SinkBroken as error:
+            await self._close()
+            return self._refused(items, _say(error))
+        except Exception as error:  # noqa: BLE001 - whatever a sink raises is its own failure
+            return self._refused(items, _say(error))
+        if not _well_formed(results, len(items)):
+            return self._refused(items, "broke its contract: it must answer one result per item")
+        self.error = next((self._redact(result.reason) for result in results if isinstance(result, Retry)), "")
+        return results
+
+    def _refused(self, items: list[Item], reason: str) -> list[Result]:
+        self.error = self._redact(reason)
+        return [Retry(reason)] * len(items)
+
+    async def _opened(self) -> Sink:
+        async with self._opening:
+            if self._sink is not None:
+                return self._sink
+            sink: Sink | None = None
+            try:
+                sink = self._make()
+                await bounded(sink.open(), self._policy.timeout_ms / 1000)
+            except Exception as error:
+                self.error = self._redact(f"cannot open: {_say(error)}")
+                if sink is not None:
+                    await self._shut(sink)
+                raise
+            self._sink, self.error = sink, ""
+            return sink
+
+    async def _close(self) -> None:
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            await self._shut(sink)
+
+    async def _shut(self, sink: Sink) -> None:
+        with suppress(Exception):
+            await bounded(sink.close(), _GRACE_S)
+
+    def _tell(self, settled: Settled, took: int) -> None:
+        item = settled.item
+        error = self._redact(settled.error)
+        if settled.outcome.value in ("rejected", "failed"):
+            self.error = error
+        delivery = Delivery(
+            notification_id=item.key,
+            alert_id=item.alert.id,
+            tenant=item.alert.tenant,
+            sink=self._name,
+            attempt=settled.attempt,
+            outcome=settled.outcome,
+            at=time.time_ns() // 1_000_000,
+            latency_ms=took,
+            reference=self._redact(settled.reference)[:200],
+            error=error,
+        )
+        self._report(settled, delivery)
+
+
+def _now() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def _say(error: BaseException) -> str:
+    return f"{error}" if isinstance(error, SinkBroken) else f"{type(error).__name__}: {error}"
+
+
+class TimeLimit(Exception):
+    """The work was cancelled at its limit."""
+
+
+class Wedged(Exception):
+    """The work ignored its cancellation, and was left behind."""
+
+
+async def bounded(work: Coroutine[Any, Any, T], seconds: float) -> T:
+    """What ``work`` returns or raises; after ``seconds`` it is cancelled, and left behind if it does not end then.
+
+    ``asyncio.wait_for`` waits for ever for work that swallows its cancellation.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+        if not done:
+            task.cancel()
+            done, _ = await asyncio.wait({task}, timeout=_GRACE_S)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if not done:
+        task.add_done_callback(lambda left: left.cancelled() or left.exception())
+        raise Wedged
+    if task.cancelled():
+        raise TimeLimit(f"no answer within {seconds:g} s")
+    return task.result()
+
+
+def _well_formed(results: object, count: int) -> bool:
+    return isinstance(results, Sequence) and len(results) == count and all(map(_is_result, results))
+
+
+def _is_result(result: object) -> bool:
+    match result:
+        case Delivered(reference=str()) | Rejected(reason=str()) | Retry(reason=str(), after_ms=None):
+            return True
+        case Retry(reason=str(), after_ms=int(after)):
+            return after >= 0
+    return False

@@ -1,0 +1,1 @@
+"""Connectors that keep alerts: they read ``alerts``, every version."""

@@ -12,6 +12,7 @@ from streams.model.finding import Finding, FindingKind
 from streams.model.flow import Batch, Control, Original, Output, Record, Step
 from streams.model.identity import alert_id, content_hash, file_position, position
 from streams.model.notification import Notification, Reason
+from streams.model.operation import Operation, OperationOutcome
 from streams.model.severity import SEVERITIES, Severity, severity_rank
 from streams.model.source import Source
 
@@ -29,6 +30,8 @@ __all__ = [
     "Finding",
     "FindingKind",
     "Notification",
+    "Operation",
+    "OperationOutcome",
     "Original",
     "Outcome",
     "Output",

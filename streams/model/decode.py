@@ -5,6 +5,7 @@ A payload is refused for the same reasons wherever and whenever it is read, what
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -24,6 +25,9 @@ _LONG = b"0" * 19
 # Never fails once it began (a string without an end runs to the end), so that hostile input stays linear.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+["\\]?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_NUMBER = rb"-?[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+"
+_STRING_OR_NUMBER = re.compile(_STRING.pattern + rb"|" + _NUMBER, re.DOTALL)
+_MAX_DIGITS = 4_300  # of an integer: what Python converts
 
 
 def check_depth(raw: bytes) -> None:
@@ -56,14 +60,28 @@ def big_to_text(value: Any) -> Any:
     return value
 
 
-def decode_full(raw: bytes) -> dict[str, Any]:
-    """The payload as an object. All of it is checked: UTF-8, syntax, depth, and that numbers fit.
+def _quote_unfit(token: re.Match[bytes]) -> bytes:
+    text = token[0]
+    if text[0] == 0x22 or (text.lstrip(b"-").isdigit() and len(text) <= _MAX_DIGITS) or math.isfinite(float(text)):
+        return text
+    return b'"' + text + b'"'
 
-    Integers beyond 64 bits become decimal strings; of duplicate keys the last one counts. Raises ValueError
-    (``msgspec.DecodeError`` and ``UnicodeDecodeError`` are such) with a message for people, or RecursionError on a nearly full call stack.
+
+def decode_full(raw: bytes) -> dict[str, Any]:
+    """The payload as an object. All of it is checked: UTF-8, syntax and depth.
+
+    Numbers beyond 64 bits (larger integers, ``1e999``) become strings, as they were written, so that what is refused
+    never depends on the fields somebody reads; of duplicate keys the last one counts. Raises ValueError
+    (``msgspec.DecodeError`` and ``UnicodeDecodeError`` are such) with a message for people, or RecursionError on a
+    nearly full call stack.
     """
     check_depth(raw)
-    value = _decoder.decode(raw)
+    try:
+        value = _decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        if "out of range" not in str(error):
+            raise
+        value = _decoder.decode(_STRING_OR_NUMBER.sub(_quote_unfit, raw))
     if _LONG in raw.translate(_DIGITS):
         big_to_text(value)
     return value

@@ -25,8 +25,9 @@ _LONG = b"0" * 19
 # Never fails once it began (a string without an end runs to the end), so that hostile input stays linear.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+["\\]?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_NUMBER = rb"-?[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+"
+_NUMBER = rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+"
 _STRING_OR_NUMBER = re.compile(_STRING.pattern + rb"|" + _NUMBER, re.DOTALL)
+_VALUE_ENDS = re.compile(rb"[ \t\r\n]*[,\]}]")
 _MAX_DIGITS = 4_300  # of an integer: what Python converts
 
 
@@ -64,7 +65,7 @@ def _quote_unfit(token: re.Match[bytes]) -> bytes:
     text = token[0]
     if text[0] == 0x22 or (text.lstrip(b"-").isdigit() and len(text) <= _MAX_DIGITS) or math.isfinite(float(text)):
         return text
-    return b'"' + text + b'"'
+    return b'"' + text + b'"' if _VALUE_ENDS.match(token.string, token.end()) else text
 
 
 def decode_full(raw: bytes) -> dict[str, Any]:

@@ -1,0 +1,64 @@
+"""Reading what the SQLite storage wrote, while it writes. Nothing here changes the file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from connectors.storage.sqlite_schema import VERSION
+from streams.errors import TocsinError
+from streams.model import Alert
+
+_decode = msgspec.json.Decoder(Alert).decode
+_FILTERS = ("tenant", "status", "severity", "type", "source", "rule")
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    if not path.is_file():
+        raise TocsinError(f"there is no alert storage at {path}", "run a worker with a sqlite sink, or correct its path")
+    try:
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
+        try:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version != VERSION:
+                raise TocsinError(f"{path} has schema {version}; this Tocsin reads {VERSION}")
+            yield db
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        raise TocsinError(f"cannot read {path}: {error}") from None
+
+
+def read_alerts(path: Path, *, limit: int = 50, **wanted: str | None) -> list[Alert]:
+    """The newest alerts (by creation), at most ``limit``. ``wanted``: tenant, status, severity, type, source, rule."""
+    if unknown := set(wanted) - set(_FILTERS):
+        raise TypeError(f"cannot filter by {', '.join(sorted(unknown))}")
+    given = {name: value for name, value in wanted.items() if value is not None}
+    where = " AND ".join(f"{name} = ?" for name in given) or "1"
+    query = f"SELECT document FROM alerts WHERE {where} ORDER BY created_at DESC, id LIMIT ?"
+    with _reading(path) as db:
+        return [_decode(row[0]) for row in db.execute(query, (*given.values(), limit))]
+
+
+def find_alerts(path: Path, prefix: str, limit: int = 10) -> list[Alert]:
+    """Alerts whose id is ``prefix``, or else begins with it."""
+    with _reading(path) as db:
+        exact = db.execute("SELECT document FROM alerts WHERE id = ?", (prefix,)).fetchall()
+        # Not LIKE: % and _ in it would be wild. Code point 0x10FFFF sorts behind every continuation.
+        rows: list[Any] = exact or db.execute(
+            "SELECT document FROM alerts WHERE id >= ? AND id < ? ORDER BY id LIMIT ?", (prefix, f"{prefix}\U0010ffff", limit)
+        ).fetchall()
+        return [_decode(row[0]) for row in rows]
+
+
+def read_versions(path: Path, alert_id: str) -> list[tuple[Alert, str]]:
+    """Every version of an alert, oldest first, with its position on ``alerts``."""
+    query = "SELECT document, position FROM alert_versions WHERE id = ? ORDER BY version"
+    with _reading(path) as db:
+        return [(_decode(document), where) for document, where in db.execute(query, (alert_id,))]

@@ -1,0 +1,48 @@
+"""The tables of the SQLite storage. ``PRAGMA user_version`` says which schema a file has."""
+
+from __future__ import annotations
+
+VERSION = 1
+APPLICATION = 0x746F6373  #: "tocs", in the file's header: what ``file`` and we recognise it by
+
+#: Columns of ``alerts`` that are plain fields of the alert, for queries; ``document`` holds all of it.
+FIELDS = (
+    "id", "version", "tenant", "rule", "severity", "severity_word", "type", "title", "source", "status", "why",
+    "count", "event_time", "last_event_time", "created_at", "updated_at", "acknowledged_at", "acknowledged_by",
+    "resolved_at", "resolved_by", "correlation_id", "violation_type", "deal_id", "escalation_level",
+)  # fmt: skip
+
+CREATE = """
+CREATE TABLE alerts (
+  id TEXT PRIMARY KEY, version INTEGER NOT NULL, tenant TEXT NOT NULL, rule TEXT NOT NULL, severity TEXT NOT NULL,
+  severity_word TEXT NOT NULL, type TEXT NOT NULL, title TEXT NOT NULL, source TEXT NOT NULL, status TEXT NOT NULL,
+  why TEXT NOT NULL, count INTEGER NOT NULL, event_time INTEGER NOT NULL, last_event_time INTEGER NOT NULL,
+  created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, acknowledged_at INTEGER, acknowledged_by TEXT NOT NULL,
+  resolved_at INTEGER, resolved_by TEXT NOT NULL, correlation_id TEXT NOT NULL, violation_type TEXT NOT NULL,
+  deal_id TEXT NOT NULL, escalation_level INTEGER NOT NULL, notification_failed INTEGER NOT NULL,
+  document TEXT NOT NULL, position TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE alert_versions (
+  id TEXT NOT NULL, version INTEGER NOT NULL, tenant TEXT NOT NULL, status TEXT NOT NULL, severity TEXT NOT NULL,
+  why TEXT NOT NULL, updated_at INTEGER NOT NULL, document TEXT NOT NULL, position TEXT NOT NULL,
+  PRIMARY KEY (id, version)
+) WITHOUT ROWID;
+CREATE INDEX alerts_tenant ON alerts (tenant, created_at);
+CREATE INDEX alerts_status ON alerts (status, created_at);
+CREATE INDEX alerts_severity ON alerts (severity, created_at);
+CREATE INDEX alerts_type ON alerts (type, created_at);
+CREATE INDEX alerts_source ON alerts (source, created_at);
+CREATE INDEX alerts_created ON alerts (created_at);
+"""
+
+_COLUMNS = (*FIELDS, "notification_failed", "document", "position")
+#: An older version, or the same one again, changes nothing.
+UPSERT = (
+    f"INSERT INTO alerts ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "
+    f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])} "
+    "WHERE excluded.version > alerts.version"
+)
+KEEP = (
+    "INSERT INTO alert_versions (id, version, tenant, status, severity, why, updated_at, document, position) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, version) DO NOTHING"
+)

@@ -200,6 +200,7 @@ class Scenes:
                     shape = f"{alert['rule']} {alert['tenant']} {alert['key']} {alert['event_time'] - alerts_base(run)}"
                     found[workers][shape] = alert["count"]
             report.facts[f"workers_{workers}"] = len(found[workers])
+        report.check(found[1] == found[2] == found[4], "1, 2 and 4 workers found different alerts")
         return report
 
     # -- refusals ------------------------------------------------------------------------------------------------

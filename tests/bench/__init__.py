@@ -1,0 +1,1 @@
+"""Benchmarks: figures beside a reference in the same run. Nothing here fails on a clock."""

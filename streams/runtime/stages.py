@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import cast
 
 from streams import pipeline
@@ -19,10 +18,15 @@ from streams.state.rekeyed import RekeyedState
 Origins = Callable[[RuleSet], frozenset[tuple[str, int]]]
 
 
-@lru_cache(maxsize=64)
+_programs: dict[tuple[str, str], Program] = {}
+
+
 def program(ruleset: RuleSet, source: Source) -> Program:
     """The compiled program, shared by all partitions of a process."""
-    return compiled(ruleset, source)
+    name = ruleset.version, source.name
+    if name not in _programs:
+        _programs[name] = compiled(ruleset, source)
+    return _programs[name]
 
 
 def origins(sources: Sequence[Source], counts: Mapping[str, int]) -> Origins:

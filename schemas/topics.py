@@ -55,7 +55,9 @@ def _config(entry: Mapping[str, Any]) -> dict[str, str]:
         config["segment.bytes"] = str(_amount(entry["segment"]["bytes"], _BYTES))
         config["segment.ms"] = str(_amount(entry["segment"]["every"], _MS))
     for name, limit in entry.get("limits", {}).items():
-        config[name] = str(_amount(limit, {**_MS, **_BYTES})) if isinstance(limit, str) and limit[0].isdigit() else str(limit)
+        config[name] = (
+            str(_amount(limit, {**_MS, **_BYTES})) if isinstance(limit, str) and limit[0].isdigit() else str(limit)
+        )
     return config
 
 

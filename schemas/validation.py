@@ -76,7 +76,9 @@ class _Check:
     def resolved(self, schema: Any) -> Any:
         if isinstance(schema, str):
             return self.names.get(schema) or {"type": schema}
-        return self.resolved(schema["type"]) if isinstance(schema, dict) and isinstance(schema["type"], dict) else schema
+        return (
+            self.resolved(schema["type"]) if isinstance(schema, dict) and isinstance(schema["type"], dict) else schema
+        )
 
     def takes(self, schema: Any) -> set[str]:
         """Kinds of JSON values that ``schema`` may accept."""

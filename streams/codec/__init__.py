@@ -1,0 +1,6 @@
+"""From foreign payloads to the envelope: user mappings and those written out. Native JSON needs none."""
+
+from streams.codec.mapping import Mapping, parse_mapping
+from streams.codec.registry import MAPPINGS, mapping_named_or_file
+
+__all__ = ["MAPPINGS", "Mapping", "mapping_named_or_file", "parse_mapping"]

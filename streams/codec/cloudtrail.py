@@ -1,0 +1,113 @@
+"""CloudTrail records to the envelope. All of the record stays reachable under its own names.
+
+One record an event: as CloudTrail's files list them (``eventTime``), as log shippers rewrite them (``@timestamp``), or
+inside an EventBridge envelope (``detail``). A whole file with ``Records`` is refused: split it first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streams.codec.times import rfc3339
+from streams.model.decode import decode_full
+
+#: Names in requestParameters that tell the resource, best first. A bucket's key is appended to it.
+_RESOURCES = (
+    "bucketName", "functionName", "secretId", "keyId", "tableName", "instanceId", "roleName", "roleArn", "userName",
+    "groupName", "policyArn", "dBInstanceIdentifier", "groupId", "volumeId", "snapshotId", "imageId", "topicArn",
+    "queueUrl", "clusterName", "stackName", "trailName", "logGroupName", "name",
+)  # fmt: skip
+_DENIED = ("accessdenied", "unauthorized", "notauthorized", "forbidden", "authorizationfailure")
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _actor(identity: dict[str, Any]) -> str | None:
+    """Whom to hold to account: the user; of an assumed role its issuer; else the nearest name there is."""
+    issuer = _object(_object(identity.get("sessionContext")).get("sessionIssuer"))
+    return (
+        _text(identity.get("userName"))
+        or _text(issuer.get("userName"))
+        or _text(issuer.get("arn"))
+        or _text(identity.get("arn"))
+        or _text(identity.get("invokedBy"))
+        or _text(identity.get("principalId"))
+        or _text(identity.get("accountId"))
+    )
+
+
+def _session(identity: dict[str, Any]) -> str | None:
+    """What ties calls of one sitting together: the ARN of an assumed role's session, else the access key."""
+    arn = _text(identity.get("arn"))
+    if arn is not None and ":assumed-role/" in arn:
+        return arn
+    return _text(identity.get("accessKeyId")) or arn
+
+
+def _outcome(record: dict[str, Any]) -> str:
+    """``denied`` where permission lacked, else ``failure`` for any error or a failed console login, else ``success``."""
+    code = _text(record.get("errorCode"))
+    if code is not None and any(word in code.lower().replace(" ", "") for word in _DENIED):
+        return "denied"
+    login = _object(record.get("responseElements"))
+    failed = any(login.get(name) == "Failure" for name in ("ConsoleLogin", "CheckMfa", "SwitchRole"))
+    return "failure" if code is not None or _text(record.get("errorMessage")) or failed else "success"
+
+
+def _resource(record: dict[str, Any]) -> str | None:
+    parameters = _object(record.get("requestParameters"))
+    bucket, key = _text(parameters.get("bucketName")), _text(parameters.get("key"))
+    if bucket is not None and key is not None:
+        return f"{bucket}/{key}"
+    for name in _RESOURCES:
+        if (value := _text(parameters.get(name))) is not None:
+            return value
+    resources = record.get("resources")
+    for resource in resources if isinstance(resources, list) else ():
+        if (arn := _text(_object(resource).get("ARN"))) is not None:
+            return arn
+    return None
+
+
+def cloudtrail(raw: bytes) -> dict[str, Any]:
+    """The envelope of one CloudTrail record. Raises ValueError for what is none, or has an unreadable time."""
+    record = decode_full(raw)
+    if "eventName" not in record and isinstance(record.get("detail"), dict) and "eventName" in record["detail"]:
+        record = record["detail"]
+    if _text(record.get("eventName")) is None:
+        if isinstance(record.get("Records"), list):
+            raise ValueError(f"a CloudTrail file of {len(record['Records'])} records: send each record as an event")
+        raise ValueError("not a CloudTrail record: it has no eventName")
+    identity = _object(record.get("userIdentity"))
+    envelope = dict(record)
+    mapped = {
+        "event_id": record.get("eventID"),
+        "event_time": record.get("eventTime", record.get("@timestamp")),
+        "tenant": _text(record.get("recipientAccountId")) or _text(identity.get("accountId")),
+        "source": record.get("eventSource"),
+        "type": record["eventName"],
+        "action": record["eventName"],
+        "actor": _actor(identity),
+        "session": _session(identity),
+        "source_ip": record.get("sourceIPAddress"),
+        "outcome": _outcome(record),
+        "resource": _resource(record),
+        "reason": _text(record.get("errorCode")) or _text(record.get("errorMessage")),
+    }
+    if mapped["event_time"] is not None:
+        try:
+            mapped["event_time"] = rfc3339(mapped["event_time"])
+        except ValueError as error:
+            raise ValueError(f"eventTime: {error}") from None
+    for name, value in mapped.items():
+        if value is None:
+            envelope.pop(name, None)
+        else:
+            envelope[name] = value
+    return envelope

@@ -62,12 +62,20 @@ def stop(directory: Path, grace: float = 5.0) -> None:
             time.sleep(0.1)
 
 
+def remove_containers(directory: Path) -> None:
+    """Remove the containers whose ids stand in ``container`` files."""
+    for file in directory.rglob("container"):
+        with contextlib.suppress(OSError):
+            subprocess.run(["docker", "rm", "-f", "-v", file.read_text().strip()], capture_output=True, check=False)
+
+
 def main(parent: int, directory: Path) -> None:
     while alive(parent):
         if not directory.exists():
             return
         time.sleep(0.5)
     stop(directory)
+    remove_containers(directory)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -66,6 +66,24 @@ appender.c.layout.pattern=[%d] %p %m (%c)%n
 """
 
 
+def container_settings(port: int) -> dict[str, str]:
+    """The same settings as environment variables of the image ``apache/kafka``, one broker, reached at ``port``."""
+    settings = {
+        **{key: value for key, value in _SETTINGS.items() if key != "sasl.enabled.mechanisms"},
+        "node.id": "1",
+        "controller.quorum.voters": "1@localhost:9093",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "listeners": f"PLAINTEXT://0.0.0.0:{port},CONTROLLER://localhost:9093",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "offsets.topic.replication.factor": "1",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+    }
+    return {"KAFKA_" + key.upper().replace(".", "_"): value for key, value in settings.items()}
+
+
 class LocalKafka:
     """Brokers 1 … ``brokers`` (1 or 3) with data and logs under ``directory``; started, and stopped, by hand or ``with``.
 
@@ -93,7 +111,7 @@ class LocalKafka:
         """Addresses of the SASL_PLAINTEXT listeners; user and password are ``SASL_USER`` and ``SASL_PASSWORD``."""
         return ",".join(f"127.0.0.1:{port}" for port in self._ports["sasl"])
 
-    def start(self, seconds: float = 60) -> LocalKafka:
+    def start(self, seconds: float = 60) -> Self:
         """Start what does not run yet, and wait until every broker answers. Raises TocsinError with the log's end."""
         self.directory.mkdir(parents=True, exist_ok=True)
         if not self.detached:
@@ -141,7 +159,7 @@ class LocalKafka:
         """Numbers of the brokers that run."""
         return [n for n in range(1, self.brokers + 1) if process.running(self._home(n), "kafka")]
 
-    def __enter__(self) -> LocalKafka:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

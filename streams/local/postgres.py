@@ -131,7 +131,9 @@ def _wait_until_ready(directory: Path, data: Path, seconds: float) -> None:
             return
         if process.running(directory, "postgres") is None:
             tail = process.log_tail(directory, "postgres")
-            raise TocsinError(f"PostgreSQL ended while it started.\n{tail}", f"the whole log: {directory / 'postgres.log'}")
+            raise TocsinError(
+                f"PostgreSQL ended while it started.\n{tail}", f"the whole log: {directory / 'postgres.log'}"
+            )
         if time.monotonic() > until:
             raise TocsinError(f"PostgreSQL in {directory} is not ready after {seconds:.0f} s")
         time.sleep(0.02)

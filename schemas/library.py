@@ -42,7 +42,7 @@ class Library:
         return json.loads((self.folder / subject / f"v{version}.avsc").read_text("utf-8"))
 
     def document(self, subject: str, version: int | None = None) -> Any:
-        """The schema, self-contained: each name from ``references`` is replaced by its definition where it first stands."""
+        """The schema, self-contained: each name in ``references`` is replaced by its definition, once."""
         return _fill(self._wanted(subject, version, {}), self.text(subject, version))
 
     def load(self, subject: str, version: int | None = None) -> dict[str, Any] | list[Any]:

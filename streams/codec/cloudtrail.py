@@ -51,7 +51,7 @@ def _session(identity: dict[str, Any]) -> str | None:
 
 
 def _outcome(record: dict[str, Any]) -> str:
-    """``denied`` where permission lacked, else ``failure`` for any error or a failed console login, else ``success``."""
+    """``denied`` where permission lacked; ``failure`` for any other error or a failed console login; ``success``."""
     code = _text(record.get("errorCode"))
     if code is not None and any(word in code.lower().replace(" ", "") for word in _DENIED):
         return "denied"

@@ -57,7 +57,7 @@ def rfc3339(value: Any) -> int:
 def _epoch(unit: str, value: Any) -> int:
     """A number, or a string holding one, in ``unit``; fractions of a millisecond are dropped."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError(f"{_shown(value)} is not a number of {unit}")  # noqa: TRY004 bad data, not a bad call
+        raise ValueError(f"{_shown(value)} is not a number of {unit}")
     if isinstance(value, int):
         return _in_range(value * 1_000 // _PER_SECOND[unit], value)
     if isinstance(value, float):
@@ -74,7 +74,7 @@ def _strptime(pattern: str, zone: tzinfo, value: Any) -> int:
     if not isinstance(value, str) or len(value) > 200:
         raise ValueError(f"{_shown(value)} is not a time like {pattern!r}")
     try:
-        moment = datetime.strptime(value, pattern)
+        moment = datetime.strptime(value, pattern)  # noqa: DTZ007  # the zone is set below
     except ValueError:
         raise ValueError(f"{_shown(value)} is not a time like {pattern!r}") from None
     if moment.tzinfo is None:
@@ -90,7 +90,7 @@ def _check_pattern(pattern: str) -> None:
         raise ValueError("the pattern has no year (%Y)")
     sample = datetime(2024, 11, 23, 12, 34, 56, 789_000, tzinfo=UTC)
     try:
-        datetime.strptime(sample.strftime(pattern), pattern)
+        datetime.strptime(sample.strftime(pattern), pattern)  # noqa: DTZ007  # only tried
     except (ValueError, re.error) as error:
         raise ValueError(f"{_shown(pattern)} is not a strptime pattern: {error}") from None
 

@@ -16,7 +16,12 @@ _MAX_SECRET_FILE = 64 * 1024
 #: What looks like a secret even where we do not know its value.
 _PATTERNS = (
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@]+@"), r"\1***@"),
-    (re.compile(r"(?i)([?&;](?:[\w.-]*(?:token|secret|key|signature|sig|password|passwd|pwd|auth|code))=)[^&\s#'\"]+"), r"\1***"),
+    (
+        re.compile(
+            r"(?i)([?&;](?:[\w.-]*(?:token|secret|key|signature|sig|password|passwd|pwd|auth|code))=)[^&\s#'\"]+"
+        ),
+        r"\1***",
+    ),
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}"), r"\1 ***"),
     (re.compile(r"\bwhsec_[A-Za-z0-9+/=_-]+"), "whsec_***"),
     (re.compile(r"(?i)\b(hooks\.slack\.com/services/|discord(?:app)?\.com/api/webhooks/)\S+"), r"\1***"),
@@ -41,7 +46,9 @@ class Secrets:
         if kind == "env":
             value = self._environ.get(name, "")
             if not value:
-                raise SinkBroken(f"environment variable {name} is not set", "set it, or correct the reference in the sink")
+                raise SinkBroken(
+                    f"environment variable {name} is not set", "set it, or correct the reference in the sink"
+                )
         elif kind == "file":
             try:
                 data = Path(name).read_bytes()[:_MAX_SECRET_FILE]
@@ -61,7 +68,9 @@ class Secrets:
             return
         raw = value.encode("utf-8", "surrogatepass")
         forms = {value, quote(raw, safe=""), quote_plus(raw), base64.b64encode(raw).decode(), repr(value)[1:-1]}
-        self._known |= forms | {value.removeprefix("whsec_")} if len(value.removeprefix("whsec_")) >= _SHORTEST else forms
+        self._known |= (
+            forms | {value.removeprefix("whsec_")} if len(value.removeprefix("whsec_")) >= _SHORTEST else forms
+        )
 
     def redact(self, text: str, limit: int = 500) -> str:
         """``text`` without secrets and control characters, at most ``limit`` characters."""

@@ -84,7 +84,9 @@ def _parse(path: str, document: Any, problems: list[tuple[str, str]]) -> SinkCon
     before = len(problems)
     name = block.text("name")
     if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-        block.problem("name", "must be letters, digits, dot, dash and underscore, at most 64: it names a consumer group")
+        block.problem(
+            "name", "must be letters, digits, dot, dash and underscore, at most 64: it names a consumer group"
+        )
     type_ = block.choice("type", tuple(CONNECTORS))
     if any(problem[0] == f"{path}.type" for problem in problems[before:]):
         return None  # which other keys are right depends on it

@@ -216,7 +216,9 @@ class Schedule:
         if (spent or late) and not pending.forgotten:
             self._finish(pending)
             asked = f" (asked to wait {result.after_ms} ms)" if late and result.after_ms else ""
-            return Settled(item, attempt, Outcome.FAILED, error=f"gave up after {attempt} attempts{asked}: {result.reason}")
+            return Settled(
+                item, attempt, Outcome.FAILED, error=f"gave up after {attempt} attempts{asked}: {result.reason}"
+            )
         if not pending.forgotten:
             lane = self._lanes[item.alert.id]
             lane.ready_at = max(lane.ready_at, now + delay)

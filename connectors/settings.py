@@ -122,7 +122,9 @@ class Block:
             return low if value is ... else int(value)
         ms = duration_ms(value)
         if ms is None or not low <= ms <= high:
-            self.problem(name, f"must be a duration such as 500ms, 30s or 5m ({low} ms to {high} ms), not {value!r:.60}")
+            self.problem(
+                name, f"must be a duration such as 500ms, 30s or 5m ({low} ms to {high} ms), not {value!r:.60}"
+            )
             return low
         return ms
 

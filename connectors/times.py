@@ -21,7 +21,7 @@ def rfc3339(ms: int) -> str | int:
 
 def for_people(value: object) -> object:
     """A record's JSON with its times as RFC 3339. What users put in (key, values, metadata, events) is left alone."""
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [for_people(item) for item in value]
     if not isinstance(value, dict):
         return value

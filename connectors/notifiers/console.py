@@ -54,7 +54,9 @@ def render(alert: Alert, reason: str, at: int, colour: bool) -> str:
 
     word = alert.severity_word if alert.severity_word.lower() != alert.severity.value else ""
     shown = alert.severity.value.upper() + (f" ({plain(word, 20)})" if word else "")
-    key = " · ".join([f"tenant {plain(alert.tenant, 80)}", *(f"{plain(k, 60)} {plain(v, 120)}" for k, v in alert.key.items())])
+    key = " · ".join(
+        [f"tenant {plain(alert.tenant, 80)}", *(f"{plain(k, 60)} {plain(v, 120)}" for k, v in alert.key.items())]
+    )
     lines = [
         f"{paint(_COLOURS[alert.severity.value], f' {shown} ')} {plain(alert.title)}  "
         + paint(_DIM, f"{plain(reason, 40)} · {rfc3339(at)}"),
@@ -130,7 +132,12 @@ class Console:
 
     def _render(self, item: Item) -> str:
         note = item.notification
-        return render(item.alert, note.reason if note else item.alert.why, note.at if note else item.alert.updated_at, self._colour)
+        return render(
+            item.alert,
+            note.reason if note else item.alert.why,
+            note.at if note else item.alert.updated_at,
+            self._colour,
+        )
 
     def _write(self, data: bytes) -> None:
         fd = self._config.descriptor

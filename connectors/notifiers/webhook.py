@@ -176,7 +176,9 @@ class Webhook:
             return Retry(f"no answer within {self._context.timeout_ms} ms")
         except (aiohttp.ClientError, OSError) as error:
             return Retry(_cause(error))
-        return classify(answer.status, answer.headers.get("Retry-After"), answer.headers.get("Location"), said, timestamp)
+        return classify(
+            answer.status, answer.headers.get("Retry-After"), answer.headers.get("Location"), said, timestamp
+        )
 
 
 def classify(status: int, retry_after: str | None, location: str | None, said: str, now: int) -> Result:

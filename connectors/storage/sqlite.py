@@ -30,7 +30,14 @@ _PASSING = frozenset(
     }
 )  # fmt: skip
 #: What one value may raise: an integer beyond 64 bits, a lone surrogate, a string beyond SQLite's limit.
-_REFUSED = (OverflowError, UnicodeEncodeError, ValueError, sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError)
+_REFUSED = (
+    OverflowError,
+    UnicodeEncodeError,
+    ValueError,
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+)
 
 
 class SQLiteConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,9 +124,9 @@ def _store_one(db: sqlite3.Connection, item: Item) -> Result:
             db.execute(KEEP, (*kept, document, where))
         except _REFUSED:
             db.execute("ROLLBACK TO one")
-            raise
-        finally:
             db.execute("RELEASE one")
+            raise
+        db.execute("RELEASE one")  # not after any other error: a full disk has rolled back everything by itself
     except _REFUSED as error:
         return Rejected(f"{type(error).__name__}: {error}")
     return Delivered(where)

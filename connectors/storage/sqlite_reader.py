@@ -21,7 +21,9 @@ _FILTERS = ("tenant", "status", "severity", "type", "source", "rule")
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     if not path.is_file():
-        raise TocsinError(f"there is no alert storage at {path}", "run a worker with a sqlite sink, or correct its path")
+        raise TocsinError(
+            f"there is no alert storage at {path}", "run a worker with a sqlite sink, or correct its path"
+        )
     try:
         db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
         try:
@@ -51,9 +53,13 @@ def find_alerts(path: Path, prefix: str, limit: int = 10) -> list[Alert]:
     with _reading(path) as db:
         exact = db.execute("SELECT document FROM alerts WHERE id = ?", (prefix,)).fetchall()
         # Not LIKE: % and _ in it would be wild. Code point 0x10FFFF sorts behind every continuation.
-        rows: list[Any] = exact or db.execute(
-            "SELECT document FROM alerts WHERE id >= ? AND id < ? ORDER BY id LIMIT ?", (prefix, f"{prefix}\U0010ffff", limit)
-        ).fetchall()
+        rows: list[Any] = (
+            exact
+            or db.execute(
+                "SELECT document FROM alerts WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+                (prefix, f"{prefix}\U0010ffff", limit),
+            ).fetchall()
+        )
         return [_decode(row[0]) for row in rows]
 
 

@@ -1,0 +1,93 @@
+"""Every connector, opened on something real, for the contract tests."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from connectors.base import Item, Kind, Sink
+from connectors.context import SinkContext
+from connectors.redact import Secrets
+from connectors.registry import CONNECTORS, parse_sinks
+from connectors.testing import SECRET, Receiver, notifier_item, storage_item
+
+HOSTILE = [
+    "'; DROP TABLE alerts; --",
+    "line\r\nwebhook-id: forged\r\n\r\n",
+    "\x1b[2J\x1b]0;owned\x07",
+    "nul\0byte",
+    "\u202eright to left\u2066",
+    "🔥" * 1000,
+    "x" * 500_000,
+    "%s %n {0} {actor} ${IFS} `id`",
+    "</script><script>alert(1)</script>",
+]
+
+
+class Place:
+    """Where a connector under test delivers to, and how to see what arrived (keys, each as often as it is visible)."""
+
+    sink: Sink
+    arrived: Callable[[], list[str]]
+
+
+@asynccontextmanager
+async def place(type_: str, tmp_path: Path, **more: Any) -> AsyncIterator[Place]:
+    found = Place()
+    timeout = more.pop("timeout_ms", 2000)
+    context = SinkContext(type_, tmp_path, Secrets({"HOOK": SECRET}), timeout)
+    if type_ == "webhook":
+        async with Receiver() as receiver:
+            (config,) = parse_sinks(
+                [
+                    {"name": "w", "type": "webhook", "url": receiver.url, "secret": "env:HOOK", "allow_private": True}
+                    | more
+                ]
+            )
+            found.sink, found.arrived = config.make(context), lambda: list(receiver.accepted)
+            await found.sink.open()
+            yield found
+            await found.sink.close()
+            assert receiver.broken_rules == []
+    elif type_ == "sqlite":
+        (config,) = parse_sinks([{"name": "s", "type": "sqlite", "path": "a.db"} | more])
+
+        def rows() -> list[str]:
+            with sqlite3.connect(tmp_path / "a.db") as db:
+                return [f"{a}:{v}" for a, v in db.execute("SELECT id, version FROM alert_versions")]
+
+        found.sink, found.arrived = config.make(context), rows
+        await found.sink.open()
+        yield found
+        await found.sink.close()
+    else:
+        with (tmp_path / "console").open("w+b", buffering=0) as file:
+            (config,) = parse_sinks([{"name": "c", "type": "console", "descriptor": file.fileno()} | more])
+
+            def shown() -> list[str]:
+                text = (tmp_path / "console").read_text("utf-8")
+                return list(dict.fromkeys(f"n{int(id_, 16)}-1" for id_ in _ids(text)))
+
+            found.sink, found.arrived = config.make(context), shown
+            await found.sink.open()
+            yield found
+            await found.sink.close()
+
+
+def _ids(text: str) -> list[str]:
+    return [line.rsplit(" ", 1)[1] for line in text.splitlines() if "tocsin alerts show" in line]
+
+
+def item_for(type_: str, number: int = 1, **changes: Any) -> Item:
+    make = storage_item if CONNECTORS[type_].kind is Kind.STORAGE else notifier_item
+    return make(number, **changes)
+
+
+async def open_once(sink: Sink) -> None:
+    try:
+        await sink.open()
+    finally:
+        await sink.close()

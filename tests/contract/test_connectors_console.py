@@ -1,0 +1,73 @@
+"""The console: what it says, and that nobody paints on it or blocks it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from connectors.base import Result, Retry, SinkBroken
+from connectors.context import SinkContext
+from connectors.registry import parse_sinks
+from connectors.testing import notifier_item
+from tests.contract.sinks import HOSTILE, open_once, place
+
+
+def test_console_says_what_fired_why_where_and_what_next(tmp_path: Path) -> None:
+    async def scenario() -> str:
+        async with place("console", tmp_path) as p:
+            await p.sink.deliver([notifier_item()])
+        return (tmp_path / "console").read_text("utf-8")
+
+    text = asyncio.run(scenario())
+    for part in (
+        "HIGH", "20 failed logins for ada", "observed 20, threshold 5 within 10m", "audit.failed-login-burst",
+        "tenant acme · actor ada", "audit.events/3/1", "runbooks/failed-login-burst.md", "tocsin alerts show 0000",
+        "2024-01-01T00:00:02.000Z",
+    ):  # fmt: skip
+        assert part in text
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_console_lets_no_event_paint_on_the_terminal(text: str, tmp_path: Path) -> None:
+    async def scenario() -> bytes:
+        async with place("console", tmp_path) as p:
+            await p.sink.deliver(
+                [notifier_item(title=text, key={text: text}, tenant=text, values={"observed": {"a": text}})]
+            )
+        return (tmp_path / "console").read_bytes()
+
+    shown = asyncio.run(scenario()).decode()
+    assert all(ch.isprintable() or ch == "\n" for ch in shown)
+    assert shown.count("\n") == 6  # five lines and an empty one
+    assert len(shown) < 4000
+
+
+def test_console_does_not_hang_on_a_pipe_nobody_reads(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    (config,) = parse_sinks([{"name": "c", "type": "console", "descriptor": writer}])
+
+    async def scenario() -> list[Result]:
+        sink = config.make(SinkContext("c", tmp_path, timeout_ms=300))
+        await sink.open()
+        return [(await sink.deliver([notifier_item(n)]))[0] for n in range(200) if n < 199] and list(
+            await sink.deliver([notifier_item(1)] * 300)
+        )
+
+    try:
+        results = asyncio.run(asyncio.wait_for(scenario(), 20))
+    except TimeoutError:
+        pytest.fail("it hung")
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert all(isinstance(result, Retry) for result in results)
+
+
+def test_console_without_its_descriptor_is_broken(tmp_path: Path) -> None:
+    (config,) = parse_sinks([{"name": "c", "type": "console", "descriptor": 9999}])
+    with pytest.raises(SinkBroken, match="9999"):
+        asyncio.run(open_once(config.make(SinkContext("c", tmp_path))))

@@ -18,6 +18,8 @@ from streams.model import Alert, Notification
 
 
 class Kind(StrEnum):
+    """What a sink reads."""
+
     NOTIFIER = "notifier"  #: reads ``notifications``, those whose receiver is the sink's name
     STORAGE = "storage"  #: reads ``alerts``, every version of every alert
 

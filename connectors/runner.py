@@ -81,11 +81,11 @@ class Runner:
             if self._crash is not None:
                 raise self._crash
 
-    async def stop(self, timeout: float) -> None:
-        """Begin nothing new, give calls under way ``timeout`` seconds to end, cancel the rest, close the sink."""
+    async def stop(self, seconds: float) -> None:
+        """Begin nothing new, give calls under way ``seconds`` to end, cancel the rest, close the sink."""
         self._accepting = False
         if self._calls:
-            await asyncio.wait(set(self._calls), timeout=timeout)
+            await asyncio.wait(set(self._calls), timeout=seconds)
         self._stopping = True
         self._changed.set()
         for call in set(self._calls):
@@ -94,11 +94,11 @@ class Runner:
             await asyncio.wait(set(self._calls), timeout=_GRACE_S)
         await self._close()
 
-    async def release(self, topic: str, partition: int, timeout: float) -> None:
-        """Let the partition's calls end (at most ``timeout`` seconds). The caller then takes offsets and forgets it."""
-        end = time.monotonic() + timeout
+    async def release(self, topic: str, partition: int, seconds: float) -> None:
+        """Let the partition's calls end (at most ``seconds``). The caller then takes offsets and forgets it."""
+        end = time.monotonic() + seconds
         while self.schedule.calling(topic, partition) and time.monotonic() < end:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # noqa: ASYNC110 - rare, short, and the schedule stays free of asyncio
 
     def _ended(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
@@ -122,7 +122,7 @@ class Runner:
     async def _attempt(self, items: list[Item]) -> Sequence[Result]:
         try:
             sink = await self._opened()
-        except Exception as error:  # noqa: BLE001 - whatever a sink raises is its own failure
+        except Exception as error:  # whatever a sink raises is its own failure
             return [Retry(f"cannot open: {_say(error)}")] * len(items)
         try:
             results = await bounded(sink.deliver(items), self._policy.timeout_ms / 1000)
@@ -135,7 +135,7 @@ class Runner:
         except SinkBroken as error:
             await self._close()
             return self._refused(items, _say(error))
-        except Exception as error:  # noqa: BLE001 - whatever a sink raises is its own failure
+        except Exception as error:  # whatever a sink raises is its own failure
             return self._refused(items, _say(error))
         if not _well_formed(results, len(items)):
             return self._refused(items, "broke its contract: it must answer one result per item")

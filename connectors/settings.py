@@ -17,7 +17,7 @@ _LONGEST = 366 * _UNITS["d"]
 
 
 class Retrying(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to go on. None: for ever (storage: the log waits). Delays are drawn from 0 to first * 2^n, full jitter."""
+    """How long to go on. None: for ever (storage: the log waits). Delays: 0 to first * 2^n, full jitter."""
 
     attempts: int | None = 8
     within_ms: int | None = 900_000  #: from the first attempt, or from when the item came while the circuit is open

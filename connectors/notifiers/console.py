@@ -24,6 +24,8 @@ _LONGEST = 400
 
 
 class ConsoleConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """``descriptor`` 1 is stdout."""
+
     colour: str = "auto"  #: auto, always or never
     descriptor: int = 1
 

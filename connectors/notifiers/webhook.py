@@ -103,7 +103,7 @@ def webhook_body(item: Item) -> bytes:
 
 
 class Webhook:
-    """POSTs each notification. Redirects are not followed: the next address was not checked by whoever wrote the URL."""
+    """POSTs each notification. Follows no redirect: whoever wrote the URL did not choose that address."""
 
     def __init__(self, config: WebhookConfig, context: SinkContext) -> None:
         self._config, self._context = config, context

@@ -22,6 +22,7 @@ from connectors.storage.sqlite_schema import APPLICATION, CREATE, FIELDS, KEEP, 
 from streams.model import position
 
 T = TypeVar("T")
+_BROKEN = "restore the file from a copy, or move it away: a sink with a new name fills it again from the alerts topic"
 #: Primary result codes after which waiting helps: busy, locked, I/O error, full disk, cannot open, read-only.
 _PASSING = frozenset(
     {
@@ -106,8 +107,7 @@ class SQLite:
                 db.rollback()
             if (error.sqlite_errorcode & 0xFF if hasattr(error, "sqlite_errorcode") else -1) in _PASSING:
                 return [Retry(f"{self.path.name}: {error}")] * len(batch)
-            raise SinkBroken(f"{self.path}: {error}", "restore the file from a copy, or move it away: it is filled again "
-                             "from the alerts topic by a sink with a new name") from None  # fmt: skip
+            raise SinkBroken(f"{self.path}: {error}", _BROKEN) from None
         return results
 
 

@@ -118,7 +118,7 @@ class _Supervised:
             began = time.monotonic()
             try:
                 self._once()
-            except BaseException as error:  # noqa: BLE001 - even a SystemExit from a sink ends nothing but the sink
+            except BaseException as error:
                 self._failed(error)
             self._feed = None
             if self._stopping.is_set():

@@ -185,7 +185,11 @@ class SinkFeed:
 
     def _commit(self, offsets: dict[tuple[str, int], int]) -> None:
         """Commit offsets, once everything written before them is on the brokers."""
-        offsets = {name: offset for name, offset in offsets.items() if self._committed.get(name) != offset and name in self._owned}
+        offsets = {
+            name: offset
+            for name, offset in offsets.items()
+            if self._committed.get(name) != offset and name in self._owned
+        }
         if not offsets:
             return
         self._writer.flush()
@@ -193,10 +197,14 @@ class SinkFeed:
         topic = self._names.topic(self._source)
         try:
             done = self._consumer.commit(
-                offsets=[TopicPartition(topic, number, offset) for (_, number), offset in offsets.items()], asynchronous=False
+                offsets=[TopicPartition(topic, number, offset) for (_, number), offset in offsets.items()],
+                asynchronous=False,
             )
         except KafkaException as error:
-            if error.args[0].code() in (KafkaError.REBALANCE_IN_PROGRESS, KafkaError._WAIT_COORD) or error.args[0].retriable():
+            if (
+                error.args[0].code() in (KafkaError.REBALANCE_IN_PROGRESS, KafkaError._WAIT_COORD)
+                or error.args[0].retriable()
+            ):
                 return  # the next round tries again
             raise
         for tp in done or ():

@@ -79,9 +79,15 @@ class SinkWriter:
         telemetry.DEAD.labels(self._sink, reason.value).inc()
         where = position(*origin)
         letter = dead_letter(
-            stage=f"deliver:{self._sink}", origin=where, reason=reason, error=error,
-            at=time.time_ns() // 1_000_000, value=value, key=key, headers=headers,
-        )  # fmt: skip
+            stage=f"deliver:{self._sink}",
+            origin=where,
+            reason=reason,
+            error=error,
+            at=time.time_ns() // 1_000_000,
+            value=value,
+            key=key,
+            headers=headers,
+        )
         self._write("dead-letter", where, _encode(letter))
 
     def check(self) -> None:

@@ -133,7 +133,9 @@ def test_waiting_too_long_under_a_hold_gives_up_an_item_that_was_never_sent() ->
 
 
 def test_the_circuit_opens_after_failures_in_a_row_and_one_probe_closes_it() -> None:
-    s = schedule(breaker=Breaking(failures=2, cool_off_ms=1000), retry=Retrying(attempts=50, within_ms=900_000, first_ms=1))
+    s = schedule(
+        breaker=Breaking(failures=2, cool_off_ms=1000), retry=Retrying(attempts=50, within_ms=900_000, first_ms=1)
+    )
     for n in range(4):
         s.add(notifier_item(n, offset=n), 0)
     settle(s, s.take(0), Retry("down"), 0)

@@ -24,7 +24,9 @@ LATE = Counter("tocsin_late_total", "Events too late for a rule.", ["rule"], reg
 #: Events with an id already counted for that rule and key: a producer retries.
 DUPLICATES = Counter("tocsin_duplicates_total", "Events already counted.", ["rule"], registry=REGISTRY)
 #: Events further ahead of their record than max_skew: a producer's clock is wrong. They do not move the watermark.
-SKEWED = Counter("tocsin_skewed_total", "Events too far in the future to move the watermark.", ["source"], registry=REGISTRY)
+SKEWED = Counter(
+    "tocsin_skewed_total", "Events too far in the future to move the watermark.", ["source"], registry=REGISTRY
+)
 #: Findings sent to the alert stage.
 FINDINGS = Counter("tocsin_findings_total", "Findings.", ["rule", "type", "severity"], registry=REGISTRY)
 #: Alerts opened.
@@ -34,29 +36,41 @@ ACTIVE = Gauge("tocsin_alerts_active", "Alerts active or acknowledged.", ["sever
 #: A rule raised an exception on an event. After 10 it is off in that partition until a new version of it comes.
 RULE_ERRORS = Counter("tocsin_rule_errors_total", "Exceptions raised by a rule.", ["rule"], registry=REGISTRY)
 #: 1 for a rule that was switched off because it kept failing. Fix the rule and apply it again.
-RULE_OFF = Gauge("tocsin_rule_off", "Rules switched off after repeated errors.", ["rule", "partition"], registry=REGISTRY)
+RULE_OFF = Gauge(
+    "tocsin_rule_off", "Rules switched off after repeated errors.", ["rule", "partition"], registry=REGISTRY
+)
 #: Time to step one event through one rule, sampled. A slow rule stands out here.
 RULE_SECONDS = Histogram(
-    "tocsin_rule_seconds", "Evaluation time per rule and matching event, sampled.", ["rule"], registry=REGISTRY,
+    "tocsin_rule_seconds",
+    "Evaluation time per rule and matching event, sampled.",
+    ["rule"],
+    registry=REGISTRY,
     buckets=(2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 1e-2, 0.1),
-)  # fmt: skip
+)
 #: Anything else the core counted, under its own name: verdicts, commands, notifications, evictions.
 OUTCOMES = Counter("tocsin_outcomes_total", "Named outcomes of the core.", ["what", "detail"], registry=REGISTRY)
 #: Records between the position and the end of a partition. Growing: add workers.
 LAG = Gauge("tocsin_lag_records", "Records not yet processed.", ["topic", "partition"], registry=REGISTRY)
 #: Wall clock less the partition's watermark. Large with lag 0: the producer sends old events, or is silent.
-WATERMARK_DELAY = Gauge("tocsin_watermark_delay_seconds", "Age of the watermark.", ["topic", "partition"], registry=REGISTRY)
+WATERMARK_DELAY = Gauge(
+    "tocsin_watermark_delay_seconds", "Age of the watermark.", ["topic", "partition"], registry=REGISTRY
+)
 #: Duration of commits. p99 above 0.5 s: the brokers are slow.
 COMMIT_SECONDS = Histogram(
-    "tocsin_commit_seconds", "Time to end a transaction.", ["role"], registry=REGISTRY,
+    "tocsin_commit_seconds",
+    "Time to end a transaction.",
+    ["role"],
+    registry=REGISTRY,
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
-)  # fmt: skip
+)
 #: Transactions by how they ended. `overtaken`: a rebalance came in between; harmless unless it goes on.
 TRANSACTIONS = Counter("tocsin_transactions_total", "Transactions, by outcome.", ["role", "outcome"], registry=REGISTRY)
 #: Partitions this worker owns, and those of them whose state is restored.
 PARTITIONS = Gauge("tocsin_partitions", "Partitions owned.", ["role", "state"], registry=REGISTRY)
 #: Time to bring a partition's state back.
-RESTORE_SECONDS = Gauge("tocsin_restore_seconds", "Duration of the last restore.", ["topic", "partition"], registry=REGISTRY)
+RESTORE_SECONDS = Gauge(
+    "tocsin_restore_seconds", "Duration of the last restore.", ["topic", "partition"], registry=REGISTRY
+)
 #: Control position in force, and control records that were refused (the old rule set goes on running).
 CONTROL_POSITION = Gauge("tocsin_control_position", "Control position in force.", registry=REGISTRY)
 CONTROL_REFUSED = Counter("tocsin_control_refused_total", "Control records refused.", ["kind"], registry=REGISTRY)
@@ -93,7 +107,9 @@ def record(counts: Tally[tuple[str, ...]]) -> None:
 
 def configure_logging(level: str = "info", format: str = "text") -> None:
     """Log to file descriptor 2: Faust replaces ``sys.stderr``."""
-    render: Any = structlog.processors.JSONRenderer() if format == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    render: Any = (
+        structlog.processors.JSONRenderer() if format == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -103,7 +119,9 @@ def configure_logging(level: str = "info", format: str = "text") -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(file=os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")),
+        logger_factory=structlog.WriteLoggerFactory(
+            file=os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+        ),
         cache_logger_on_first_use=False,
     )
 

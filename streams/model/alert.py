@@ -11,6 +11,8 @@ from streams.model.severity import Severity
 
 
 class Status(StrEnum):
+    """Open: active, acknowledged. Closed: resolved, dismissed."""
+
     ACTIVE = "active"
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
@@ -27,13 +29,15 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Resolution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What whoever closed it had to say."""
+
     notes: str = ""
     action: str = ""
     metadata: dict[str, Any] = {}
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """``version`` starts at 1 and has no gaps. ``first``/``last`` hold the evidence of the first and the last finding."""
+    """``version`` starts at 1 and has no gaps. ``first`` and ``last``: evidence of the first and the last finding."""
 
     id: str
     version: int

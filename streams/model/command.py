@@ -9,6 +9,8 @@ import msgspec
 
 
 class Action(StrEnum):
+    """What is asked."""
+
     ACKNOWLEDGE = "acknowledge"
     UNACKNOWLEDGE = "unacknowledge"
     RESOLVE = "resolve"

@@ -10,6 +10,8 @@ import msgspec
 
 
 class DeadReason(StrEnum):
+    """Why a record was refused."""
+
     MALFORMED = "malformed"  #: not JSON, not UTF-8, nested too deep
     INVALID = "invalid"  #: JSON, but not an envelope (wrong type of a field the engine needs)
     TOMBSTONE = "tombstone"  #: a null value where an event was expected
@@ -19,6 +21,8 @@ class DeadReason(StrEnum):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One refused record."""
+
     stage: str
     origin: str  #: position of the record
     reason: DeadReason

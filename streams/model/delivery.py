@@ -8,6 +8,8 @@ import msgspec
 
 
 class Outcome(StrEnum):
+    """What became of an attempt."""
+
     DELIVERED = "delivered"
     RETRY = "retry"  #: this attempt failed, another follows
     REJECTED = "rejected"  #: the receiver refused it for good
@@ -15,6 +17,8 @@ class Outcome(StrEnum):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One attempt."""
+
     notification_id: str
     alert_id: str
     tenant: str

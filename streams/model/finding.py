@@ -12,6 +12,8 @@ from streams.model.severity import Severity
 
 
 class FindingKind(StrEnum):
+    """What was seen."""
+
     FIRE = "fire"
     CLEAR = "clear"  #: the condition ended; what it opened resolves
     RETRACT = "retract"  #: the condition never held (an orphaned block)

@@ -16,7 +16,7 @@ def content_hash(*parts: Any) -> str:
 
 
 def alert_id(rule: str, tenant: str, key: dict[str, Any], first_completing: str) -> str:
-    """The alert opened for ``key`` by the event at position ``first_completing``; equal in every run of the same log."""
+    """The alert opened for ``key`` by the event at ``first_completing``; equal in every run of the same log."""
     return content_hash("alert", rule, tenant, key, first_completing)
 
 

@@ -10,6 +10,8 @@ from streams.model.alert import Alert
 
 
 class Reason(StrEnum):
+    """Why somebody is told."""
+
     NEW = "new"
     SEVERITY_RAISED = "severity_raised"
     REOPENED = "reopened"

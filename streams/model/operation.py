@@ -26,4 +26,3 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: int  #: when it was decided
     asked_at: int  #: the command's own time
     reason: str = ""
-    note: str = ""

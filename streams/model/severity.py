@@ -6,6 +6,8 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
+    """Worst first."""
+
     CRITICAL = "critical"
     HIGH = "high"
     MEDIUM = "medium"

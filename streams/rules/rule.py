@@ -85,13 +85,22 @@ class Rule:
 
     @cached_property
     def version(self) -> str:
-        """Hash of the semantics alone (source, where, group_by, detect, lateness, gates): a new title changes nothing."""
+        """Hash of the semantics alone (source, where, key, detect, lateness, gates): a new title changes nothing."""
         where = self.where.document() if self.where is not None else None
         active = self.active.document() if self.active is not None else None
         return content_hash(
-            "rule", self.id, self.source, where, self.group_by, self.scope, self.missing, active,
-            self.allowed_lateness, self.detect.name, self.detect.document(),
-        )[:16]  # fmt: skip
+            "rule",
+            self.id,
+            self.source,
+            where,
+            self.group_by,
+            self.scope,
+            self.missing,
+            active,
+            self.allowed_lateness,
+            self.detect.name,
+            self.detect.document(),
+        )[:16]
 
     @cached_property
     def ref(self) -> str:

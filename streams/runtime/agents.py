@@ -23,6 +23,8 @@ class _NoKafka(BootStrategy):  # type: ignore[misc]  # faust is untyped
 
 
 class App(faust.App):  # type: ignore[misc]  # faust is untyped
+    """Faust without its Kafka."""
+
     BootStrategy = _NoKafka
 
 

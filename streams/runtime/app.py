@@ -58,15 +58,24 @@ def partition_counts(settings: Settings) -> dict[str, int]:
     try:
         there = {topic: len(data.partitions) for topic, data in admin.list_topics(timeout=10).topics.items()}
     except KafkaException as error:
-        raise ClusterError(f"cannot reach Kafka at {settings.options.get('bootstrap.servers')}: {error.args[0].str()}",
-                           "check kafka.bootstrap_servers; `tocsin local up` starts one here") from error  # fmt: skip
-    equal = {names.topic("alert-input"): names.changelog("alert"), names.topic("rekeyed"): names.changelog("detect-rekeyed")}
+        raise ClusterError(
+            f"cannot reach Kafka at {settings.options.get('bootstrap.servers')}: {error.args[0].str()}",
+            "check kafka.bootstrap_servers; `tocsin local up` starts one here",
+        ) from error
+    equal = {
+        names.topic("alert-input"): names.changelog("alert"),
+        names.topic("rekeyed"): names.changelog("detect-rekeyed"),
+    }
     equal |= {names.topic(source.topic): names.changelog(f"detect-{source.topic}") for source in settings.sources}
     plain = ("alerts", "notifications", "deliveries", "control", "journal", "dead-letter", "late", "operations")
     needed = [*equal, *equal.values(), *map(names.topic, plain)]
     if missing := sorted(set(needed) - set(there)):
         raise ClusterError(f"missing topics: {', '.join(missing)}", "run `tocsin topics create`")
-    if unequal := [f"{topic} has {there[topic]}, {log} has {there[log]}" for topic, log in equal.items() if there[topic] != there[log]]:
+    if unequal := [
+        f"{topic} has {there[topic]}, {log} has {there[log]}"
+        for topic, log in equal.items()
+        if there[topic] != there[log]
+    ]:
         raise ClusterError(f"partition counts must be equal: {'; '.join(unequal)}", "run `tocsin topics check`")
     return {names.logical(topic): n for topic, n in there.items() if topic.startswith(names.prefix)}
 
@@ -101,10 +110,14 @@ class Worker:
         self.control.start()
         self._seed()
         self.app = App(
-            settings.names.identity("app", settings.worker), broker="kafka://unused", store="memory://",
-            web_enabled=False, origin=None, datadir=str(settings.data_dir / "faust" / settings.worker),
+            settings.names.identity("app", settings.worker),
+            broker="kafka://unused",
+            store="memory://",
+            web_enabled=False,
+            origin=None,
+            datadir=str(settings.data_dir / "faust" / settings.worker),
             stream_wait_empty=False,
-        )  # fmt: skip
+        )
         stages: list[Stage] = []
         if "detect" in settings.roles:
             stages.append(detect_stage(settings.sources, counts, settings.max_keys))
@@ -112,10 +125,18 @@ class Worker:
             stages.append(alert_stage())
         self.agents = [Agent(self.app, stage.role) for stage in stages]
         self.sources = [
-            Source(stage, settings.options, settings.names, settings.worker, agent, lambda: self.control.current,
-                   {entry.topic: counts[entry.topic] for entry in stage.inputs}, settings.timing)
+            Source(
+                stage,
+                settings.options,
+                settings.names,
+                settings.worker,
+                agent,
+                lambda: self.control.current,
+                {entry.topic: counts[entry.topic] for entry in stage.inputs},
+                settings.timing,
+            )
             for stage, agent in zip(stages, self.agents, strict=True)
-        ]  # fmt: skip
+        ]
         self.deliver: DeliverRole | None = None
         if "deliver" in settings.roles and settings.sinks:
             self.deliver = DeliverRole(
@@ -131,17 +152,25 @@ class Worker:
                 records.append(controls.policy_record(settings.policy))
             position = controls.publish(settings.options, settings.names, records)
             self.control.wait_for(lambda control: control.position >= position)
-            telemetry.log.info("control topic was empty; brought the configured rules into force",
-                               rules=len(settings.ruleset.rules), ruleset=settings.ruleset.version)  # fmt: skip
+            telemetry.log.info(
+                "control topic was empty; brought the configured rules into force",
+                rules=len(settings.ruleset.rules),
+                ruleset=settings.ruleset.version,
+            )
         elif settings.ruleset.rules and current.ruleset.version != settings.ruleset.version:
-            telemetry.log.warning("the rules in force differ from the configured ones; `tocsin rules apply` switches",
-                                  in_force=current.ruleset.version, configured=settings.ruleset.version)  # fmt: skip
+            telemetry.log.warning(
+                "the rules in force differ from the configured ones; `tocsin rules apply` switches",
+                in_force=current.ruleset.version,
+                configured=settings.ruleset.version,
+            )
 
     def health(self) -> dict[str, tuple[bool, Any]]:
         health: dict[str, tuple[bool, Any]] = {
-            "control": (self.control.failed is None, {"position": self.control.current.position,
-                                                      "ruleset": self.control.current.ruleset.version}),
-        }  # fmt: skip
+            "control": (
+                self.control.failed is None,
+                {"position": self.control.current.position, "ruleset": self.control.current.ruleset.version},
+            ),
+        }
         for source in self.sources:
             parts = sorted(str(part) for part in list(source.parts.values()) if part.live)
             health[source.stage.role] = source.ready, {"partitions": parts, "lag": source.lag}

@@ -148,7 +148,10 @@ class ControlReader:
                     elif error.code() == KafkaError._PARTITION_EOF:
                         if message.offset() >= high:
                             self._ready.set()
-                    elif not error.retriable() and error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT):
+                    elif not error.retriable() and error.code() not in (
+                        KafkaError._ALL_BROKERS_DOWN,
+                        KafkaError._TRANSPORT,
+                    ):
                         raise KafkaException(error)
         finally:
             consumer.close()
@@ -170,15 +173,20 @@ def publish(options: Mapping[str, Any], names: Names, records: list[ControlRecor
     producer = Producer({**options, "enable.idempotence": True, "partitioner": "murmur2_random"})
     for record in records:
         producer.produce(
-            names.topic("control"), msgspec.json.encode(record), f"{record.kind}/{record.id}".encode(), partition=0,
+            names.topic("control"),
+            msgspec.json.encode(record),
+            f"{record.kind}/{record.id}".encode(),
+            partition=0,
             on_delivery=lambda error, message: done.put((error, message.offset() or 0)),
-        )  # fmt: skip
+        )
     left = producer.flush(15)
     position = 0
     while not done.empty():
         error, offset = done.get()
         if error is not None:
-            raise ClusterError(f"could not write to {names.topic('control')}: {error.str()}", "run `tocsin topics check`")
+            raise ClusterError(
+                f"could not write to {names.topic('control')}: {error.str()}", "run `tocsin topics check`"
+            )
         position = max(position, offset + 1)
     if left or not position:
         raise ClusterError(f"could not write to {names.topic('control')} in 15 s")
@@ -187,7 +195,9 @@ def publish(options: Mapping[str, Any], names: Names, records: list[ControlRecor
 
 def _record(name: str, document: dict[str, Any]) -> ControlRecord:
     kind, _, identity = name.partition("/")
-    return ControlRecord(kind=kind, id=identity, document=document, at=time.time_ns() // 1_000_000, by=getpass.getuser())
+    return ControlRecord(
+        kind=kind, id=identity, document=document, at=time.time_ns() // 1_000_000, by=getpass.getuser()
+    )
 
 
 def ruleset_record(ruleset: RuleSet) -> ControlRecord:

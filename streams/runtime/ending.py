@@ -18,7 +18,7 @@ FENCING = frozenset({KafkaError._FENCED, KafkaError._FATAL, KafkaError.FENCED_IN
 STALE = frozenset({KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS})
 
 
-class Ended(Exception):  # noqa: N818 - it is an end, not an error
+class Ended(Exception):
     """Leave with ``status``; ``args[0]`` says why."""
 
     def __init__(self, why: str, status: int) -> None:
@@ -48,9 +48,13 @@ def leave(error: BaseException, role: str, abort: Callable[[], None] | None = No
     hint = getattr(error, "hint", "")
     expected = isinstance(error, (Ended, TocsinError, KafkaException))
     telemetry.log.error(
-        "worker ends", role=role, status=status, error=f"{type(error).__name__}: {error}"[:1000],
-        **({"hint": hint} if hint else {}), **({} if expected else {"exc_info": error}),
-    )  # fmt: skip
+        "worker ends",
+        role=role,
+        status=status,
+        error=f"{type(error).__name__}: {error}"[:1000],
+        **({"hint": hint} if hint else {}),
+        **({} if expected else {"exc_info": error}),
+    )
     if abort is not None and status != FENCED:
         with suppress(KafkaException):
             abort()

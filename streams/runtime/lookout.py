@@ -30,7 +30,9 @@ class Sight:
 class Lookout:
     """Looks every few seconds; ``sight`` is the last one, None before the first."""
 
-    def __init__(self, options: Mapping[str, Any], group: str, identity: str, topics: list[str], every: float = 3.0) -> None:
+    def __init__(
+        self, options: Mapping[str, Any], group: str, identity: str, topics: list[str], every: float = 3.0
+    ) -> None:
         self._admin = AdminClient(dict(options))
         self._group, self._identity, self._topics, self._every = group, identity, topics, every
         self._before: frozenset[tuple[str, int]] = frozenset()

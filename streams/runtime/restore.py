@@ -115,7 +115,9 @@ def _compare(part: Part, committed: int, seen: bool, ends: Consumer) -> None:
         return
     if not seen or position.committed != committed:
         says = f"__position says {position.committed}" if seen else "there is no __position"
-        theirs = "no offset is committed" if committed == OFFSET_INVALID else f"the group's committed offset is {committed}"
+        theirs = (
+            "no offset is committed" if committed == OFFSET_INVALID else f"the group's committed offset is {committed}"
+        )
         raise StateMismatch(
             f"{part}: {theirs}, but {says}",
             "somebody moved the group's offsets, or they expired, or a topic was recreated: restore the group's offset "

@@ -58,7 +58,7 @@ class Source:
         agent: Agent,
         control: Callable[[], Control],
         counts: Mapping[str, int],
-        timing: Timing = Timing(),  # noqa: B008 - frozen
+        timing: Timing = Timing(),
     ) -> None:
         """``options``: how to reach Kafka. ``counts``: partitions of each input, by logical topic."""
         self.stage, self._names, self._agent, self._control, self._timing = stage, names, agent, control, timing
@@ -118,18 +118,34 @@ class Source:
 
     def _connect(self) -> None:
         timing = self._timing
-        producer = Producer({
-            **self._options, "transactional.id": self._identity, "linger.ms": 2,
-            "transaction.timeout.ms": int(timing.transaction * 1000), "retry.backoff.ms": 5,
-            "partitioner": "murmur2_random", "queue.buffering.max.messages": 1_000_000,
-        })  # fmt: skip
-        self._consumer = Consumer({
-            **self._options, "group.id": self._group, "group.instance.id": self._identity,
-            "session.timeout.ms": int(timing.session * 1000), "heartbeat.interval.ms": 500,
-            "partition.assignment.strategy": "cooperative-sticky", "isolation.level": "read_committed",
-            "enable.auto.commit": False, "auto.offset.reset": "error", "enable.partition.eof": True,
-            "fetch.queue.backoff.ms": 5, "fetch.max.bytes": 8 << 20, "queued.max.messages.kbytes": 65536,
-        })  # fmt: skip
+        producer = Producer(
+            {
+                **self._options,
+                "transactional.id": self._identity,
+                "linger.ms": 2,
+                "transaction.timeout.ms": int(timing.transaction * 1000),
+                "retry.backoff.ms": 5,
+                "partitioner": "murmur2_random",
+                "queue.buffering.max.messages": 1_000_000,
+            }
+        )
+        self._consumer = Consumer(
+            {
+                **self._options,
+                "group.id": self._group,
+                "group.instance.id": self._identity,
+                "session.timeout.ms": int(timing.session * 1000),
+                "heartbeat.interval.ms": 500,
+                "partition.assignment.strategy": "cooperative-sticky",
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "error",
+                "enable.partition.eof": True,
+                "fetch.queue.backoff.ms": 5,
+                "fetch.max.bytes": 8 << 20,
+                "queued.max.messages.kbytes": 65536,
+            }
+        )
         until_done(producer.init_transactions, 10)  # fences the dead self first
         self._transaction = Transaction(
             producer, self._names, self.stage.role, timing.linger, timing.pause, timing.factor
@@ -288,8 +304,9 @@ class Source:
         if position.partitions not in (0, self._counts[part.topic]):
             raise Ended(
                 f"{part.topic} has {self._counts[part.topic]} partitions, but the state was made with "
-                f"{position.partitions}: keys have moved between partitions", MISMATCH,
-            )  # fmt: skip
+                f"{position.partitions}: keys have moved between partitions",
+                MISMATCH,
+            )
         tp = TopicPartition(part.topic, part.number, position.committed)
         self._consumer.seek(tp)
         self._consumer.resume([tp])
@@ -324,8 +341,9 @@ class Source:
             if grown := {t: n for t, n in sight.counts.items() if n != self._counts[t]}:
                 raise Ended(
                     f"partitions were added under a running worker: {grown}, expected "
-                    f"{ {t: self._counts[t] for t in grown} } (see `tocsin topics check`)", MISMATCH,
-                )  # fmt: skip
+                    f"{ {t: self._counts[t] for t in grown} } (see `tocsin topics check`)",
+                    MISMATCH,
+                )
             if sight.orphans and sight.first and live == len(self.parts) and sight is not self._acted_on:
                 self._rejoins += 1
                 self._acted_on = sight

@@ -30,7 +30,7 @@ def program(ruleset: RuleSet, source: Source) -> Program:
 
 
 def origins(sources: Sequence[Source], counts: Mapping[str, int]) -> Origins:
-    """Which partitions send copies to ``rekeyed`` under a rule set: all of every source with a rule that is not local."""
+    """Which partitions send copies to ``rekeyed``: all those of every source with a rule that is not local."""
 
     def of(ruleset: RuleSet) -> frozenset[tuple[str, int]]:
         return frozenset(

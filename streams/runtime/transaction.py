@@ -38,6 +38,8 @@ class JournalRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(Enum):
+    """How ``Transaction.end`` ended."""
+
     COMMITTED = "committed"
     OVERTAKEN = "overtaken"  #: a rebalance came in between; nothing was written, the state must be restored
     EMPTY = "empty"
@@ -104,7 +106,9 @@ class Transaction:
         except KafkaException as error:
             if error.args[0].code() not in STALE:
                 raise
-            telemetry.log.info("overtaken by a rebalance", role=self._role, parts=[str(p) for p in self.touched.values()])
+            telemetry.log.info(
+                "overtaken by a rebalance", role=self._role, parts=[str(p) for p in self.touched.values()]
+            )
             self.abort(10)
             at("overtaken", role=self._role)
             return Result.OVERTAKEN
@@ -143,25 +147,30 @@ class Transaction:
             record = JournalRecord(
                 stage=self._role, topic=part.input.topic, partition=part.number, steps=tuple(part.steps)
             )
-            key = f"{self._role}/{part.input.topic}/{part.number}"
-            self._put(self._names.topic("journal"), key.encode(), self._encode(record), None)
+            name = f"{self._role}/{part.input.topic}/{part.number}".encode()
+            self._put(self._names.topic("journal"), name, self._encode(record), None)
 
     def _oversize(self, output: Output) -> Output:
         """In its stead, a dead letter with the beginning, the size and the hash."""
         telemetry.OVERSIZE.labels(output.topic).inc()
         digest = hashlib.sha256(output.key).hexdigest()[:16]
         letter = dead_letter(
-            stage=self._role, origin=f"{output.topic}:{digest}", reason=DeadReason.FAILED,
+            stage=self._role,
+            origin=f"{output.topic}:{digest}",
+            reason=DeadReason.FAILED,
             error=f"output of {len(output.value)} bytes for {output.topic} is too large to produce",
-            at=time.time_ns() // 1_000_000, value=output.value, key=output.key,
-        )  # fmt: skip
+            at=time.time_ns() // 1_000_000,
+            value=output.value,
+            key=output.key,
+        )
         return Output("dead-letter", output.key, self._encode(letter))
 
     def _put(self, topic: str, key: bytes, value: bytes | None, partition: int | None) -> None:
         place = {} if partition is None else {"partition": partition}
         while True:
             try:
-                return self._producer.produce(topic, value, key, **place)
+                self._producer.produce(topic, value, key, **place)
+                return
             except BufferError:
                 self._producer.poll(0.05)
             except KafkaException as error:

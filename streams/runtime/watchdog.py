@@ -31,7 +31,9 @@ class _Watched:
         return None
 
 
-def watch(sources: Sequence[Source], patience: float = 60.0, end: Callable[[Ended], None] | None = None) -> threading.Thread:
+def watch(
+    sources: Sequence[Source], patience: float = 60.0, end: Callable[[Ended], None] | None = None
+) -> threading.Thread:
     """Start watching. A source that stalls for ``patience`` seconds ends the process with status 74."""
 
     def run() -> None:

@@ -25,11 +25,13 @@ class Web(Service):  # type: ignore[misc]  # mode is untyped
 
     async def on_start(self) -> None:
         app = web.Application()
-        app.add_routes([
-            web.get("/livez", self._livez),
-            web.get("/readyz", self._readyz),
-            web.get("/metrics", self._metrics),
-        ])  # fmt: skip
+        app.add_routes(
+            [
+                web.get("/livez", self._livez),
+                web.get("/readyz", self._readyz),
+                web.get("/metrics", self._metrics),
+            ]
+        )
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self.port)

@@ -24,8 +24,16 @@ def measure(bootstrap: str, directory: Path, matches: float, seconds: float, rat
     worker = job.start()
     topic = job.topic("audit.events")
     producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0, "partitioner": "murmur2_random"})
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "latency", "isolation.level": "read_committed",
-                         "fetch.wait.max.ms": 10, "fetch.queue.backoff.ms": 5, "enable.auto.commit": False})  # fmt: skip
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "latency",
+            "isolation.level": "read_committed",
+            "fetch.wait.max.ms": 10,
+            "fetch.queue.backoff.ms": 5,
+            "enable.auto.commit": False,
+        }
+    )
     consumer.assign([TopicPartition(job.topic("alerts"), p, 0) for p in range(PARTITIONS)])
     try:
         while job.committed()[0] < 0:
@@ -62,17 +70,46 @@ def measure(bootstrap: str, directory: Path, matches: float, seconds: float, rat
         worker.wait(30)
         consumer.close()
     skip = time.time() - 2 - seconds * 0.9  # the first tenth warms up
-    waits = sorted(1000 * (at - sent[alert["last"][-1]["event_id"]]) for at, value in seen if at > skip for alert in [json.loads(value)])
+    waits = sorted(
+        1000 * (at - sent[alert["last"][-1]["event_id"]])
+        for at, value in seen
+        if at > skip
+        for alert in [json.loads(value)]
+    )
     pick = lambda q: round(waits[min(len(waits) - 1, int(q * len(waits)))], 1)  # noqa: E731 - said once
-    return {"engine": "tocsin", "variant": f"{matches:.0%} findings", "events": len(sent), "versions": len(seen), "p50_ms": pick(0.5), "p90_ms": pick(0.9),
-            "p99_ms": pick(0.99), "max_ms": round(waits[-1], 1), "cpu_percent": round(100 * cpu / (seconds + 2))}  # fmt: skip
+    return {
+        "engine": "tocsin",
+        "variant": f"{matches:.0%} findings",
+        "events": len(sent),
+        "versions": len(seen),
+        "p50_ms": pick(0.5),
+        "p90_ms": pick(0.9),
+        "p99_ms": pick(0.99),
+        "max_ms": round(waits[-1], 1),
+        "cpu_percent": round(100 * cpu / (seconds + 2)),
+    }
 
 
 def run(bootstrap: str, directory: Path, seconds: float = 30.0) -> list[dict[str, Any]]:
     rows = [measure(bootstrap, directory, matches, seconds) for matches in (0.01, 0.5)]
-    table = Table("variant", "events", "alert versions", "p50 ms", "p90 ms", "p99 ms", "max ms", "CPU %", title="produce to alerts, 2,000 events/s")
+    table = Table(
+        "variant",
+        "events",
+        "alert versions",
+        "p50 ms",
+        "p90 ms",
+        "p99 ms",
+        "max ms",
+        "CPU %",
+        title="produce to alerts, 2,000 events/s",
+    )
     for row in rows:
-        table.add_row(*(str(row[name]) for name in ("variant", "events", "versions", "p50_ms", "p90_ms", "p99_ms", "max_ms", "cpu_percent")))
+        table.add_row(
+            *(
+                str(row[name])
+                for name in ("variant", "events", "versions", "p50_ms", "p90_ms", "p99_ms", "max_ms", "cpu_percent")
+            )
+        )
     console = Console()
     console.print(table)
     write("latency", rows)

@@ -44,9 +44,23 @@ def ours(bootstrap: str, directory: Path, rules: list[str], n: int, source: Any)
 
 def stock(bootstrap: str, directory: Path, topic: str, n: int) -> Figures:
     app = f"stock-{time.time_ns()}"
-    env = {**os.environ, "BOOTSTRAP": bootstrap, "TOPIC": topic, "N": str(n), "APP": app, "DATADIR": str(directory / app)}
+    env = {
+        **os.environ,
+        "BOOTSTRAP": bootstrap,
+        "TOPIC": topic,
+        "N": str(n),
+        "APP": app,
+        "DATADIR": str(directory / app),
+    }
     create(bootstrap, f"{app}-failures-changelog")
-    out = subprocess.run([sys.executable, "-m", "tests.bench.stock_faust"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=400)
+    out = subprocess.run(
+        [sys.executable, "-m", "tests.bench.stock_faust"],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
     assert "RESULT" in out.stdout, out.stdout[-2000:] + out.stderr[-2000:]
     wall, cpu, rss = map(float, out.stdout.split("RESULT")[1].split())
     return wall, cpu, rss
@@ -80,16 +94,40 @@ def run(bootstrap: str, directory: Path, n: int = 1_000_000, rounds: int = 3) ->
     for engine, variant, events, _ in engines:
         got = figures[engine, variant]
         wall = statistics.median(f[0] for f in got)
-        rows.append({
-            "engine": engine, "variant": variant, "events": events, "wall_s": round(wall, 3), "events_per_s": round(events / wall),
-            "cpu_s_per_million": round(statistics.median(f[1] for f in got) / events * 1e6, 2),
-            "rss_mb": round(statistics.median(f[2] for f in got)),
-        })  # fmt: skip
+        rows.append(
+            {
+                "engine": engine,
+                "variant": variant,
+                "events": events,
+                "wall_s": round(wall, 3),
+                "events_per_s": round(events / wall),
+                "cpu_s_per_million": round(statistics.median(f[1] for f in got) / events * 1e6, 2),
+                "rss_mb": round(statistics.median(f[2] for f in got)),
+            }
+        )
     base = {row["engine"]: row["events_per_s"] for row in rows if row["engine"] != "tocsin"}
-    table = Table("engine", "variant", "events", "events/s", "CPU s/million", "RSS MiB", "x raw", "x stock Faust", title="login burst (medians)")
+    table = Table(
+        "engine",
+        "variant",
+        "events",
+        "events/s",
+        "CPU s/million",
+        "RSS MiB",
+        "x raw",
+        "x stock Faust",
+        title="login burst (medians)",
+    )
     for row in rows:
-        table.add_row(row["engine"], row["variant"], f"{row['events']:,}", f"{row['events_per_s']:,}", f"{row['cpu_s_per_million']}",
-                      f"{row['rss_mb']}", f"{row['events_per_s'] / base['raw']:.2f}", f"{row['events_per_s'] / base['stock faust']:.0f}")  # fmt: skip
+        table.add_row(
+            row["engine"],
+            row["variant"],
+            f"{row['events']:,}",
+            f"{row['events_per_s']:,}",
+            f"{row['cpu_s_per_million']}",
+            f"{row['rss_mb']}",
+            f"{row['events_per_s'] / base['raw']:.2f}",
+            f"{row['events_per_s'] / base['stock faust']:.0f}",
+        )
     console.print(table)
     console.print(f"written to {write('login-burst', rows).relative_to(ROOT)}")
     return rows

@@ -1,4 +1,4 @@
-"""The reference job in stock Faust: the same windowed count with its own client, table and changelog. Run as a process."""
+"""The reference job in stock Faust: the same windowed count with its own client, table and changelog."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ import faust
 
 BOOTSTRAP, TOPIC, N = os.environ["BOOTSTRAP"], os.environ["TOPIC"], int(os.environ["N"])
 app = faust.App(
-    os.environ["APP"], broker=f"kafka://{BOOTSTRAP}", store="memory://", topic_partitions=4, web_enabled=False,
-    consumer_auto_offset_reset="earliest", datadir=os.environ["DATADIR"], topic_replication_factor=1,
-)  # fmt: skip
+    os.environ["APP"],
+    broker=f"kafka://{BOOTSTRAP}",
+    store="memory://",
+    topic_partitions=4,
+    web_enabled=False,
+    consumer_auto_offset_reset="earliest",
+    datadir=os.environ["DATADIR"],
+    topic_replication_factor=1,
+)
 events = app.topic(TOPIC, value_type=dict, value_serializer="json", key_serializer="raw")
 alerts = app.topic(f"{TOPIC}-faust-alerts", value_serializer="json")
 failures = app.Table("failures", default=int).tumbling(300.0, expires=600.0)

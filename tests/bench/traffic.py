@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -25,19 +26,35 @@ def event(rnd: random.Random, number: int, at: int, matches: float, actors: int 
     """An audit event of about 390 bytes as JSON; a share of ``matches`` is a failed login."""
     failed = rnd.random() < matches
     return {
-        "event_id": f"{number:012x}", "event_time": at, "tenant": "acme", "source": "idp", "type": "authentication",
-        "actor": f"user-{rnd.randrange(actors)}", "source_ip": f"10.{rnd.randrange(256)}.{rnd.randrange(256)}.7",
-        "action": "login" if failed or number % 2 else "read", "outcome": "failure" if failed else "success",
-        "resource": f"app/{rnd.randrange(1000)}", "session": {"id": f"{rnd.randrange(1 << 60):015x}", "mfa": True},
-        "user_agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36", "region": "eu-central-1", "request": f"{rnd.randrange(1 << 40):x}",
-    }  # fmt: skip
+        "event_id": f"{number:012x}",
+        "event_time": at,
+        "tenant": "acme",
+        "source": "idp",
+        "type": "authentication",
+        "actor": f"user-{rnd.randrange(actors)}",
+        "source_ip": f"10.{rnd.randrange(256)}.{rnd.randrange(256)}.7",
+        "action": "login" if failed or number % 2 else "read",
+        "outcome": "failure" if failed else "success",
+        "resource": f"app/{rnd.randrange(1000)}",
+        "session": {"id": f"{rnd.randrange(1 << 60):015x}", "mfa": True},
+        "user_agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
+        "region": "eu-central-1",
+        "request": f"{rnd.randrange(1 << 40):x}",
+    }
 
 
 def fill(bootstrap: str, topic: str, n: int, matches: float, seed: int = 1) -> float:
     """Publish ``n`` events, one millisecond of event time apart; returns the mean size in bytes."""
     rnd, size = random.Random(seed), 0
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "partitioner": "murmur2_random",
-                         "queue.buffering.max.messages": 500_000, "batch.size": 1 << 20})  # fmt: skip
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "linger.ms": 20,
+            "partitioner": "murmur2_random",
+            "queue.buffering.max.messages": 500_000,
+            "batch.size": 1 << 20,
+        }
+    )
     base = time.time_ns() // 1_000_000 - n
     for number in range(n):
         entry = event(rnd, number, base + number, matches)
@@ -56,18 +73,31 @@ def fill(bootstrap: str, topic: str, n: int, matches: float, seed: int = 1) -> f
 class Job:
     """A worker of ours over its own topics."""
 
-    def __init__(self, bootstrap: str, directory: Path, rules: list[str], roles: str = "detect,alert", policy: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        directory: Path,
+        rules: list[str],
+        roles: str = "detect,alert",
+        policy: dict[str, Any] | None = None,
+    ) -> None:
         self.bootstrap = bootstrap
         self.names = Names("b", f"bench-{time.time_ns() // 1_000_000 % 10**9}.")
         self.directory = directory / self.names.prefix.rstrip(".")
         self.directory.mkdir(parents=True)
         self.roles = roles
         config = {
-            "kafka": {"bootstrap_servers": bootstrap}, "app": self.names.app, "topic_prefix": self.names.prefix,
-            "data_dir": str(self.directory / "data"), "rules": rules, "policy": policy or {"receivers": []},
-        }  # fmt: skip
+            "kafka": {"bootstrap_servers": bootstrap},
+            "app": self.names.app,
+            "topic_prefix": self.names.prefix,
+            "data_dir": str(self.directory / "data"),
+            "rules": rules,
+            "policy": policy or {"receivers": []},
+        }
         (self.directory / "tocsin.yaml").write_text(yaml.safe_dump(config))
-        subprocess.run(self.command("topics", "create", "--partitions", str(PARTITIONS)), cwd=ROOT, check=True, capture_output=True)
+        subprocess.run(
+            self.command("topics", "create", "--partitions", str(PARTITIONS)), cwd=ROOT, check=True, capture_output=True
+        )
 
     def command(self, *args: str) -> list[str]:
         return [sys.executable, "-m", "streams.cli", "--config", str(self.directory / "tocsin.yaml"), *args]
@@ -82,7 +112,13 @@ class Job:
 
     def committed(self) -> tuple[int, int]:
         """(committed, end) over all partitions of audit.events."""
-        group = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.names.group("detect"), "isolation.level": "read_committed"})
+        group = Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": self.names.group("detect"),
+                "isolation.level": "read_committed",
+            }
+        )
         try:
             tps = [TopicPartition(self.topic("audit.events"), n) for n in range(PARTITIONS)]
             ends = sum(group.get_watermark_offsets(tp, 10)[1] for tp in tps)
@@ -97,14 +133,20 @@ class Job:
 def usage(pid: int) -> tuple[float, float]:
     """(CPU seconds, RSS in MiB) of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    import os
-
-    rss = next(int(line.split()[1]) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+    rss = next(
+        int(line.split()[1])
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+        if line.startswith("VmRSS")
+    )
     return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK"), rss / 1024
 
 
 def create(bootstrap: str, *topics: str) -> None:
-    for future in AdminClient({"bootstrap.servers": bootstrap}).create_topics([NewTopic(t, PARTITIONS, 1) for t in topics]).values():
+    for future in (
+        AdminClient({"bootstrap.servers": bootstrap})
+        .create_topics([NewTopic(t, PARTITIONS, 1) for t in topics])
+        .values()
+    ):
         future.result(20)
 
 

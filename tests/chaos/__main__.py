@@ -1,4 +1,4 @@
-"""``python -m tests.chaos [SCENE ...] [--size 1.0]``: the fault tests on a real broker; exit status 1 if any is wrong."""
+"""``python -m tests.chaos [SCENE ...] [--size 1.0]``: the fault tests on a real broker; status 1 if any is wrong."""
 
 from __future__ import annotations
 

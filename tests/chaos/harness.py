@@ -17,8 +17,8 @@ from typing import Any
 import yaml
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from streams.runtime.control import ruleset_record
 from streams.runtime.control import publish as publish_control
+from streams.runtime.control import ruleset_record
 from streams.runtime.names import Names
 
 RULES = Path(__file__).parent / "rules"
@@ -81,10 +81,17 @@ class Run:
 
         def life() -> None:
             while not self.stopping and self.lives.get(slot) is token:
-                env = {**os.environ, "RUNDIR": str(self.directory), "WORKER": worker,
-                       "FAULT": fault() if callable(fault) else fault, "PYTHONPATH": str(ROOT)}  # fmt: skip
+                env = {
+                    **os.environ,
+                    "RUNDIR": str(self.directory),
+                    "WORKER": worker,
+                    "FAULT": fault() if callable(fault) else fault,
+                    "PYTHONPATH": str(ROOT),
+                }
                 with open(self.directory / f"worker.{slot}.log", "ab") as out:
-                    process = subprocess.Popen([sys.executable, "-m", "tests.chaos.worker"], cwd=ROOT, env=env, stdout=out, stderr=out)
+                    process = subprocess.Popen(
+                        [sys.executable, "-m", "tests.chaos.worker"], cwd=ROOT, env=env, stdout=out, stderr=out
+                    )
                 self.procs[slot] = process
                 status = process.wait()
                 self.exits.append((slot, status, time.time()))
@@ -164,8 +171,15 @@ class Run:
 
     # -- traffic -------------------------------------------------------------------------------------------------
 
-    def load(self, rate: int, seed: int = 1, users: int = 400, total: int | None = None, commands: bool = True,
-             lag: Callable[[int], float] | None = None) -> None:  # fmt: skip
+    def load(
+        self,
+        rate: int,
+        seed: int = 1,
+        users: int = 400,
+        total: int | None = None,
+        commands: bool = True,
+        lag: Callable[[int], float] | None = None,
+    ) -> None:
         """Publish audit events (with bad ones and duplicates among them) until ``settle`` or ``total``; answer alerts
         with commands. ``lag`` delays a partition's events by seconds."""
         self._loading.set()
@@ -176,7 +190,9 @@ class Run:
             thread.start()
 
     def _producer(self, **more: Any) -> Producer:
-        return Producer({**self.options, "linger.ms": 2, "partitioner": "murmur2_random", "enable.idempotence": True, **more})
+        return Producer(
+            {**self.options, "linger.ms": 2, "partitioner": "murmur2_random", "enable.idempotence": True, **more}
+        )
 
     def _publish(self, rate: int, seed: int, users: int, total: int | None) -> None:
         rnd, producer, topic = random.Random(seed), self._producer(), self.names.topic("audit.events")
@@ -209,14 +225,26 @@ class Run:
         pending: list[tuple[float, dict[str, Any], str]] = []
         while self._loading.is_set():
             for message in consumer.consume(500, 0.1):
-                if message.error() is None and (alert := json.loads(message.value()))["version"] == 1 and rnd.random() < 0.4:
+                if (
+                    message.error() is None
+                    and (alert := json.loads(message.value()))["version"] == 1
+                    and rnd.random() < 0.4
+                ):
                     action = rnd.choice(["acknowledge", "resolve", "dismiss", "comment"])
                     pending.append((time.time() + rnd.uniform(0, 6), alert, action))
             for entry in [entry for entry in pending if entry[0] < time.time()]:
                 pending.remove(entry)
                 _, alert, action = entry
-                command = {"record": "command", "id": f"c-{action}-{alert['id']}", "action": action, "alert_id": alert["id"],
-                           "tenant": alert["tenant"], "by": "chaos", "at": time.time_ns() // 1_000_000, "note": "seen"}  # fmt: skip
+                command = {
+                    "record": "command",
+                    "id": f"c-{action}-{alert['id']}",
+                    "action": action,
+                    "alert_id": alert["id"],
+                    "tenant": alert["tenant"],
+                    "by": "chaos",
+                    "at": time.time_ns() // 1_000_000,
+                    "note": "seen",
+                }
                 for _ in range(rnd.choice([1, 1, 1, 2])):  # sometimes twice: it must count once
                     producer.produce(self.names.topic("alert-input"), json.dumps(command), alert["tenant"])
             producer.poll(0)
@@ -232,8 +260,16 @@ class Run:
     # -- the end -------------------------------------------------------------------------------------------------
 
     def reader(self) -> Consumer:
-        return Consumer({**self.options, "group.id": "chaos-reader", "isolation.level": "read_committed", "enable.partition.eof": True,
-                         "enable.auto.commit": False, "auto.offset.reset": "earliest"})  # fmt: skip
+        return Consumer(
+            {
+                **self.options,
+                "group.id": "chaos-reader",
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+            }
+        )
 
     def read(self, logical: str, n: int | None = None) -> list[list[tuple[int, bytes | None, bytes | None]]]:
         """All committed records, per partition: (offset, key, value)."""
@@ -259,7 +295,9 @@ class Run:
         for role, logical in (("detect", "audit.events"), ("alert", "alert-input")):
             group = Consumer({**self.options, "group.id": self.names.group(role), "isolation.level": "read_committed"})
             try:
-                for tp in group.committed([TopicPartition(self.names.topic(logical), n) for n in range(self.partitions)], 10):
+                for tp in group.committed(
+                    [TopicPartition(self.names.topic(logical), n) for n in range(self.partitions)], 10
+                ):
                     if tp.offset < group.get_watermark_offsets(tp, 10)[1] - 1:
                         return False
             except Exception:
@@ -290,10 +328,21 @@ def key_of(value: bytes) -> str:
 def audit_event(rnd: random.Random, number: int, actor: str, at: int) -> dict[str, Any]:
     """About 390 bytes; failures burst on few actors and addresses, so that rules fire and fold."""
     dice = rnd.random()
-    action, outcome = ("login", "failure") if dice < 0.3 else ("root", "success") if dice < 0.301 else ("read", "success")
+    action, outcome = (
+        ("login", "failure") if dice < 0.3 else ("root", "success") if dice < 0.301 else ("read", "success")
+    )
     return {
-        "event_id": f"e{number}", "event_time": at, "tenant": TENANTS[int(actor[1:]) % 3], "type": "auth" if action == "login" else "data",
-        "actor": actor, "source_ip": f"10.0.{rnd.randrange(4)}.{rnd.randrange(50)}", "action": action, "outcome": outcome,
-        "resource": f"doc/{rnd.randrange(10000)}", "session": {"id": f"s{rnd.randrange(10**9)}", "agent": "Mozilla/5.0 (X11; Linux x86_64)"},
-        "region": "eu-west-1", "request_id": f"{rnd.randrange(16**12):012x}", "detail": "x" * 60,
-    }  # fmt: skip
+        "event_id": f"e{number}",
+        "event_time": at,
+        "tenant": TENANTS[int(actor[1:]) % 3],
+        "type": "auth" if action == "login" else "data",
+        "actor": actor,
+        "source_ip": f"10.0.{rnd.randrange(4)}.{rnd.randrange(50)}",
+        "action": action,
+        "outcome": outcome,
+        "resource": f"doc/{rnd.randrange(10000)}",
+        "session": {"id": f"s{rnd.randrange(10**9)}", "agent": "Mozilla/5.0 (X11; Linux x86_64)"},
+        "region": "eu-west-1",
+        "request_id": f"{rnd.randrange(16**12):012x}",
+        "detail": "x" * 60,
+    }

@@ -32,8 +32,14 @@ class Report:
         if got != expected:
             missing, extra = expected.keys() - got.keys(), got.keys() - expected.keys()
             differ = [k for k in got.keys() & expected.keys() if got[k] != expected[k]]
-            sample = f"e.g. {differ[0]}: {str(got[differ[0]])[:300]} expected {str(expected[differ[0]])[:300]}" if differ else ""
-            self.problems.append(f"{what}: {len(missing)} missing, {len(extra)} extra, {len(differ)} different {sample}")
+            sample = (
+                f"e.g. {differ[0]}: {str(got[differ[0]])[:300]} expected {str(expected[differ[0]])[:300]}"
+                if differ
+                else ""
+            )
+            self.problems.append(
+                f"{what}: {len(missing)} missing, {len(extra)} extra, {len(differ)} different {sample}"
+            )
 
     def __str__(self) -> str:
         facts = " ".join(f"{name}={value}" for name, value in self.facts.items())
@@ -89,7 +95,13 @@ def truth(run: Run, at_least: int = 5) -> tuple[dict[str, int], int]:
     rules = [
         ("chaos.burst", "actor", burst, lambda rows: counting(rows, at_least, 2 * MINUTE), 10 * MINUTE),
         ("chaos.root", "actor", root, lambda rows: counting(rows, 1, 1), 30 * MINUTE),
-        ("chaos.by-ip", "source_ip", by_ip, lambda rows: counting([r[4] for r in sorted(rows)], 6, MINUTE // 2), 20 * MINUTE),
+        (
+            "chaos.by-ip",
+            "source_ip",
+            by_ip,
+            lambda rows: counting([r[4] for r in sorted(rows)], 6, MINUTE // 2),
+            20 * MINUTE,
+        ),
     ]
     for rule, by, table, find, cooldown in rules:
         for (tenant, key), rows in table.items():
@@ -107,15 +119,21 @@ def judge(run: Run, *, brute: bool = True, drained: bool = True) -> Report:
     report.check(len(versions) == len(live), f"alerts: {len(live) - len(versions)} versions written twice")
     last: dict[str, Any] = {}
     for alert in live:
-        report.check(alert["version"] == last.get(alert["id"], {"version": 0})["version"] + 1, f"{alert['id']}: version gap")
+        report.check(
+            alert["version"] == last.get(alert["id"], {"version": 0})["version"] + 1, f"{alert['id']}: version gap"
+        )
         last[alert["id"]] = alert
     pages = Counter(json.loads(value or b"")["id"] for rows in run.read("notifications") for _, _, value in rows)
-    report.check(max(pages.values(), default=1) == 1, f"notifications written twice: {sum(n > 1 for n in pages.values())}")
+    report.check(
+        max(pages.values(), default=1) == 1, f"notifications written twice: {sum(n > 1 for n in pages.values())}"
+    )
     if brute:
         expected, bad = truth(run)
         report.same("alerts against brute force", {name: alert["count"] for name, alert in last.items()}, expected)
         dead = [json.loads(value or b"")["origin"] for rows in run.read("dead-letter") for _, _, value in rows]
-        report.check(len(dead) == len(set(dead)) == bad, f"dead letters: {len(dead)}, {len(set(dead))} unique, {bad} bad records")
+        report.check(
+            len(dead) == len(set(dead)) == bad, f"dead letters: {len(dead)}, {len(set(dead))} unique, {bad} bad records"
+        )
     replay = replay_journal(run.options, run.names.prefix, run.names.app, config=run.directory / "tocsin.yaml")
     report.check(not replay.problems, f"journal: {replay.problems[:3]}")
     report.check(not replay.differences, f"journal replay: {len(replay.differences)} differ: {replay.differences[:2]}")
@@ -124,5 +142,11 @@ def judge(run: Run, *, brute: bool = True, drained: bool = True) -> Report:
     stored = sqlite3.connect(run.directory / "alerts.db").execute("select id, version from alert_versions").fetchall()
     report.same("sqlite versions", dict.fromkeys(f"{i}#{v}" for i, v in stored), dict.fromkeys(versions))
     codes = Counter(status for _, status, _ in run.exits)
-    report.facts |= {"events": run.sent, "alerts": len(last), "versions": len(live), "notifications": len(pages), "exits": dict(codes)}
+    report.facts |= {
+        "events": run.sent,
+        "alerts": len(last),
+        "versions": len(live),
+        "notifications": len(pages),
+        "exits": dict(codes),
+    }
     return report

@@ -51,8 +51,14 @@ class Scenes:
     def stop(self) -> Report:
         """SIGSTOP between send-offsets and commit (and before), beyond the session timeout; SIGCONT while the successor
         restores, or after."""
-        cases = [("detect", "sent", "committing?"), ("alert", "sent", "live"), ("detect", "produced", "restoring"),
-                 ("alert", "sent", "committing?"), ("detect", "open", "live"), ("alert", "produced", "live")]  # fmt: skip
+        cases = [
+            ("detect", "sent", "committing?"),
+            ("alert", "sent", "live"),
+            ("detect", "produced", "restoring"),
+            ("alert", "sent", "committing?"),
+            ("detect", "open", "live"),
+            ("alert", "produced", "live"),
+        ]
         return self._stops("stop", cases[: max(2, int(len(cases) * self.size))])
 
     def timerstop(self) -> Report:
@@ -111,14 +117,21 @@ class Scenes:
         for number in range(20):
             producer.begin_transaction()
             for n in range(30):
-                event = {"event_id": f"x{number}-{n}", "event_time": time.time_ns() // 1_000_000 - 1_800_000, "tenant": "acme",
-                         "actor": f"x{number}", "source_ip": "10.9.9.9", "action": "login", "outcome": "failure", "type": "auth"}  # fmt: skip
+                event = {
+                    "event_id": f"x{number}-{n}",
+                    "event_time": time.time_ns() // 1_000_000 - 1_800_000,
+                    "tenant": "acme",
+                    "actor": f"x{number}",
+                    "source_ip": "10.9.9.9",
+                    "action": "login",
+                    "outcome": "failure",
+                    "type": "auth",
+                }
                 producer.produce(topic, json.dumps(event), f"acme|x{number}")
             producer.flush(10)
             time.sleep(0.2)
             producer.abort_transaction(10)
-        report = judge(run, drained=run.settle())
-        return report
+        return judge(run, drained=run.settle())
 
     # -- the group -----------------------------------------------------------------------------------------------
 
@@ -215,7 +228,9 @@ class Scenes:
         time.sleep(8)  # a static member that closes sends no leave
         group, topic = run.names.group("detect"), run.names.topic("audit.events")
         admin = AdminClient(run.options)
-        where = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(10).topic_partitions
+        where = (
+            admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(10).topic_partitions
+        )
         true = next(tp.offset for tp in where if tp.topic == topic and tp.partition == 1)
 
         def move(offset: int) -> None:
@@ -235,7 +250,9 @@ class Scenes:
         move(true)
         at = time.time()
         run.spawn("0")
-        report.check(run.wait(lambda: len(run.points("0", "live", at)) >= 12, 40, "live after repair"), "not live after repair")
+        report.check(
+            run.wait(lambda: len(run.points("0", "live", at)) >= 12, 40, "live after repair"), "not live after repair"
+        )
         at = time.time()
         admin.create_partitions([NewPartitions(topic, 5)])[topic].result(10)
         refused("partitions", at)
@@ -249,7 +266,18 @@ def alerts_base(run: Run) -> int:
     return min(json.loads(value or b"")["event_time"] for rows in run.read("audit.events") for _, _, value in rows[:1])
 
 
-ALL: tuple[str, ...] = ("kill", "stop", "timerstop", "abort", "upstream", "third", "orphan", "twins", "many", "refusals")
+ALL: tuple[str, ...] = (
+    "kill",
+    "stop",
+    "timerstop",
+    "abort",
+    "upstream",
+    "third",
+    "orphan",
+    "twins",
+    "many",
+    "refusals",
+)
 SHORT: tuple[str, ...] = ("kill", "stop", "third", "abort")
 
 

@@ -1,7 +1,7 @@
 """A real worker with a fault point: ``tocsin run`` whose named points of the protocol can kill, stop or raise.
 
-``FAULT=kill`` dies at a random point; ``FAULT=flags`` obeys the file ``flag.<worker>.<role>`` in ``RUNDIR``. What happens
-is written to ``points.<worker>.log`` there, one JSON object a line.
+``FAULT=kill`` dies at a random point; ``FAULT=flags`` obeys the file ``flag.<worker>.<role>`` in ``RUNDIR``. What
+happens is written to ``points.<worker>.log`` there, one JSON object a line.
 """
 
 from __future__ import annotations
@@ -39,12 +39,13 @@ def taken(role: str, what: str) -> bool:
     """Whether the driver has asked for ``what``; asks only once."""
     flag = os.path.join(RUNDIR, f"flag.{WORKER}.{role}")
     try:
-        if open(flag).read() == what:
+        with open(flag) as asked:
+            wanted = asked.read() == what
+        if wanted:
             os.unlink(flag)
-            return True
+        return wanted
     except OSError:
-        pass
-    return False
+        return False
 
 
 def die(point: str, role: str) -> None:

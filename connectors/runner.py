@@ -97,8 +97,8 @@ class Runner:
     async def release(self, topic: str, partition: int, seconds: float) -> None:
         """Let the partition's calls end (at most ``seconds``). The caller then takes offsets and forgets it."""
         end = time.monotonic() + seconds
-        while self.schedule.calling(topic, partition) and time.monotonic() < end:
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 - rare, short, and the schedule stays free of asyncio
+        while self.schedule.calling(topic, partition) and time.monotonic() < end:  # noqa: ASYNC110 - rare and short
+            await asyncio.sleep(0.01)
 
     def _ended(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)

@@ -185,26 +185,21 @@ class SinkFeed:
 
     def _commit(self, offsets: dict[tuple[str, int], int]) -> None:
         """Commit offsets, once everything written before them is on the brokers."""
-        offsets = {
-            name: offset
+        topic = self._names.topic(self._source)
+        due = [
+            TopicPartition(topic, name[1], offset)
             for name, offset in offsets.items()
-            if self._committed.get(name) != offset and name in self._owned
-        }
-        if not offsets:
+            if name in self._owned and self._committed.get(name) != offset
+        ]
+        if not due:
             return
         self._writer.flush()
         at("commit?", sink=self._config.name)
-        topic = self._names.topic(self._source)
         try:
-            done = self._consumer.commit(
-                offsets=[TopicPartition(topic, number, offset) for (_, number), offset in offsets.items()],
-                asynchronous=False,
-            )
-        except KafkaException as error:
-            if (
-                error.args[0].code() in (KafkaError.REBALANCE_IN_PROGRESS, KafkaError._WAIT_COORD)
-                or error.args[0].retriable()
-            ):
+            done = self._consumer.commit(offsets=due, asynchronous=False)
+        except KafkaException as failure:
+            error = failure.args[0]
+            if error.code() in (KafkaError.REBALANCE_IN_PROGRESS, KafkaError._WAIT_COORD) or error.retriable():
                 return  # the next round tries again
             raise
         for tp in done or ():

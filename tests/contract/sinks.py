@@ -27,6 +27,11 @@ HOSTILE = [
 ]
 
 
+def hook(url: str) -> dict[str, Any]:
+    """A signed webhook to a local receiver."""
+    return {"name": "w", "type": "webhook", "url": url, "secret": "env:HOOK", "allow_private": True}
+
+
 class Place:
     """Where a connector under test delivers to, and how to see what arrived (keys, each as often as it is visible)."""
 
@@ -41,12 +46,7 @@ async def place(type_: str, tmp_path: Path, **more: Any) -> AsyncIterator[Place]
     context = SinkContext(type_, tmp_path, Secrets({"HOOK": SECRET}), timeout)
     if type_ == "webhook":
         async with Receiver() as receiver:
-            (config,) = parse_sinks(
-                [
-                    {"name": "w", "type": "webhook", "url": receiver.url, "secret": "env:HOOK", "allow_private": True}
-                    | more
-                ]
-            )
+            (config,) = parse_sinks([hook(receiver.url) | more])
             found.sink, found.arrived = config.make(context), lambda: list(receiver.accepted)
             await found.sink.open()
             yield found

@@ -48,8 +48,9 @@ def test_hostile_text_in_every_field_is_delivered_as_data(type_: str, text: str,
     async def scenario() -> None:
         async with place(type_, tmp_path) as p:
             item = item_for(
-                type_, title=text, description=text, tenant=text, rule=text, source=text, key={text: text}, runbook=text,
-                values={"observed": text, text: [text]}, tags=(text,), severity_word=text, metadata={text: {text: text}},
+                type_, title=text, description=text, tenant=text, rule=text, source=text, key={text: text},
+                values={"observed": text, text: [text]}, tags=(text,), severity_word=text, runbook=text,
+                metadata={text: {text: text}},
             )  # fmt: skip
             (result,) = await p.sink.deliver([item])
             assert isinstance(result, Delivered), result
@@ -112,8 +113,9 @@ def test_closing_twice_or_without_opening_is_fine(type_: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     "raw",
     [
-        b"", b"null", b"[]", b"{}", b"\xff\xfe", b'{"receiver": 1}', b'{"receiver": "ops"}', b'{"receiver":"ops","id":7}',
-        b"[" * 100_000, b'{"receiver":"ops","alert":' + b'{"a":' * 50_000, b'{"receiver": "ops", "id": "x", "alert": null}',
+        b"", b"null", b"[]", b"{}", b"\xff\xfe", b'{"receiver": 1}', b'{"receiver": "ops"}', b"[" * 100_000,
+        b'{"receiver":"ops","id":7}', b'{"receiver":"ops","alert":' + b'{"a":' * 50_000,
+        b'{"receiver": "ops", "id": "x", "alert": null}',
     ],
     ids=lambda raw: f"{raw[:24]!r}",
 )  # fmt: skip

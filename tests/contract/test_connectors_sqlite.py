@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from connectors.testing import storage_item
 from tests.contract.sinks import open_once, place
 
 
-def database(tmp_path: Path, steps: Callable[[Sink], Awaitable[None]], **more: Any) -> None:
+def database(tmp_path: Path, steps: Callable[[Sink], Awaitable[object]], **more: Any) -> None:
     async def scenario() -> None:
         async with place("sqlite", tmp_path, **more) as p:
             await steps(p.sink)
@@ -59,6 +60,7 @@ def test_sqlite_waits_for_a_full_disk(tmp_path: Path) -> None:
         big = [storage_item(n, description="x" * 50_000) for n in range(5)]
         results = await sink.deliver(big)
         assert all(isinstance(result, Retry) for result in results)
+        assert isinstance(results[0], Retry)
         assert "full" in results[0].reason
         db.execute("PRAGMA max_page_count = 1000000")
         assert all(isinstance(result, Delivered) for result in await sink.deliver(big))
@@ -114,7 +116,7 @@ def test_somebody_elses_database_is_not_touched(tmp_path: Path) -> None:
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
-    database(tmp_path, lambda sink: sink.deliver([]))  # type: ignore[arg-type]
+    database(tmp_path, lambda sink: sink.deliver([]))
     with sqlite3.connect(tmp_path / "a.db") as db:
         db.execute("PRAGMA user_version = 99")
     db.close()

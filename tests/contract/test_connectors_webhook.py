@@ -15,19 +15,14 @@ from connectors.notifiers.webhook import retry_after_ms, signature, signing_key,
 from connectors.redact import Secrets
 from connectors.registry import parse_sinks
 from connectors.testing import SECRET, Receiver, answering, drip, flood, half_close, hang, notifier_item
-from tests.contract.sinks import open_once
+from tests.contract.sinks import hook, open_once
 
 
 def send(receiver_does: Any, tmp_path: Path, timeout_ms: int = 1500, **more: Any) -> tuple[Result, Receiver]:
     async def scenario() -> tuple[Result, Receiver]:
         async with Receiver() as receiver:
             receiver.behave = receiver_does
-            (config,) = parse_sinks(
-                [
-                    {"name": "w", "type": "webhook", "url": receiver.url, "secret": "env:HOOK", "allow_private": True}
-                    | more
-                ]
-            )
+            (config,) = parse_sinks([hook(receiver.url) | more])
             sink = config.make(SinkContext("w", tmp_path, Secrets({"HOOK": SECRET, "TOKEN": "hush-hush"}), timeout_ms))
             await sink.open()
             try:
@@ -109,9 +104,7 @@ def test_webhook_sends_the_same_id_and_body_again(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with Receiver() as receiver:
             receiver.behave = answering(500)
-            (config,) = parse_sinks(
-                [{"name": "w", "type": "webhook", "url": receiver.url, "secret": "env:HOOK", "allow_private": True}]
-            )
+            (config,) = parse_sinks([hook(receiver.url)])
             for _ in range(2):  # a restart in between
                 sink = config.make(SinkContext("w", tmp_path, Secrets({"HOOK": SECRET})))
                 await sink.open()
@@ -165,10 +158,7 @@ def test_webhook_sends_headers_by_reference_and_hides_them(tmp_path: Path) -> No
         async with Receiver() as receiver:
             receiver.behave = echo
             url = receiver.url + "/T00/B00/xoxb?token=abcdef123"
-            (config,) = parse_sinks(
-                [{"name": "w", "type": "webhook", "url": url, "secret": "env:HOOK", "allow_private": True,
-                  "headers": {"authorization": "env:TOKEN"}}]
-            )  # fmt: skip
+            (config,) = parse_sinks([hook(url) | {"headers": {"authorization": "env:TOKEN"}}])
             secrets = Secrets({"HOOK": SECRET, "TOKEN": "hush-hush"})
             sink = config.make(SinkContext("w", tmp_path, secrets))
             await sink.open()

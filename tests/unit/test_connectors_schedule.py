@@ -294,7 +294,7 @@ def test_whatever_a_sink_answers_every_item_ends_once_in_order_and_within_its_bu
     now, turn, ends, begun = 0, 0, [], []
     in_calls: list[list[Pending]] = []
     while s.open:
-        ends += [o for o in s.expire(now)]
+        ends += s.expire(now)
         while taken := s.take(now):
             lanes = [p.item.alert.id for call in in_calls for p in call]
             assert not {p.item.alert.id for p in taken} & set(lanes)

@@ -22,7 +22,7 @@ _DURATION = re.compile(r"([0-9]{1,12})(ms|s|m|h|d)")
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """Durations in ms. The default tells nobody, and counts a reminder for a critical alert left alone for 15 minutes."""
+    """Durations in ms. The default tells nobody, and counts up what stays critical and unacknowledged for 15 minutes."""
 
     receivers: tuple[Receiver, ...] = ()
     remind_after: int = 15 * MINUTE  #: since the last notification, while nobody has acknowledged

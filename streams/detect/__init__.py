@@ -1,0 +1,1 @@
+"""Detection: kinds of conditions over keyed event time, as pure state machines."""

@@ -1,0 +1,96 @@
+"""``match: {dedup: 10m}``: each event that matches is a finding, once per event id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from streams.detect.base import Moment, Observed, Skipped, State, Witness
+from streams.detect.blocks import Block
+from streams.detect.entries import above, kept_id, place
+from streams.model import FindingKind
+from streams.rules.durations import format_duration
+from streams.rules.rule import Ladder
+
+_DEDUP = 600_000
+_STRIDE = 2
+_MAX_IDS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Fires on every event; an id seen again inside ``dedup`` ms does not count. However old an event is, it counts."""
+
+    dedup: int = _DEDUP
+
+    @property
+    def name(self) -> str:
+        return "match"
+
+    @property
+    def within(self) -> None:
+        return None
+
+    @property
+    def falling(self) -> bool:
+        return False
+
+    @property
+    def keeps(self) -> int:
+        return self.dedup
+
+    @property
+    def refuses_late(self) -> bool:
+        return False
+
+    def fields(self) -> tuple[str, ...]:
+        return ()
+
+    def document(self) -> dict[str, Any]:
+        return {"dedup": format_duration(self.dedup)}
+
+    def against(self, ladder: Ladder) -> list[str]:
+        return [] if ladder.top is None else ["match observes no value: write one word, not thresholds"]
+
+    def detector(self, ladder: Ladder) -> Matching:
+        return Matching(self)
+
+
+class Matching:
+    """State: ``[at, event_id, …]`` of the last ids. An old event's id is kept from the moment it came."""
+
+    stride = _STRIDE
+    max_items = _MAX_IDS * _STRIDE
+
+    def __init__(self, match: Match) -> None:
+        self._keeps = match.dedup
+
+    def step(self, state: State | None, moment: Moment) -> tuple[State | None, Observed | Skipped | None]:
+        at, ref, event_id, _, horizon = moment
+        seen = Observed(FindingKind.FIRE, None, None, (Witness(at, ref, event_id),))
+        if not event_id:
+            return state, seen
+        kept = kept_id(event_id)
+        entries = above(state, horizon, _STRIDE)
+        if kept in entries[1::_STRIDE]:
+            return state, Skipped.DUPLICATE
+        since = max(at, horizon + self._keeps)
+        index = place(entries, since, _STRIDE) * _STRIDE
+        entries[index:index] = (since, kept)
+        return entries, seen
+
+    def newest(self, state: State) -> int:
+        newest: int = state[-_STRIDE]
+        return newest
+
+    def holds(self, state: State) -> bool:
+        return False
+
+
+def parse(block: Mapping[str, Any]) -> Match:
+    """The block of a rule file. Raises BlockErrors."""
+    read = Block(block, ("dedup",))
+    kind = Match(dedup=read.duration("dedup", _DEDUP))
+    read.done()
+    return kind

@@ -1,0 +1,1 @@
+"""Replay: files, topics or the journal through the same pure core as a live worker's."""

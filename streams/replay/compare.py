@@ -1,0 +1,122 @@
+"""What a replay of the journal made, against what the live topics hold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from confluent_kafka import TopicPartition
+
+from streams.replay.topics import consumer_of, partitions_of, read
+from streams.runtime.names import Names
+
+_SHOWN = 20
+Records = Counter[tuple[bytes, bytes]]
+
+
+class _Head(msgspec.Struct):
+    """What names a record of ours, whatever it is."""
+
+    record: str = ""
+    id: str = ""
+    command_id: str = ""
+    version: int = 0
+    origin: str = ""
+    stage: str = ""
+    error: str = ""
+
+
+_head = msgspec.json.Decoder(_Head)
+
+
+def _always(_: _Head) -> bool:
+    return True
+
+
+def _finding(head: _Head) -> bool:
+    return head.record == "finding"  # commands come from people and from delivery
+
+
+def _ours(head: _Head) -> bool:
+    """Dead letters of the replayed stages; not those that stand for an output too large to produce."""
+    return head.stage in ("detect", "alert", "rekeyed") and "too large to produce" not in head.error
+
+
+#: The topics that the replayed stages write, and which of their records are theirs.
+COMPARED: dict[str, Callable[[_Head], bool]] = {
+    "alert-input": _finding,
+    "alerts": _always,
+    "notifications": _always,
+    "operations": _always,
+    "rekeyed": _always,
+    "late": _always,
+    "dead-letter": _ours,
+}
+
+
+def differences(outputs: Mapping[str, Records], options: Mapping[str, Any], names: Names) -> list[str]:
+    """``outputs`` of a replay, by logical topic, against the live topics: one line for each record that only one side has, or that differs; the first ones of each topic, then a count."""
+    found: list[str] = []
+    consumer = consumer_of(options)
+    try:
+        for topic, ours in COMPARED.items():
+            live: Records = Counter()
+            for partition in partitions_of(consumer, names.topic(topic)):
+                low, high = consumer.get_watermark_offsets(TopicPartition(names.topic(topic), partition), 30)
+                for messages in read(consumer, names.topic(topic), partition, low, high) if low < high else ():
+                    for message in messages:
+                        value = message.value() or b""
+                        if ours(_decoded(value)):
+                            live[message.key() or b"", value] += 1
+            found += compared(topic, live, outputs.get(topic, Counter()))
+    finally:
+        consumer.close()
+    return found
+
+
+def compared(topic: str, live: Records, replayed: Records) -> list[str]:
+    """The differences in one topic."""
+    lines: list[str] = []
+    missing, extra = replayed - live, live - replayed
+    by_name = {_name(value): value for _, value in missing}
+    paired = set()
+    for (_, value), n in extra.items():
+        name = _name(value)
+        twin = by_name.get(name)
+        if twin is not None:
+            paired.add(name)
+            lines.append(f"{topic}: {name} differs: live {_around(value, twin)}, replayed {_around(twin, value)}")
+        else:
+            lines.append(f"{topic}: {name} was written {n} times more than replayed")
+    lines += [
+        f"{topic}: {_name(value)} is missing {n} times"
+        for (_, value), n in missing.items()
+        if _name(value) not in paired
+    ]
+    if len(lines) > _SHOWN:
+        lines = [*lines[:_SHOWN], f"{topic}: and {len(lines) - _SHOWN} more"]
+    return lines
+
+
+def _decoded(value: bytes) -> _Head:
+    try:
+        return _head.decode(value)
+    except msgspec.MsgspecError:
+        return _Head()
+
+
+def _name(value: bytes) -> str:
+    head = _decoded(value)
+    if head.id:
+        return f"{head.id}#{head.version}" if head.version else head.id
+    return head.command_id or head.origin or value[:120].decode("utf-8", "replace")
+
+
+def _around(value: bytes, other: bytes) -> str:
+    """The part of ``value`` where it begins to differ from ``other``."""
+    at = next(
+        (n for n, (one, two) in enumerate(zip(value, other, strict=False)) if one != two), min(len(value), len(other))
+    )
+    return value[max(0, at - 40) : at + 60].decode("utf-8", "replace")

@@ -1,0 +1,88 @@
+"""Alerts of a replay, for programs (a JSON object a line) and for people (a table)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from streams.model import Alert, Evidence
+from streams.rules.rule import RuleSet
+
+_COUNTING = ("count", "distinct")
+_LAST = 253_402_300_799_999
+_encode = msgspec.json.Encoder().encode
+
+
+def rfc3339(ms: int) -> str:
+    """UTC, to the millisecond: ``2024-01-01T00:00:00.000Z``."""
+    moment = datetime.fromtimestamp(min(max(ms, 0), _LAST) // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+
+
+def document(alert: Alert, counting: bool) -> dict[str, Any]:
+    """One alert. ``event_time`` is that of the event that completed the condition first.
+
+    ``count`` (of a rule that counts) or ``value`` is the worst that was observed, ``findings`` how often it held.
+    """
+    observed = alert.values.get("peak", alert.values.get("observed"))
+    return {
+        "alert_id": alert.id,
+        "rule": alert.rule,
+        "tenant": alert.tenant,
+        "key": alert.key,
+        "severity": alert.severity,
+        "event_time": rfc3339(alert.event_time),
+        "count" if counting else "value": observed,
+        "evidence": [_evidence(evidence) for evidence in evidence_of(alert)],
+        "title": alert.title,
+        "type": alert.type,
+        "source": alert.source,
+        "status": alert.status,
+        "rule_version": alert.rule_version,
+        "last_event_time": rfc3339(alert.last_event_time),
+        "findings": alert.count,
+        "values": alert.values,
+    }
+
+
+def evidence_of(alert: Alert) -> list[Evidence]:
+    """The events of the first and of the last finding, each once, in order of time."""
+    found = {evidence.position: evidence for evidence in (*alert.first, *alert.last)}
+    return sorted(found.values(), key=lambda evidence: evidence.event_time)
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "event_id": evidence.event_id,
+        "position": evidence.position,
+        "event_time": rfc3339(evidence.event_time),
+    }
+
+
+def json_lines(alerts: Iterable[Alert], ruleset: RuleSet) -> Iterator[bytes]:
+    """One line an alert, without the line's end."""
+    counting = {rule.id for rule in ruleset.rules if rule.detect.name in _COUNTING}
+    for alert in alerts:
+        yield _encode(document(alert, alert.rule in counting))
+
+
+def print_table(alerts: Iterable[Alert], console: Console) -> None:
+    """A row an alert, and where to look."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("time", "severity", "rule", "tenant", "key", "what", "evidence"):
+        table.add_column(name, overflow="fold")
+    for alert in alerts:
+        events = evidence_of(alert)
+        where = (
+            f"{events[-1].position} (+{len(events) - 1})" if len(events) > 1 else events[0].position if events else ""
+        )
+        key = " ".join(f"{name}={value}" for name, value in alert.key.items())
+        cells = (rfc3339(alert.event_time), alert.severity, alert.rule, alert.tenant, key, alert.title, where)
+        table.add_row(*(escape(str(cell)) for cell in cells))
+    console.print(table)

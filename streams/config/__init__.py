@@ -1,0 +1,11 @@
+"""The configuration: ``tocsin.yaml`` and the environment as one frozen, typed value."""
+
+from __future__ import annotations
+
+from streams.config.load import ConfigErrors, load_config
+from streams.config.settings import Config, Detect, Http, Kafka, Log, Sasl, SourceSettings
+from streams.config.sources import event_sources
+
+__all__ = [
+    "Config", "ConfigErrors", "Detect", "Http", "Kafka", "Log", "Sasl", "SourceSettings", "event_sources", "load_config",
+]  # fmt: skip

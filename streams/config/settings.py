@@ -1,0 +1,95 @@
+"""What can be configured, as frozen values. Durations are in ms; secrets stay references until they are used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+#: The rules that come with Tocsin.
+PACKS = Path(__file__).resolve().parent.parent / "packs"
+
+ROLES = ("detect", "alert", "deliver")
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+
+
+class Sasl(msgspec.Struct, frozen=True, kw_only=True):
+    """How to log in to Kafka. ``password`` is a reference, ``env:NAME`` or ``file:PATH``."""
+
+    mechanism: str
+    username: str
+    password: str
+
+
+class Kafka(msgspec.Struct, frozen=True, kw_only=True):
+    """How to reach Kafka. ``client``: further librdkafka options, for TLS and tuning; secrets in it by reference."""
+
+    bootstrap_servers: str = "localhost:9092"
+    security_protocol: str = "PLAINTEXT"
+    sasl: Sasl | None = None
+    client: dict[str, str | int | float | bool] = {}
+
+
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A source of events. ``partition_by``: fields that decide the partition; ``mapping``: a name or a file."""
+
+    topic: str
+    partition_by: tuple[str, ...]
+    max_disorder: int = 5_000
+    max_skew: int = 300_000
+    idle_after: int = 3_000
+    mapping: str | None = None
+    default_tenant: str = "default"
+
+
+class Http(msgspec.Struct, frozen=True, kw_only=True):
+    """Where health and metrics are served; port 0 takes a free one, None serves nothing."""
+
+    host: str = "127.0.0.1"
+    port: int | None = 8300
+
+
+class Detect(msgspec.Struct, frozen=True, kw_only=True):
+    """The rhythm of transactions: at most ``idle_commit_ms`` apart, with a finding in them at least ``min_commit_ms``."""
+
+    idle_commit_ms: int = 100
+    min_commit_ms: int = 10
+    max_keys: int = 1_000_000  #: entries kept per partition, rule and tenant
+    stall_after: int = 60_000  #: the worker ends when there is lag and the position has stood still so long
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True):
+    """``format``: text for people, json for machines."""
+
+    level: str = "info"
+    format: str = "text"
+
+
+#: The sources there are without configuration.
+SOURCES = {
+    "audit": SourceSettings(topic="audit.events", partition_by=("tenant", "actor")),
+    "trade": SourceSettings(topic="trade.events", partition_by=("tenant", "account")),
+    "chain": SourceSettings(topic="chain.events", partition_by=("tenant", "pool")),
+    "metric": SourceSettings(topic="metric.events", partition_by=("tenant", "host")),
+}
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything. ``policy`` and ``sinks`` are documents that were checked by their owners, alerts and connectors."""
+
+    kafka: Kafka = Kafka()
+    app: str = "tocsin"  #: before group ids, transactional ids and changelogs
+    topic_prefix: str = ""
+    roles: tuple[str, ...] = ROLES
+    worker_id: str | None = None
+    data_dir: Path = Path(".tocsin")
+    rules: tuple[Path, ...] = (PACKS,)
+    sources: dict[str, SourceSettings] = msgspec.field(default_factory=SOURCES.copy)
+    policy: dict[str, Any] = {}
+    sinks: tuple[dict[str, Any], ...] = ()
+    http: Http = Http()
+    detect: Detect = Detect()
+    log: Log = Log()
+    file: Path | None = None  #: where it was read from

@@ -42,7 +42,7 @@ def kind_of(value: Any) -> str:
     """What JSON calls it; the Python name of what is no JSON."""
     if value is None:
         return "null"
-    return next((name for types, name in _KINDS if isinstance(value, types)), type(value).__name__)
+    return next((name for types, name in _KINDS if isinstance(value, types)), f"Python {type(value).__name__}")
 
 
 def _show(value: Any) -> str:

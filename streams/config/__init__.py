@@ -7,5 +7,6 @@ from streams.config.settings import Config, Detect, Http, Kafka, Log, Sasl, Sour
 from streams.config.sources import event_sources
 
 __all__ = [
-    "Config", "ConfigErrors", "Detect", "Http", "Kafka", "Log", "Sasl", "SourceSettings", "event_sources", "load_config",
+    "Config", "ConfigErrors", "Detect", "Http", "Kafka", "Log", "Sasl", "SourceSettings",
+    "event_sources", "load_config",
 ]  # fmt: skip

@@ -14,8 +14,19 @@ from streams.codec.registry import mapping_named_or_file
 from streams.config.document import Document, read
 from streams.config.environment import override
 from streams.config.settings import (
-    MECHANISMS, PACKS, PROTOCOLS, ROLES, SOURCES, Config, Detect, Http, Kafka, Log, Sasl, SourceSettings,
-)  # fmt: skip
+    MECHANISMS,
+    PACKS,
+    PROTOCOLS,
+    ROLES,
+    SOURCES,
+    Config,
+    Detect,
+    Http,
+    Kafka,
+    Log,
+    Sasl,
+    SourceSettings,
+)
 from streams.errors import ConfigError
 from streams.rules.problems import Problem
 

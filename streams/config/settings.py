@@ -52,7 +52,7 @@ class Http(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Detect(msgspec.Struct, frozen=True, kw_only=True):
-    """The rhythm of transactions: at most ``idle_commit_ms`` apart, with a finding in them at least ``min_commit_ms``."""
+    """The rhythm of transactions: ``idle_commit_ms`` apart at most, ``min_commit_ms`` with a finding inside."""
 
     idle_commit_ms: int = 100
     min_commit_ms: int = 10

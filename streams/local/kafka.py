@@ -85,7 +85,7 @@ def container_settings(port: int) -> dict[str, str]:
 
 
 class LocalKafka:
-    """Brokers 1 … ``brokers`` (1 or 3) with data and logs under ``directory``; started, and stopped, by hand or ``with``.
+    """Brokers 1 … ``brokers`` (1 or 3) with data and logs under ``directory``, for ``start`` and ``stop`` or ``with``.
 
     Three brokers replicate three-fold and need two in sync. ``sasl`` adds a SASL/PLAIN listener. The directory keeps
     ports and data, so that a cluster that was stopped comes back as it was. Unless ``detached``, the brokers end with
@@ -230,11 +230,19 @@ class LocalKafka:
         """Write the cluster's id into empty data directories, side by side."""
         running = []
         for n in brokers:
-            tool = [*self._java(self._home(n)), "kafka.tools.StorageTool", "format", "-t", cluster]
-            command = [java(), "-XX:TieredStopAtLevel=1", *tool, "-c", str(self._home(n) / "server.properties")]
+            command = [
+                java(),
+                "-XX:TieredStopAtLevel=1",
+                *self._java(self._home(n)),
+                "kafka.tools.StorageTool",
+                "format",
+                "-t",
+                cluster,
+            ]
+            command += ["-c", str(self._home(n) / "server.properties")]
             running.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
-        said = [format.communicate()[0] for format in running]
-        if wrong := [text for text, format in zip(said, running, strict=True) if format.returncode]:
+        said = [tool.communicate()[0] for tool in running]
+        if wrong := [text for text, tool in zip(said, running, strict=True) if tool.returncode]:
             raise TocsinError(
                 f"cannot format the data of {self.directory}:\n{wrong[0][-2000:]}", "does java start at all?"
             )

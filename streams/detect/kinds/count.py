@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.detect.base import MAX_STATE, Moment, Observed, Skipped, State
-from streams.detect.blocks import Block
 from streams.detect.entries import ID_LIMIT, above, kept_id, place, windows, witnesses
 from streams.model import FindingKind
+from streams.rules.block import Block
 from streams.rules.durations import format_duration
 from streams.rules.rule import Ladder
 
@@ -122,7 +122,7 @@ def _size(window: tuple[int, int]) -> int:
 
 def parse(block: Mapping[str, Any]) -> Count:
     """The block of a rule file. Raises BlockErrors."""
-    read = Block(block, ("at_least", "within"))
-    kind = Count(at_least=read.count("at_least", MAX_AT_LEAST), within=read.duration("within"))
-    read.done()
-    return kind
+    read = Block(block)
+    at_least, within = read.integer("at_least", least=1, most=MAX_AT_LEAST), read.duration("within", least=1)
+    read.check()
+    return Count(at_least, within)

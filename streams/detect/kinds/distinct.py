@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from streams.detect.base import MAX_STATE, Moment, Observed, Skipped, State
-from streams.detect.blocks import Block
 from streams.detect.entries import above, kept_id, place, windows, witnesses
 from streams.detect.kinds.count import beyond, need
 from streams.model import FindingKind
+from streams.rules.block import Block
 from streams.rules.durations import format_duration
 from streams.rules.rule import Ladder
 
@@ -158,7 +158,8 @@ class Telling:
 
 def parse(block: Mapping[str, Any]) -> Distinct:
     """The block of a rule file. Raises BlockErrors."""
-    read = Block(block, ("field", "at_least", "within"))
-    kind = Distinct(read.path("field"), read.count("at_least", MAX_AT_LEAST), read.duration("within"))
-    read.done()
-    return kind
+    read = Block(block)
+    field = read.path("field")
+    at_least, within = read.integer("at_least", least=1, most=MAX_AT_LEAST), read.duration("within", least=1)
+    read.check()
+    return Distinct(field, at_least, within)

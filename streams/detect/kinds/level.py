@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from streams.detect.base import Moment, Observed, Skipped, State, Witness
-from streams.detect.blocks import Block, is_number, is_path
 from streams.detect.entries import kept_id
 from streams.detect.exact import exact, plain
 from streams.model import FindingKind, Severity
+from streams.rules.block import Block
 from streams.rules.durations import format_duration, shown
 from streams.rules.rule import Ladder
 
@@ -188,58 +189,44 @@ class Crossing:
 
 def parse(block: Mapping[str, Any]) -> Level:
     """The block of a rule file. Raises BlockErrors."""
-    read = Block(block, ("value", "of", *COMPARISONS, "clear", "forget"))
-    value = read.path("value")
-    of = read.path("of") if read.has("of") else ""
+    read = Block(block)
+    value, of = read.path("value"), read.path("of", "")
     chosen = [name for name in COMPARISONS if read.has(name)]
-    comparison, threshold = "above", Threshold(Fraction(0))
+    comparison, threshold = chosen[0] if chosen else "above", None
     if len(chosen) == 1:
-        comparison = chosen[0]
-        threshold = _threshold(read, comparison, percent=bool(of))
+        threshold = read.read(comparison, partial(_threshold, percent=bool(of)))
     else:
-        read.wrong("", f"needs exactly one of {', '.join(COMPARISONS)}" + (f", not {len(chosen)}" if chosen else ""))
-    clear = _number(read, "clear", read.raw("clear"), percent=bool(of)) if read.has("clear") else None
-    kind = Level(value, comparison, threshold, of, clear, read.duration("forget", _FORGET))
-    # Cleared where the threshold is still passed, an alert would open and close with every event.
-    if (
-        clear is not None
-        and not threshold.field
-        and clear != threshold.number
-        and kind.reached(clear, threshold.number)
-    ):
-        read.wrong("clear", f"must not lie beyond the threshold of {plain(threshold.number)}")
-    read.done()
+        read.problem("", f"takes exactly one of {', '.join(COMPARISONS)}" + (f", not {len(chosen)}" if chosen else ""))
+    clear = read.read("clear", partial(_number, percent=bool(of)), None)
+    forget = read.duration("forget", _FORGET, least=1)
+    kind = Level(value, comparison, threshold or Threshold(Fraction(0)), of, clear, forget)
+    if threshold is not None and clear is not None and not threshold.field:
+        # Cleared where the threshold is still passed, an alert would open and close with every event.
+        if clear != threshold.number and kind.reached(clear, threshold.number):
+            read.problem("clear", f"lies beyond the threshold of {plain(threshold.number)}")
+    read.check()
     return kind
 
 
-def _threshold(read: Block, name: str, *, percent: bool) -> Threshold:
-    raw = read.raw(name)
+def _threshold(raw: Any, *, percent: bool) -> Threshold:
     if not isinstance(raw, Mapping):
-        return Threshold(_number(read, name, raw, percent=percent))
-    for key in raw:
-        if key not in ("field", "times", "plus"):
-            read.wrong(f"{name}.{key}", "unknown key (known: field, plus, times)")
-    if not is_path(raw.get("field")):
-        read.wrong(f"{name}.field", "must be a field, as a dot path")
-    for key in ("times", "plus"):
-        if key in raw and not is_number(raw[key]):
-            read.wrong(f"{name}.{key}", f"must be a number, not {shown(raw[key])}")
+        return Threshold(_number(raw, percent=percent))
+    read = Block(raw)
     if percent:
-        read.wrong(name, "with 'of' the threshold is a percentage, not another field")
-    times, plus = exact(raw.get("times", 1)), exact(raw.get("plus", 0))
-    return Threshold(plus or Fraction(0), str(raw.get("field")), Fraction(1) if times is None else times)
+        read.problem("", "takes a percentage where there is an 'of', not another field")
+    field, times, plus = read.path("field"), read.number("times", 1), read.number("plus", 0)
+    read.check()
+    return Threshold(exact(plus) or Fraction(0), field, exact(times) or Fraction(0))
 
 
-def _number(read: Block, name: str, raw: Any, *, percent: bool) -> Fraction:
-    """``85``, or ``"85%"`` where there is a limit to take it of."""
+def _number(raw: Any, *, percent: bool) -> Fraction:
+    """``85``, or ``"85%"`` where there is a limit to take it of. Raises ValueError."""
     if isinstance(raw, str) and raw.endswith("%"):
         if not percent:
-            read.wrong(name, "a percentage needs 'of': the field that holds the limit")
-        raw = raw[:-1].strip()
-    elif not is_number(raw):
-        raw = None
-    number = exact(raw)
+            raise ValueError("takes a percentage only with 'of': the field that holds the limit")
+        number = exact(raw[:-1].strip())
+    else:
+        number = exact(raw) if isinstance(raw, (int, float)) else None
     if number is None:
-        read.wrong(name, f"must be a number{' or a percentage' if percent else ''}, not {shown(read.raw(name))}")
-        return Fraction(0)
+        raise ValueError(f"takes a number{' or a percentage' if percent else ''}, not {shown(raw)}")
     return number

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.detect.base import Moment, Observed, Skipped, State, Witness
-from streams.detect.blocks import Block
 from streams.detect.entries import above, kept_id, place
 from streams.model import FindingKind
+from streams.rules.block import Block
 from streams.rules.durations import format_duration
 from streams.rules.rule import Ladder
 
@@ -90,7 +90,7 @@ class Matching:
 
 def parse(block: Mapping[str, Any]) -> Match:
     """The block of a rule file. Raises BlockErrors."""
-    read = Block(block, ("dedup",))
-    kind = Match(dedup=read.duration("dedup", _DEDUP))
-    read.done()
-    return kind
+    read = Block(block)
+    dedup = read.duration("dedup", _DEDUP, least=1)
+    read.check()
+    return Match(dedup)

@@ -47,11 +47,11 @@ class Block:
 
     def read(self, name: str, reading: Callable[[Any], T], default: Any = _REQUIRED) -> T:
         """``reading(value)``; a ValueError of it is the problem. Without a default the value must be there."""
+        fallback: Any = None if default is _REQUIRED else default  # None is never used: the problem ends the loading
         if not self.has(name):
             if default is _REQUIRED:
                 self.problem(name, "is missing")
-                return None  # type: ignore[return-value]  # never used: the problem ends the loading
-            return default  # type: ignore[no-any-return]  # the caller's own
+            return fallback  # type: ignore[no-any-return]  # the caller's own
         try:
             return reading(self._raw[name])
         except BlockErrors as errors:
@@ -59,7 +59,7 @@ class Block:
                 self.problem(f"{name}.{path}" if path else name, message)
         except ValueError as error:
             self.problem(name, str(error))
-        return None if default is _REQUIRED else default  # type: ignore[no-any-return]  # as above
+        return fallback  # type: ignore[no-any-return]  # as above
 
     def text(self, name: str, default: Any = _REQUIRED, *, longest: int = MAX_LINE) -> str:
         """Text that is not blank."""

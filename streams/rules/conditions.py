@@ -53,6 +53,8 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class All:
+    """Every part holds; with no part, always."""
+
     parts: tuple[Condition, ...]
 
     def holds(self, read: Read) -> bool:
@@ -68,6 +70,8 @@ class All:
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
+    """At least one part holds."""
+
     parts: tuple[Condition, ...]
 
     def holds(self, read: Read) -> bool:
@@ -83,6 +87,8 @@ class AnyOf:
 
 @dataclass(frozen=True, slots=True)
 class Not:
+    """The part does not hold, be it for want of the field."""
+
     part: Condition
 
     def holds(self, read: Read) -> bool:

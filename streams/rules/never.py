@@ -52,7 +52,7 @@ def _bounds(path: str, leaves: Iterable[Leaf]) -> str | None:
     upper = [(amount(leaf.operand), leaf.op == "lt") for leaf in leaves if leaf.op in ("lt", "lte")]
     for low, above in lower:
         for high, below in upper:
-            if low is not None and high is not None and (low > high or (low == high and (above or below))):  # type: ignore[operator]  # int, float and Decimal compare exactly
+            if low is not None and high is not None and (low > high or (low == high and (above or below))):
                 return f"nothing lies between the bounds of {path}"
     return None
 

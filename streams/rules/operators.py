@@ -13,7 +13,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any
 
-import re2  # type: ignore[import-untyped]  # ships no stubs
+import re2
 
 from streams.rules.durations import shown
 from streams.rules.values import amount, number

@@ -28,8 +28,11 @@ class Program(Protocol):
     def match(self, event: Any) -> tuple[int, ...] | None:
         """Indexes of the rules whose ``where`` holds, ascending; None for none. Time gates are not looked at."""
 
+    def match_one(self, index: int, event: Any) -> bool:
+        """Whether one rule's ``where`` holds: what tells which rule raised when ``match`` did."""
+
     def key(self, index: int, event: Any) -> Key | None:
-        """The rule's key without the tenant; None where a part is missing (policy "skip") or not a scalar."""
+        """The rule's key without the tenant; None where a part is missing or null (policy "skip") or not a scalar."""
 
     def values(self, index: int, event: Any) -> tuple[Any, ...]:
         """The values of ``rule.detect.fields()``: UNSET where missing, None where null."""

@@ -1,0 +1,154 @@
+"""From the document of one rule to the rule: every check a single rule can fail."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from streams.rules import template
+from streams.rules.active import parse_active
+from streams.rules.block import Block, paths, texts
+from streams.rules.conditions import ALWAYS, Condition, Leaf, conjuncts
+from streams.rules.durations import shown
+from streams.rules.ladder import parse_ladder
+from streams.rules.never import why_never
+from streams.rules.problems import BlockErrors, did_you_mean
+from streams.rules.rule import KindConfig, Ladder, Rule
+from streams.rules.testing import check_tests
+from streams.rules.where import parse_where
+
+#: Parsers of the ``detect`` block by the word that names the kind. They raise ``BlockErrors``.
+Kinds = Mapping[str, Callable[[Mapping[str, Any]], KindConfig]]
+
+TYPES = ("security", "compliance", "performance", "system", "metrics")
+#: Where a rule names none and its kind has no window.
+COOLDOWN = 15 * 60_000
+#: Rule ids that the engine itself speaks under.
+RESERVED = "tocsin."
+
+_ID = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+_SOURCE = re.compile(r"[a-z][a-z0-9_-]*")
+_MAX_ID = 100
+_MAX_METADATA = 32
+
+
+def parse_rule(document: Mapping[str, Any], kinds: Kinds, file: str = "", line: int = 0) -> Rule:
+    """The rule a document describes. Raises ``BlockErrors`` with all its problems."""
+    block = Block(document)
+    where: Condition | None = block.read("where", parse_where, ALWAYS)
+    kind = block.read("detect", lambda raw: _kind(raw, kinds))
+    falling = bool(getattr(kind, "falling", False))
+    ladder: Ladder = block.read("severity", lambda raw: parse_ladder(raw, falling=falling))
+    scope = block.choice("scope", ("tenant", "global"), "tenant")
+    group_by = block.read("group_by", paths, ())
+    missing = "null" if block.raw("missing", "skip") is None else block.choice("missing", ("skip", "null"), "skip")
+    within = getattr(kind, "within", None)
+    rule = Rule(
+        id=block.read("id", _id),
+        title=_template(block, "title", required=True),
+        source=block.read("source", _source),
+        where=where,
+        group_by=group_by,
+        detect=kind,
+        severity=ladder,
+        type=block.choice("type", TYPES),
+        description=_template(block, "description", longest=4_000),
+        scope=scope,
+        cooldown=block.duration("cooldown", COOLDOWN if within is None else within),
+        fold=block.choice("fold", ("cooldown", "until_resolved"), "cooldown"),
+        allowed_lateness=block.duration("allowed_lateness", 0),
+        missing=missing,
+        active=block.read("active", parse_active, None),
+        enabled=block.flag("enabled", True),
+        runbook=block.text("runbook", ""),
+        tags=block.read("tags", texts, ()),
+        metadata=block.read("metadata", _metadata, {}),
+        violation_type=block.text("violation_type", ""),
+        deal_id=_template(block, "deal_id"),
+        tests=block.read("tests", check_tests),
+        document=dict(document) if isinstance(document, Mapping) else {},
+        file=file,
+        line=line,
+    )
+    for path, message in _between(rule):
+        block.problem(path, message)
+    block.check()
+    return rule
+
+
+def _between(rule: Rule) -> Iterator[tuple[str, str]]:
+    """What no block can tell by itself. Blocks that are wrong in themselves are None."""
+    if rule.scope == "tenant" and "tenant" in rule.group_by:
+        yield "group_by", "names tenant, which is always part of the key unless the rule says scope: global"
+    if rule.where is not None:
+        reason = why_never(rule.where) or _keyless(rule)
+        if reason:
+            yield "where", f"can never match: {reason}"
+    against = getattr(rule.detect, "against", None)
+    if rule.severity is not None and against is not None:
+        for message in against(rule.severity):
+            yield "severity", message
+
+
+def _keyless(rule: Rule) -> str | None:
+    for part in conjuncts(rule.where) if rule.missing == "skip" else ():
+        if not isinstance(part, Leaf) or part.path not in rule.group_by:
+            continue
+        if (part.op, part.operand) in (("exists", False), ("eq", None)):
+            return f"an event without {part.path} has no key, unless the rule says missing: null"
+    return None
+
+
+def _kind(raw: Any, kinds: Kinds) -> KindConfig:
+    if not isinstance(raw, Mapping) or len(raw) != 1:
+        raise ValueError(
+            f"takes one kind with its settings, such as {{count: {{at_least: 5, within: 10m}}}}, not {shown(raw)}"
+        )
+    ((name, settings),) = raw.items()
+    parser = kinds.get(name)
+    if parser is None:
+        raise BlockErrors([(str(name)[:60], f"is not a kind{did_you_mean(name, kinds)}")])
+    try:
+        return parser({} if settings is None else settings)
+    except BlockErrors as errors:
+        raise BlockErrors(
+            [(f"{name}.{path}" if path else name, message) for path, message in errors.problems]
+        ) from None
+    except ValueError as error:
+        raise BlockErrors([(name, str(error))]) from None
+
+
+def _id(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > _MAX_ID or not _ID.fullmatch(value):
+        raise ValueError(
+            f"takes lower-case words joined by . - or _, such as audit.failed-login-burst, not {shown(value)}"
+        )
+    if value.startswith(RESERVED):
+        raise ValueError(f"begins with {RESERVED}, which is kept for what the engine itself reports")
+    return value
+
+
+def _source(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > _MAX_ID or not _SOURCE.fullmatch(value):
+        raise ValueError(f"takes the name of a source, such as audit, not {shown(value)}")
+    return value
+
+
+def _template(block: Block, name: str, *, required: bool = False, longest: int = 500) -> str:
+    text = block.text(name, longest=longest) if required else block.text(name, "", longest=longest)
+    try:
+        template.parse(text or "")
+    except ValueError as error:
+        block.problem(name, str(error))
+    return text
+
+
+def _metadata(value: Any) -> dict[str, str]:
+    block = Block(value)
+    if isinstance(value, dict) and len(value) > _MAX_METADATA:
+        block.problem("", f"has more than {_MAX_METADATA} entries")
+    for name in value if isinstance(value, dict) else ():
+        _template(block, name, required=True)
+    block.check()
+    return dict(value)

@@ -57,7 +57,10 @@ COMPARED: dict[str, Callable[[_Head], bool]] = {
 
 
 def differences(outputs: Mapping[str, Records], options: Mapping[str, Any], names: Names) -> list[str]:
-    """``outputs`` of a replay, by logical topic, against the live topics: one line for each record that only one side has, or that differs; the first ones of each topic, then a count."""
+    """``outputs`` of a replay, by logical topic, against the live topics.
+
+    One line for each record that only one side has, or that differs; the first ones of each topic, then a count.
+    """
     found: list[str] = []
     consumer = consumer_of(options)
     try:

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from confluent_kafka import Consumer, Message, TopicPartition
@@ -209,7 +209,7 @@ class _Partition:
         if step.now < position.now:
             self._tell("now", f"now goes back from {position.now} to {step.now}")
         control = self._control.at(step.control)
-        if control.position != step.control or control.ruleset.version != step.ruleset and step.control:
+        if control.position != step.control or (control.ruleset.version != step.ruleset and step.control):
             self._tell("control", f"control has no rule set {step.ruleset} at position {step.control}")
         position.now = step.now
         for output in self._outputs(state, step, control, stretch):
@@ -262,7 +262,7 @@ class _Stretch:
         self._chunks = read(consumer, topic, partition, begin, end) if begin < end else iter(())
         self._read: list[Message] = []
 
-    def __enter__(self) -> _Stretch:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

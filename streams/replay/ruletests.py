@@ -53,7 +53,8 @@ class Moment:
 
     def __str__(self) -> str:
         key = ", ".join(f"{name}={value}" for name, value in self.finding.key.items())
-        return f"{self.what} at {format_duration(self.at)}: {self.alert.severity}, observed {self.finding.observed} ({key})"
+        observed = self.finding.observed
+        return f"{self.what} at {format_duration(self.at)}: {self.alert.severity}, observed {observed} ({key})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def _detect(
     state.loaded()
     spool, now = Spool(), 0
     for records in log.chunks:
-        now = max(now, max(record[2] for record in records))
+        now = max(now, *(record[2] for record in records))
         for output in pipeline.detect(state, Batch(records), now, control):
             if output.topic == "alert-input":
                 spool.add(_waiting(output, now))

@@ -18,6 +18,7 @@ EARLIEST, LATEST = "earliest", "latest"
 _FORMS = "offsets (100, or 0:100,1:250 by partition), RFC 3339 times, earliest or latest"
 _CHUNK = 2_000
 _TIMEOUT = 30.0
+_PASSING = (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT)
 _SILENCE = 60.0  #: s without a record or an end: the broker is gone
 
 
@@ -123,7 +124,7 @@ class Topic:
     def _resolve(self, partition: int, stretch: TopicRange) -> tuple[int, int]:
         low, high = self._consumer.get_watermark_offsets(TopicPartition(self.topic, partition), _TIMEOUT)
         begin, end = (self._offset(partition, point, low, high) for point in (stretch.begin, stretch.end))
-        return max(begin, low), max(min(end, high), max(begin, low))
+        return max(begin, low), max(min(end, high), begin, low)
 
     def _offset(self, partition: int, point: Point, low: int, high: int) -> int:
         if point.offsets:

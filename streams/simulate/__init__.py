@@ -1,4 +1,4 @@
-"""Labelled traffic for the four domains: a steady background no shipped rule fires on, and attacks that each make one fire.
+"""Labelled traffic for the four domains: a background no shipped rule fires on, and attacks that each make one fire.
 
 The same seed, start, duration and rate give the same events, byte for byte.
 """

@@ -17,7 +17,8 @@ _REGIONS = ("eu-west-1", "eu-central-1", "us-east-1", "us-west-2")
 _TABLES = ("patients", "invoices", "orders", "accounts", "contracts", "employees")
 #: Work that no rule looks at: (type, action).
 _WORK = (
-    ("ui", "view"), ("ui", "search"), ("session", "refresh"), ("ui", "navigate"), ("config", "list"), ("session", "heartbeat"),
+    ("ui", "view"), ("ui", "search"), ("session", "refresh"), ("ui", "navigate"), ("config", "list"),
+    ("session", "heartbeat"),
 )  # fmt: skip
 
 

@@ -41,7 +41,8 @@ def _swap(rng: Random, at: int, who: int) -> Event:
 def _consensus(rng: Random, at: int, who: int, nodes: int, faults: int) -> Event:
     return _event(
         rng, at, who, "consensus.status", network=f"net-{who:05d}", node_count=nodes, f=faults, view=at // 1000,
-        leader=f"node-{rng.randrange(nodes)}", leader_election_ms=rng.randrange(20, 400), message_verification_rate=0.999,
+        leader=f"node-{rng.randrange(nodes)}", leader_election_ms=rng.randrange(20, 400),
+        message_verification_rate=0.999,
     )  # fmt: skip
 
 

@@ -13,15 +13,15 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 _FIRST = _words(
-    "ada alan anna ben carla chen dana david elif emma erik fatima felix grace hana hugo ines ivan jana jonas kai karim "
-    "lara leo lin luca maja marco mei milan mira nadia nils nina noor olga omar paul petra priya quinn rafa rosa sam sara "
-    "sofia tariq theo tom uma vera viktor wei yara yuki zoe"
+    "ada alan anna ben carla chen dana david elif emma erik fatima felix grace hana hugo ines ivan jana jonas kai "
+    "karim lara leo lin luca maja marco mei milan mira nadia nils nina noor olga omar paul petra priya quinn rafa rosa "
+    "sam sara sofia tariq theo tom uma vera viktor wei yara yuki zoe"
 )
 _LAST = _words(
     "abel ahmed baker berg bianchi brandt costa cruz diaz dubois ek evans fischer fuchs garcia gupta haas hansen ito "
     "jensen kaya keller kim klein kumar lang lee lopez maier martin meyer moreau mori nagy nakamura novak okafor olsen "
-    "park peters popov quist rao reyes rossi roth santos sato schmidt silva singh stein suzuki tanaka torres vogel wagner "
-    "walker wang weber wolf young yilmaz zhang ziegler"
+    "park peters popov quist rao reyes rossi roth santos sato schmidt silva singh stein suzuki tanaka torres "
+    "vogel wagner walker wang weber wolf young yilmaz zhang ziegler"
 )
 
 

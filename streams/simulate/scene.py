@@ -29,7 +29,7 @@ class Label:
 
 
 class Simulated(NamedTuple):
-    """One event. ``key`` is the producer's record key: canonical JSON of the values of the source's ``partition_by``."""
+    """One event. ``key``: the producer's record key, canonical JSON of the values of the source's ``partition_by``."""
 
     source: str
     key: bytes
@@ -51,6 +51,8 @@ class Attack:
 
 
 class Plan(Protocol):
+    """How a scenario is played."""
+
     def __call__(self, rng: Random, who: int, begin: int, span: int) -> Attack:
         """An attack by actor number ``who``, beginning at ``begin`` and lasting at most ``span`` ms."""
 

@@ -116,8 +116,8 @@ def _labelled(
 ) -> Iterator[tuple[int, Simulated]]:
     named = [(begin + offset, {**event, "event_id": next(ids)}) for offset, event in attack.events]
     label = Label(
-        attack=name, scenario=scenario.name, rule=scenario.rule, source=domain.source, tenant=attack.tenant, key=attack.key,
-        first_event_time=named[0][0], event_ids=tuple(event["event_id"] for _, event in named),
+        attack=name, scenario=scenario.name, rule=scenario.rule, source=domain.source, tenant=attack.tenant,
+        key=attack.key, first_event_time=named[0][0], event_ids=tuple(event["event_id"] for _, event in named),
         completes=named[attack.completes][1]["event_id"],
     )  # fmt: skip
     for at, event in named:

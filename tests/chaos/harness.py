@@ -30,7 +30,7 @@ DISORDER, IDLE = 1000, 1000
 class Run:
     """``partitions`` of every topic; everything under ``directory``."""
 
-    def __init__(self, name: str, bootstrap: str, directory: Path, partitions: int = 4) -> None:
+    def __init__(self, name: str, bootstrap: str, directory: Path, partitions: int = 4, replication: int = 1) -> None:
         self.name, self.bootstrap, self.partitions = name, bootstrap, partitions
         self.names = Names(app="t", prefix=f"{name}-{time.time_ns() // 1_000_000 % 10**8}.")
         self.options = {"bootstrap.servers": bootstrap}
@@ -45,7 +45,7 @@ class Run:
         self._loading = threading.Event()
         self.sent = 0
         (self.directory / "tocsin.yaml").write_text(yaml.safe_dump(self._config()))
-        self.cli("topics", "create", "--partitions", str(partitions))
+        self.cli("topics", "create", "--partitions", str(partitions), "--replication", str(replication))
 
     def _config(self) -> dict[str, Any]:
         return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
+from streams.local.kafka import LocalKafka
 from tests.chaos.harness import Run
 from tests.chaos.oracle import Report, judge
 
@@ -216,6 +218,26 @@ class Scenes:
         report.check(found[1] == found[2] == found[4], "1, 2 and 4 workers found different alerts")
         return report
 
+    def clock(self) -> Report:
+        """A clock running backwards: `now` never does."""
+        run = self.run("clock")
+        run.start_two(fault="clock")
+        time.sleep(max(6.0, 20 * self.size))
+        return judge(run, drained=run.settle())
+
+    def brokers(self) -> Report:
+        """Each broker of a cluster of three killed in turn and started again: leaders and coordinators move."""
+        with tempfile.TemporaryDirectory(prefix="tocsin-brokers-", ignore_cleanup_errors=True) as directory:
+            with LocalKafka(Path(directory), brokers=3) as cluster:
+                run = Run("brokers", cluster.bootstrap, self.directory, replication=3)
+                run.start_two(rate=800)
+                for number in range(1, 4):
+                    cluster.kill_broker(number)
+                    time.sleep(8)
+                    cluster.start_broker(number)
+                    time.sleep(6)
+                return judge(run, drained=run.settle(180))
+
     # -- refusals ------------------------------------------------------------------------------------------------
 
     def refusals(self) -> Report:
@@ -276,6 +298,8 @@ ALL: tuple[str, ...] = (
     "orphan",
     "twins",
     "many",
+    "clock",
+    "brokers",
     "refusals",
 )
 SHORT: tuple[str, ...] = ("kill", "stop", "third", "abort")

@@ -101,6 +101,15 @@ def at(point: str, **context: Any) -> None:
         raise RuntimeError("forced by the test, between offsets and commit")
 
 
+if FAULT == "clock":  # a clock that runs backwards, by up to ten seconds, every few seconds
+    _true = time.time_ns
+
+    def _crooked() -> int:
+        now = _true()
+        return now - (now // 3_000_000_000 % 3) * 5_000_000_000
+
+    time.time_ns = _crooked
+
 points.at = at  # before anything imports it by name
 
 from streams.cli import main  # noqa: E402 - see above

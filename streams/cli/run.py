@@ -1,0 +1,70 @@
+"""``tocsin run``: a worker."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import click
+
+from streams.cli.context import admin, get_config, kafka_options, names_of
+from streams.config import Config, event_sources
+from streams.errors import ConfigError
+from streams.telemetry import configure_logging
+
+
+@click.command("run")
+@click.option("--roles", help="Comma-separated, of detect, alert, deliver; all by default.")
+@click.option("--worker-id", help="This worker's stable name; by default its ordinal, or the first free lock.")
+@click.option("--port", type=int, help="For /livez, /readyz and /metrics; 0 takes a free one.")
+@click.option("--no-http", is_flag=True, help="No endpoints.")
+def command(roles: str | None, worker_id: str | None, port: int | None, no_http: bool) -> None:
+    """Run a worker until SIGTERM or Ctrl-C.
+
+    Start as many as you like: partitions are shared out among them. Exit status 70: a runtime error, start it again;
+    71: another process has this worker's id, back off; 72: the group gave its partitions away; 73: log and state
+    disagree, look; 74: it was stuck.
+
+    \b
+    Examples:
+      tocsin run
+      tocsin run --roles detect --worker-id 3
+    """
+    config = get_config()
+    configure_logging(config.log.level, config.log.format)
+    chosen = frozenset(roles.replace(" ", "").split(",")) if roles else frozenset(config.roles)
+    if unknown := chosen - {"detect", "alert", "deliver"}:
+        raise ConfigError(f"unknown role {', '.join(sorted(unknown))}", "choose from detect, alert, deliver")
+    admin(config)  # one clear message where Kafka cannot be reached
+    _run(config, chosen, worker_id, None if no_http else config.http.port if port is None else port)
+
+
+def _run(config: Config, roles: frozenset[str], worker: str | None, port: int | None) -> None:
+    # Faust takes a second to import: only for those who run a worker.
+    from connectors.registry import parse_sinks
+    from streams.detect.registry import KINDS
+    from streams.rules.load import load_rules
+    from streams.runtime.app import Settings, Worker
+    from streams.runtime.names import worker_id
+    from streams.runtime.source import Timing
+
+    detect = config.detect
+    settings = Settings(
+        options=kafka_options(config),
+        names=names_of(config),
+        worker=worker_id(
+            worker or config.worker_id or os.environ.get("TOCSIN_WORKER_ID"), config.data_dir, socket.gethostname()
+        ),
+        roles=roles,
+        sources=event_sources(config),
+        ruleset=load_rules(config.rules, KINDS),
+        policy=config.policy,
+        sinks=parse_sinks(list(config.sinks)),
+        host=config.http.host,
+        port=port,
+        data_dir=config.data_dir,
+        max_keys=detect.max_keys,
+        stall_after=detect.stall_after / 1000,
+        timing=Timing(linger=detect.idle_commit_ms / 1000, pause=detect.min_commit_ms / 1000),
+    )
+    Worker(settings).run()

@@ -9,7 +9,9 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -63,6 +65,17 @@ def provide(
             start = postgres.start if kind == "postgres" else redis.start
             server = Server(kind, start(directory), "pip", str(directory))
         return _record(root, server)
+
+
+@contextmanager
+def kafka(brokers: int = 1) -> Iterator[str]:
+    """Bootstrap servers of a Kafka for one programme: it is gone when the block, or the process, ends."""
+    with tempfile.TemporaryDirectory(prefix="tocsin-kafka-", ignore_cleanup_errors=True) as directory:
+        server = provide("kafka", Path(directory), brokers=brokers, parent=os.getpid())
+        try:
+            yield server.address
+        finally:
+            stop("kafka", Path(directory), grace=0)
 
 
 def find(kind: str, root: Path) -> Server | None:

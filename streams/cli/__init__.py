@@ -1,0 +1,130 @@
+"""The command ``tocsin``. Subcommands are imported when they are called, so that none slows or breaks another."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from streams.cli.context import Invocation
+from streams.errors import FAILED, TocsinError
+
+#: Every subcommand: the module that exports it as ``command``, and what it does.
+COMMANDS = {
+    "demo": ("streams.cli.demo", "See it work: local Kafka, simulated attacks, alerts."),
+    "run": ("streams.cli.run", "Run a worker."),
+    "topics": ("streams.cli.topics", "Create, check and list the topics."),
+    "rules": ("streams.cli.rules", "Check, test, list and apply rules."),
+    "alerts": ("streams.cli.alerts", "List alerts; acknowledge, resolve, dismiss them."),
+    "replay": ("streams.cli.replay", "Run recorded events through rules."),
+    "simulate": ("streams.cli.simulate", "Make labelled traffic."),
+    "local": ("streams.cli.local", "Kafka, PostgreSQL and Redis on this machine."),
+}
+
+_EPILOG = """\b
+Examples:
+  tocsin demo                        everything, in a minute
+  tocsin local up --only kafka       a real Kafka on this machine
+  tocsin topics create               the topics it needs
+  tocsin run                         a worker with all roles
+  tocsin rules test                  the tests in the rule files
+
+\b
+Configuration: tocsin.yaml by --config or TOCSIN_CONFIG; without one the defaults. Exit status 2: usage or
+configuration, 1: something else is wrong, 70-74: a worker's own ends.
+"""
+
+
+class _Registry(click.Group):
+    """Lists ``COMMANDS`` and imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = COMMANDS[cmd_name][0]
+        try:
+            command = importlib.import_module(module).command
+        except ModuleNotFoundError as error:
+            raise TocsinError(
+                f"`tocsin {cmd_name}` needs the Python module {error.name}, which is not installed",
+                "pip install 'tocsin[local]'" if error.name and not error.name.startswith("streams") else "",
+            ) from error
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, what) for name, (_, what) in COMMANDS.items()])
+
+
+def _version() -> str:
+    try:
+        return version("tocsin")
+    except PackageNotFoundError:
+        return "unknown (not installed)"
+
+
+@click.command(
+    cls=_Registry, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+@click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="tocsin.yaml, or another file like it.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.version_option(_version(), prog_name="tocsin")
+@click.pass_context
+def cli(ctx: click.Context, config: Path | None, debug: bool) -> None:
+    """Finds suspicious patterns in events on Kafka: exact, replayable alerts."""
+    ctx.obj = Invocation(config=config, debug=debug)
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit: errors that a person can do something about as a message, without a traceback."""
+    given = list(sys.argv[1:] if args is None else args)
+    debug = "--debug" in given or os.environ.get("TOCSIN_DEBUG") == "1"
+    try:
+        status = cli.main(args=given, prog_name="tocsin", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains when it flushes
+        sys.exit(141)
+    except TocsinError as error:
+        if debug:
+            traceback.print_exc()
+        _say(error.message, error.hint)
+        sys.exit(error.status)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        kind, text = _described(error)
+        _say(f"{kind}: {text}", "`tocsin --debug …` shows where it happened")
+        sys.exit(FAILED)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _described(error: Exception) -> tuple[str, str]:
+    """The words for an error nobody foresaw: Kafka's by what it says, others by their type."""
+    first: Any = error.args[0] if error.args else ""
+    if type(error).__name__ == "KafkaException" and hasattr(first, "str"):
+        return "Kafka", f"{first.str()} ({first.name()})"
+    return type(error).__name__, str(error).splitlines()[0][:500] if str(error) else "(no message)"
+
+
+def _say(message: str, hint: str) -> None:
+    click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    click.echo(message, err=True)
+    if hint:
+        click.echo(f"  hint: {hint}", err=True)

@@ -1,0 +1,148 @@
+"""What commands share: the configuration, and Kafka with one clear message where it cannot be used."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from streams.config import Config, load_config
+from streams.errors import ClusterError, ConfigError
+from streams.runtime.names import Names
+
+#: Where ``tocsin local up`` keeps its servers: in the working directory.
+LOCAL = Path(".tocsin/local")
+
+_quiet = logging.getLogger("tocsin.kafka")
+_quiet.addHandler(logging.NullHandler())
+_quiet.propagate = False
+
+_AUTHENTICATION = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}
+
+
+@dataclass
+class Invocation:
+    """One call of ``tocsin``: its global options. The configuration is read when first asked for."""
+
+    config: Path | None = None
+    debug: bool = False
+    _loaded: Config | None = field(default=None, repr=False)
+
+    def load(self) -> Config:
+        """The configuration; where it names no Kafka, the one of ``tocsin local up`` if that runs."""
+        if self._loaded is None:
+            from streams.local.servers import find
+
+            local = find("kafka", LOCAL)
+            self._loaded = load_config(self.config, os.environ, default_bootstrap=local.address if local else None)
+        return self._loaded
+
+
+def get_config(ctx: click.Context | None = None) -> Config:
+    """The configuration of the current command. Raises ConfigError with all its problems."""
+    invocation = (ctx or click.get_current_context()).find_object(Invocation)
+    return (invocation or Invocation()).load()
+
+
+def names_of(config: Config) -> Names:
+    """What things are called on the cluster."""
+    return Names(app=config.app, prefix=config.topic_prefix)
+
+
+def kafka_options(config: Config) -> dict[str, Any]:
+    """Options for any librdkafka client, secrets resolved. Raises ConfigError for a reference that leads nowhere."""
+    kafka = config.kafka
+    options: dict[str, Any] = {"log_level": 2}  # what goes wrong is raised or called back; stderr is for people
+    for name, value in kafka.client.items():
+        options[name] = _resolved(f"kafka.client.{name}", value)
+    options["bootstrap.servers"] = kafka.bootstrap_servers
+    if kafka.security_protocol != "PLAINTEXT":
+        options["security.protocol"] = kafka.security_protocol
+    if kafka.sasl is not None:
+        options["sasl.mechanism"] = kafka.sasl.mechanism
+        options["sasl.username"] = kafka.sasl.username
+        options["sasl.password"] = _resolved("kafka.sasl.password", kafka.sasl.password)
+    return options
+
+
+def _resolved(path: str, value: Any) -> Any:
+    """What a reference ``env:NAME`` or ``file:PATH`` leads to; anything else as it is."""
+    kind, _, name = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if kind == "env":
+        if not (secret := os.environ.get(name, "")):
+            raise ConfigError(f"{path}: the environment variable {name} is not set", "set it, or correct the reference")
+        return secret
+    if kind == "file":
+        try:
+            return Path(name).read_text().rstrip("\r\n")
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path}: cannot read {name}: {type(error).__name__}", "correct the reference") from None
+    return value
+
+
+def admin(config: Config, seconds: float = 10) -> AdminClient:
+    """An admin client whose cluster has answered. Raises ClusterError that tells unreachable from refused."""
+    seen: list[KafkaError] = []
+    options = kafka_options(config)
+    servers = config.kafka.bootstrap_servers
+    try:
+        client = AdminClient(
+            {**options, "error_cb": seen.append, "socket.connection.setup.timeout.ms": 5000}, logger=_quiet
+        )
+    except KafkaException as error:
+        raise ConfigError(
+            f"Kafka's client refuses its options: {error.args[0].str()}", "correct kafka.client"
+        ) from None
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            client.list_topics(timeout=1)
+        except KafkaException as error:
+            client.poll(0.1)
+            if verdict := _verdict(seen, servers):
+                raise verdict from None
+            if time.monotonic() > until:
+                raise _unreachable(servers, [*seen, error.args[0]]) from None
+        else:
+            return client
+
+
+def _verdict(seen: list[KafkaError], servers: str) -> ClusterError | None:
+    """What is clear without waiting longer."""
+    for error in seen:
+        if error.code() in _AUTHENTICATION:
+            return ClusterError(
+                f"Kafka at {servers} refuses the credentials: {_cause(error)}",
+                "check kafka.sasl (mechanism, username, password) and kafka.security_protocol",
+            )
+        if error.code() == KafkaError._SSL:
+            return ClusterError(
+                f"no TLS with Kafka at {servers}: {_cause(error)}",
+                "check kafka.security_protocol, and ssl.ca.location under kafka.client",
+            )
+    if any(error.code() == KafkaError._ALL_BROKERS_DOWN for error in seen):
+        return _unreachable(servers, seen)
+    return None
+
+
+def _unreachable(servers: str, seen: list[KafkaError]) -> ClusterError:
+    causes = [_cause(error) for error in seen if error.code() != KafkaError._ALL_BROKERS_DOWN]
+    why = f": {causes[0]}" if causes else ""
+    return ClusterError(
+        f"cannot reach Kafka at {servers}{why}",
+        "check kafka.bootstrap_servers (or KAFKA_BOOTSTRAP_SERVERS); `tocsin local up` starts one here",
+    )
+
+
+def _cause(error: KafkaError) -> str:
+    """What librdkafka says, without the thread names and timings around it."""
+    text: str = error.str()
+    return re.sub(r"^(?:\S+: )?\S*:\d+/\S+: |^\S+:\d+/\S+: | \(after .*| \(.* in state .*", "", text)[:300]

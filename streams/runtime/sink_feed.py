@@ -22,12 +22,14 @@ from connectors.registry import SinkConfig
 from connectors.runner import Runner
 from streams import telemetry
 from streams.model import DeadReason
+from streams.runtime.ending import STALE
 from streams.runtime.names import Names
 from streams.runtime.points import at
 from streams.runtime.sink_writer import SinkWriter
 
 _COMMIT_EVERY_S = 0.1
 _RELEASE_S = 3.0
+_REFUSED_S = 60.0
 _PASSING = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._TIMED_OUT})
 
 
@@ -66,7 +68,8 @@ class SinkFeed:
         self._owned: set[tuple[str, int]] = set()
         self._committed: dict[tuple[str, int], int] = {}
         self._paused = False
-        self._committed_at = 0.0
+        self._tried_at = 0.0
+        self._refused_since: float | None = None
         self._stop_after: float | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.joined = False  #: the group has given it its partitions (possibly none)
@@ -139,7 +142,7 @@ class SinkFeed:
     def _due(self, now: float) -> dict[tuple[str, int], int]:
         """Offsets to commit now."""
         assert self.runner is not None
-        if now - self._committed_at < _COMMIT_EVERY_S:
+        if now - self._tried_at < _COMMIT_EVERY_S:
             return {}
         ready = self.runner.schedule.offsets.committable()
         return {name: offset for name, offset in ready.items() if self._committed.get(name) != offset}
@@ -193,19 +196,21 @@ class SinkFeed:
         ]
         if not due:
             return
+        self._tried_at = time.monotonic()
         self._writer.flush()
         at("commit?", sink=self._config.name)
         try:
             done = self._consumer.commit(offsets=due, asynchronous=False)
         except KafkaException as failure:
             error = failure.args[0]
-            if error.code() in (KafkaError.REBALANCE_IN_PROGRESS, KafkaError._WAIT_COORD) or error.retriable():
-                return  # the next round tries again
+            self._refused_since = self._refused_since or time.monotonic()
+            if (error.code() in STALE or error.retriable()) and time.monotonic() - self._refused_since < _REFUSED_S:
+                return  # a rebalance overtook us: the next round tries again, or on_revoke takes the partition away
             raise
+        self._refused_since = None
         for tp in done or ():
             if tp.error is None:
                 self._committed[self._source, tp.partition] = tp.offset
-        self._committed_at = time.monotonic()
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         starts = self._starts(consumer, partitions)
@@ -232,8 +237,9 @@ class SinkFeed:
                 fresh.append(tp)
             starts.append(TopicPartition(tp.topic, tp.partition, tp.offset))
         if fresh:
-            with suppress(KafkaException):  # refused in mid-rebalance: the next one says it again
+            with suppress(KafkaException):  # refused in mid-rebalance: the first regular commit says it again
                 consumer.commit(offsets=fresh, asynchronous=False)
+                self._committed |= {(self._source, tp.partition): tp.offset for tp in fresh}
         return starts
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:

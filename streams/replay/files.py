@@ -16,7 +16,7 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 
-from streams.detect.clock import parse_event_time
+from streams.detect.clock import event_time
 from streams.errors import ConfigError
 from streams.model import Record, file_position
 
@@ -117,7 +117,7 @@ def event_time_of(raw: bytes, mapping: Mapping | None) -> int | None:
     """The event's own time in ms; None where it has none that can be read."""
     try:
         found = _time.decode(raw).event_time if mapping is None else mapping(raw).get("event_time")
-        return None if found is None else parse_event_time(found)
+        return event_time(found, -1)[0]
     except (ValueError, RecursionError):
         return None
 
@@ -154,10 +154,7 @@ class Merged:
 
     def chunks(self) -> Iterator[list[Record]]:
         """All records, in batches. To be called once."""
-        streams = [
-            ((line.at, n, line.number, line.value) for line in file.lines(self._mapping))
-            for n, file in enumerate(self._files)
-        ]
+        streams = [self._placed(n) for n in range(len(self._files))]
         chunk: list[Record] = []
         for at, n, number, value in heapq.merge(*streams, key=lambda line: line[:2]):
             chunk.append((len(self._places), value, at))
@@ -167,6 +164,10 @@ class Merged:
                 chunk = []
         if chunk:
             yield chunk
+
+    def _placed(self, n: int) -> Iterator[tuple[int, int, int, bytes]]:
+        for at, number, value in self._files[n].lines(self._mapping):
+            yield at, n, number, value
 
     def origin(self, offset: int) -> str:
         """The position of the record at ``offset``."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -12,25 +11,22 @@ from rich.markup import escape
 from rich.table import Table
 
 from streams.model import Alert, Evidence
+from streams.replay.moments import rfc3339
 from streams.rules.rule import RuleSet
 
 _COUNTING = ("count", "distinct")
-_LAST = 253_402_300_799_999
 _encode = msgspec.json.Encoder().encode
-
-
-def rfc3339(ms: int) -> str:
-    """UTC, to the millisecond: ``2024-01-01T00:00:00.000Z``."""
-    moment = datetime.fromtimestamp(min(max(ms, 0), _LAST) // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
 
 
 def document(alert: Alert, counting: bool) -> dict[str, Any]:
     """One alert. ``event_time`` is that of the event that completed the condition first.
 
-    ``count`` (of a rule that counts) or ``value`` is the worst that was observed, ``findings`` how often it held.
+    ``count`` (of a rule that counts) or ``value`` is the worst that was observed, ``findings`` how often it held; where
+    nothing is observed (``match``) ``count`` is the number of events.
     """
     observed = alert.values.get("peak", alert.values.get("observed"))
+    if observed is None:
+        counting, observed = True, alert.count
     return {
         "alert_id": alert.id,
         "rule": alert.rule,

@@ -6,13 +6,13 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from streams.errors import ClusterError, ConfigError
 from streams.model import Record, position
+from streams.replay.moments import parse_moment
 
 EARLIEST, LATEST = "earliest", "latest"
 _FORMS = "offsets (100, or 0:100,1:250 by partition), RFC 3339 times, earliest or latest"
@@ -51,12 +51,9 @@ def parse_point(text: str) -> Point:
         pairs = [part.split(":") for part in text.split(",")]
         return Point(offsets=tuple((int(partition), int(offset)) for partition, offset in pairs))
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"{text!r} is not a place in a topic", f"use {_FORMS}") from None
-    if moment.tzinfo is None:
-        raise ConfigError(f"the time {text!r} has no zone", "write it with Z or an offset: 2024-01-01T00:00:00Z")
-    return Point(time=round((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000))
+        return Point(time=parse_moment(text))
+    except ConfigError as error:
+        raise ConfigError(f"{error.message}, nor another place in a topic", f"use {_FORMS}") from None
 
 
 def parse_range(text: str) -> TopicRange:

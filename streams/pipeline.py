@@ -13,7 +13,6 @@ from streams.alerts.outcomes import dead, dead_reason, operation
 from streams.model import Batch, Control, Finding, Output, position
 from streams.state.alerting import MAX_TICK, AlertState
 
-
 # --- ALERT
 
 
@@ -34,7 +33,7 @@ def alert(state: AlertState, batch: Batch, now: int, control: Control) -> list[O
                 refusal = obey(state.book.case(record.alert_id), record, now)
                 state.counts["commands", record.action, "applied" if refusal is None else "refused"] += 1
                 outputs.append(operation(record, refusal, now))
-        except Exception as error:  # noqa: BLE001 - it is this record's fault, and never the batch's
+        except Exception as error:  # this record's, never the batch's
             reason = dead_reason(value, error)
             state.counts["dead", state.topic, reason] += 1
             origin = position(state.topic, state.partition, offset)
@@ -44,7 +43,7 @@ def alert(state: AlertState, batch: Batch, now: int, control: Control) -> list[O
     return outputs + state.finish(now)
 
 
-def alert_tick(state: AlertState, now: int, control: Control, *, at_end: bool) -> list[Output]:  # noqa: ARG001 - as all ticks
+def alert_tick(state: AlertState, now: int, control: Control, *, at_end: bool) -> list[Output]:
     """What time alone brings about: reminders, then old alerts forgotten; at most ``MAX_TICK`` of them."""
     now = state.begin(now, control)
     done = state.remind_due(now, MAX_TICK)

@@ -32,7 +32,7 @@ class Verdict(StrEnum):
     DUPLICATE = "duplicate"  #: counted before
 
 
-class ForeignAlert(ValueError):  # noqa: N818 - it names what was found
+class ForeignAlert(ValueError):
     """A finding names an alert that belongs to another rule, tenant or key."""
 
 
@@ -193,7 +193,7 @@ def _number(value: Any) -> int | float | Decimal | None:
 
 
 def _worse(observed: Any, peak: Any, threshold: Any) -> bool:
-    """Whether ``observed`` lies further beyond the threshold than ``peak``. Below it counts as beyond if either is."""
+    """Whether ``observed`` lies further beyond the threshold than ``peak``, on the side on which it lies."""
     if observed is None:
         return False
     new, old, limit = _number(observed), _number(peak), _number(threshold)
@@ -201,5 +201,6 @@ def _worse(observed: Any, peak: Any, threshold: Any) -> bool:
         return old is None  # words: the latest
     if old is None:
         return True
-    falling = limit is not None and (new < limit or old < limit)
-    return new < old if falling else new > old
+    if limit is not None and (new < limit or (new == limit and old < limit)):
+        return new < old
+    return new > old

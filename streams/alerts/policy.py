@@ -22,7 +22,7 @@ _DURATION = re.compile(r"([0-9]{1,12})(ms|s|m|h|d)")
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """Durations in ms. The default tells nobody, and counts up what stays critical and unacknowledged for 15 minutes."""
+    """Durations in ms. The default tells nobody, and marks what stays critical and unacknowledged for 15 minutes."""
 
     receivers: tuple[Receiver, ...] = ()
     remind_after: int = 15 * MINUTE  #: since the last notification, while nobody has acknowledged
@@ -58,8 +58,8 @@ def parse_policy(document: Mapping[str, Any]) -> Policy:
     return Policy(**values)
 
 
-class _Problems(Exception):  # noqa: N818 - several, each an argument: ": what is wrong"
-    pass
+class _Problems(Exception):
+    """Each argument is one: ``: what is wrong``."""
 
 
 def _duration(value: Any) -> int:

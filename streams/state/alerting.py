@@ -53,7 +53,7 @@ assert _Notification.__struct_fields__ == Notification.__struct_fields__
 
 
 class AlertState:
-    """Satisfies ``PartitionState``. Changelog: ``["alert", id]`` -> ``streams.alerts.case.Memory``; timers follow from it."""
+    """Satisfies ``PartitionState``. Changelog: ``["alert", id]`` -> ``streams.alerts.case.Memory``, timers included."""
 
     topic = "alert-input"
 

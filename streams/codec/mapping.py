@@ -43,20 +43,32 @@ def find(document: Any, path: Path) -> Any:
     return document
 
 
+def _word(value: Any) -> str | None:
+    """A scalar as JSON writes it, text without quotes, integral floats as integers; None for anything else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+    if value is None or isinstance(value, (bool, int)):
+        return "null" if value is None else str(value).lower()
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """How one field of the envelope comes about. UNSET: not said.
 
     The first path with a value other than null counts; a null where there are only nulls. ``present``/``absent``
-    replace a value/its absence (null is absence). ``table`` replaces values by (type, value). ``default`` stands in
-    for a missing or null value, and for one that is not in ``table``.
+    replace a value/its absence (null is absence). ``table`` replaces values by how JSON writes them: ``4625`` and
+    ``"4625"`` are one word, ``true`` and ``1`` are two. ``default`` stands in for a missing or null value, and for one
+    that is not in ``table``.
     """
 
     name: str
     paths: tuple[Path, ...] = ()
     const: Any = UNSET
     convert: Callable[[Any], int] | None = None
-    table: dict[tuple[type, Any], Any] | None = None
+    table: dict[str, Any] | None = None
     default: Any = UNSET
     present: Any = UNSET
     absent: Any = UNSET
@@ -74,8 +86,8 @@ class Field:
                     break
         if self.present is not UNSET or self.absent is not UNSET:
             return self.absent if value is UNSET or value is None else self.present
-        if self.table is not None and isinstance(value, (str, int, float, bool, type(None))):
-            mapped = self.table.get((type(value), value), UNSET)
+        if self.table is not None and (word := _word(value)) is not None:
+            mapped = self.table.get(word, UNSET)
             if mapped is not UNSET:
                 return mapped
         if self.default is not UNSET and (value is UNSET or value is None or self.table is not None):
@@ -129,7 +141,7 @@ def parse_mapping(document: Any) -> Mapping:
     fields: list[Field] = []
     for name, rule in document.items():
         if not isinstance(name, str) or not name.strip() or "." in name or len(name) > 100:
-            problems.append((f"{name!r}"[:60], "is no name for a field of the envelope: use a word without dots"))
+            problems.append((str(name)[:60], "is no name for a field of the envelope: use a word without dots"))
             continue
         parser = _Parser(name, problems)
         field = parser.field(rule)
@@ -220,15 +232,17 @@ class _Parser:
             return big_to_text(value)
         return value
 
-    def _table(self, value: Any) -> dict[tuple[type, Any], Any]:
+    def _table(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict) or not value:
             self.problem("expected an object, such as {4625: failure}", "map")
             return {}
         table = {}
         for key, mapped in value.items():
-            key = self._plain(key, "map")
-            if isinstance(key, (str, int, float, bool, type(None))):
-                table[type(key), key] = self._plain(mapped, f"map.{key}"[:60])
+            word = _word(self._plain(key, "map"))
+            if word in table:
+                self.problem(f"{word!r} is there twice"[:80], "map")
+            elif word is not None:
+                table[word] = self._plain(mapped, f"map.{word}"[:60])
         return table
 
     def _convert(self, rule: dict[Any, Any]) -> Callable[[Any], int] | None:

@@ -47,8 +47,15 @@ class _Refused(Exception):
         self.line = line
 
 
-def read_document(file: Path) -> tuple[dict[str, Any], Lines, list[Problem]]:
-    """The mapping in a YAML file, the lines of its values, and what keeps it from being read."""
+#: What a rule file must hold, for the one that holds something else.
+RULE = "holds no rule: a rule is a mapping that begins with its id"
+
+
+def read_document(file: Path, otherwise: str = RULE) -> tuple[dict[str, Any], Lines, list[Problem]]:
+    """The mapping in a YAML file, the lines of its values, and what keeps it from being read.
+
+    ``otherwise`` is the problem of a file that holds no mapping.
+    """
     try:
         with file.open("rb") as handle:
             data = handle.read(MAX_BYTES + 1)
@@ -57,12 +64,12 @@ def read_document(file: Path) -> tuple[dict[str, Any], Lines, list[Problem]]:
     if len(data) > MAX_BYTES:
         return {}, {}, [Problem(str(file), "", f"is larger than {MAX_BYTES // 1024} KiB")]
     try:
-        return *parse_document(data), []
+        return *parse_document(data, otherwise), []
     except _Refused as refused:
         return {}, {}, [Problem(f"{file}:{refused.line}", "", str(refused))]
 
 
-def parse_document(data: bytes) -> tuple[dict[str, Any], Lines]:
+def parse_document(data: bytes, otherwise: str = RULE) -> tuple[dict[str, Any], Lines]:
     """The mapping in YAML text and the lines of its values."""
     try:
         loader = _Loader(data.decode("utf-8-sig"))
@@ -79,9 +86,7 @@ def parse_document(data: bytes) -> tuple[dict[str, Any], Lines]:
     except RecursionError:
         raise _Refused(f"nests deeper than {MAX_DEPTH} levels", 1) from None
     if not isinstance(node, yaml.MappingNode):
-        raise _Refused(
-            "holds no rule: a rule is a mapping that begins with its id", node.start_mark.line + 1 if node else 1
-        )
+        raise _Refused(otherwise, node.start_mark.line + 1 if node else 1)
     builder = _Builder(loader)
     value: dict[str, Any] = builder.build(node, "", 0)
     return value, builder.lines

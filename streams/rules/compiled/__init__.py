@@ -1,0 +1,61 @@
+"""The program that runs: projection decode, rule index, generated matchers. Held equal to ``streams.rules.plain``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streams.model import Source
+from streams.rules.compiled.generate import Generator, readers_of
+from streams.rules.compiled.projection import Projection
+from streams.rules.plain import documents
+from streams.rules.program import Key
+from streams.rules.rule import Rule, RuleSet
+from streams.rules.values import normal
+
+__all__ = ["CompiledProgram", "compiled"]
+
+
+class CompiledProgram:
+    """See ``streams.rules.program.Program``. ``source_code`` is the generated text; ``decode`` and ``match`` are
+    functions, not methods, so that a loop over events pays for nothing else.
+    """
+
+    def __init__(self, rules: tuple[Rule, ...], source: Source) -> None:
+        self.rules = rules
+        self.document = documents(source)
+        paths = dict.fromkeys(path for rule in rules for path in _paths(rule))
+        projection = Projection(paths)
+        generator = Generator(rules, projection)
+        functions = generator.run(source.name)
+        self.source_code = generator.source_code
+        self.match = functions["match"]
+        self.decode = projection.decoder() if source.mapping is None else self._mapped(projection)
+        self._keys = [functions[f"key{index}"] for index in range(len(rules))]
+        self._values = [functions[f"values{index}"] for index in range(len(rules))]
+        self._readers = readers_of(projection, list(paths))
+
+    def _mapped(self, projection: Projection) -> Any:
+        document, project = self.document, projection.project()
+        return lambda raw: project(document(raw))
+
+    def match_one(self, index: int, event: Any) -> bool:
+        readers = self._readers
+        return bool(self.rules[index].where.holds(lambda path: normal(readers[path](event))))
+
+    def key(self, index: int, event: Any) -> Key | None:
+        key: Key | None = self._keys[index](event)
+        return key
+
+    def values(self, index: int, event: Any) -> tuple[Any, ...]:
+        values: tuple[Any, ...] = self._values[index](event)
+        return values
+
+
+def _paths(rule: Rule) -> list[str]:
+    read = [leaf.path for leaf in rule.where.leaves()]
+    return [*read, *rule.group_by, *rule.detect.fields()]
+
+
+def compiled(ruleset: RuleSet, source: Source) -> CompiledProgram:
+    """The compiled program over one source. Costs milliseconds; share it between partitions."""
+    return CompiledProgram(ruleset.reading(source.name), source)

@@ -119,6 +119,9 @@ class RuleSet:
 
     rules: tuple[Rule, ...]
 
+    def __hash__(self) -> int:
+        return hash(self.version)  # rules hold documents, which have no hash; programs are cached by rule set
+
     @cached_property
     def version(self) -> str:
         """Hash of every rule in full."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import socket
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,10 +137,27 @@ def _verdict(seen: list[KafkaError], servers: str) -> ClusterError | None:
 def _unreachable(servers: str, seen: list[KafkaError]) -> ClusterError:
     causes = [_cause(error) for error in seen if error.code() != KafkaError._ALL_BROKERS_DOWN]
     why = f": {causes[0]}" if causes else ""
+    if _accepts(servers):
+        return ClusterError(
+            f"something at {servers} accepts connections, but does not answer as the Kafka we expect{why}",
+            "check kafka.security_protocol (a listener wants TLS, a login, or neither), and that the port is Kafka's",
+        )
     return ClusterError(
         f"cannot reach Kafka at {servers}{why}",
         "check kafka.bootstrap_servers (or KAFKA_BOOTSTRAP_SERVERS); `tocsin local up` starts one here",
     )
+
+
+def _accepts(servers: str) -> bool:
+    """Whether any of the addresses takes a TCP connection."""
+    for server in servers.split(","):
+        host, _, port = server.strip().rpartition("://")[2].rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]") or port, int(port) if host else 9092), 1).close()
+        except (OSError, ValueError):
+            continue
+        return True
+    return False
 
 
 def _cause(error: KafkaError) -> str:

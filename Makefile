@@ -1,0 +1,69 @@
+# `make` explains itself. Everything runs in .venv, which `make setup` fills from requirements.lock.
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.complete
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check unit chaos soak bench format lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## a virtual environment with everything; leaves .venv/bin/tocsin
+
+$(STAMP): requirements.lock pyproject.toml
+	@python=; for name in python3.11 python3.12 python3.13 python3.14 python3; do \
+	  if command -v $$name >/dev/null && $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	  then python=$$name; break; fi; done; \
+	if [ -z "$$python" ]; then \
+	  echo "Tocsin needs Python 3.11 or newer; here is $$(python3 --version 2>/dev/null || echo none)." >&2; \
+	  echo "Install python3.11, or put one on the PATH, and run make again." >&2; exit 2; fi; \
+	if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "$$python cannot make virtual environments: install its venv package (Debian: $$(basename $$python)-venv)." >&2; \
+	  exit 2; fi; \
+	echo "setting up $(VENV) with $$($$python --version)"; \
+	$$python -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+demo: setup  ## see it work: real Kafka, attacks, alerts, in a minute; KEEP=1 stays up
+	$(BIN)/tocsin demo $(if $(KEEP),--keep)
+
+test: check  ## everything: checks, then all tests, on real servers
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+unit: setup  ## the tests that need no server, in seconds
+	$(BIN)/pytest -q tests/unit tests/golden
+
+check: setup  ## style, types, layers, schema compatibility
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m schemas.compatibility
+
+chaos: setup  ## the fault tests in full: kills, twins, rebalances, against the replay as oracle
+	$(BIN)/python -m tests.chaos
+
+soak: setup  ## the fault tests again and longer; SIZE=5 times as many events
+	$(BIN)/python -m tests.chaos --size $(or $(SIZE),5)
+
+bench: setup  ## throughput and latency, beside others; leaves build/bench/*.json
+	$(BIN)/python -m tests.bench
+
+format: setup  ## format the code, mend what ruff can mend
+	$(BIN)/ruff check --fix --exit-zero --quiet
+	$(BIN)/ruff format
+
+lock:  ## resolve pyproject.toml into requirements.lock anew (needs uv)
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --output-file requirements.lock
+
+clean:  ## stop local servers, remove the environment and all that was built
+	-@if [ -x $(BIN)/tocsin ]; then $(BIN)/tocsin local down --clean; fi
+	rm -rf $(VENV) build dist *.egg-info .tocsin .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

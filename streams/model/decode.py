@@ -32,7 +32,7 @@ _MAX_DIGITS = 4_300  # of an integer: what Python converts
 
 
 def check_depth(raw: bytes) -> None:
-    """Raise ValueError where objects and arrays nest deeper than ``MAX_DEPTH``. Free for ordinary payloads."""
+    """Raise ``msgspec.DecodeError`` (a ValueError) where objects and arrays nest too deep. Free for ordinary payloads."""
     if len(raw) <= UNCHECKED or raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
         return
     depth = 0
@@ -40,7 +40,7 @@ def check_depth(raw: bytes) -> None:
         if bracket in b"{[":
             depth += 1
             if depth > MAX_DEPTH:
-                raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+                raise msgspec.DecodeError(f"nested deeper than {MAX_DEPTH} levels")
         else:
             depth -= 1
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -19,7 +20,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from streams import telemetry
 from streams.errors import LOST, MISMATCH
-from streams.model import Batch, Control, Original, Output, Step
+from streams.model import SEVERITIES, Batch, Control, Original, Output, Step
 from streams.runtime import restore
 from streams.runtime.agents import Agent
 from streams.runtime.ending import FENCING, Ended, leave
@@ -322,8 +323,14 @@ class Source:
 
     def _housekeep(self) -> None:
         wall, lag, role = time.time_ns() // 1_000_000, 0, self.stage.role
+        active: Counter[str] = Counter()
         for part in self.parts.values():
             telemetry.record(part.state.counts)
+            active.update(getattr(part.state, "active", {}))
+            timings: list[tuple[str, int]] = getattr(part.state, "timings", [])
+            for rule, ns in timings:
+                telemetry.RULE_SECONDS.labels(rule).observe(ns / 1e9)
+            timings.clear()
             if not part.live:
                 continue
             labels = part.input.topic, str(part.number)
@@ -334,6 +341,9 @@ class Source:
             if (watermark := part.state.position.stage.get("watermark")) is not None:
                 telemetry.WATERMARK_DELAY.labels(*labels).set((wall - watermark) / 1000)
         self.lag = lag
+        if role == "alert":
+            for severity in SEVERITIES:
+                telemetry.ACTIVE.labels(severity).set(active[severity])
         live = sum(part.live for part in self.parts.values())
         telemetry.PARTITIONS.labels(role, "live").set(live)
         telemetry.PARTITIONS.labels(role, "restoring").set(len(self.parts) - live)

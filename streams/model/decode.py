@@ -32,7 +32,7 @@ _MAX_DIGITS = 4_300  # of an integer: what Python converts
 
 
 def check_depth(raw: bytes) -> None:
-    """Raise ``msgspec.DecodeError`` (a ValueError) where objects and arrays nest too deep. Free for ordinary payloads."""
+    """Raise ``msgspec.DecodeError`` (a ValueError) where objects and arrays nest too deep. Free for ordinary events."""
     if len(raw) <= UNCHECKED or raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
         return
     depth = 0

@@ -331,6 +331,8 @@ class Source:
             for rule, ns in timings:
                 telemetry.RULE_SECONDS.labels(rule).observe(ns / 1e9)
             timings.clear()
+            for rule in getattr(getattr(part.state, "book", None), "off", ()):
+                telemetry.RULE_OFF.labels(rule, str(part)).set(1)
             if not part.live:
                 continue
             labels = part.input.topic, str(part.number)

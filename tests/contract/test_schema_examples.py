@@ -24,6 +24,7 @@ from streams.model.operation import OperationOutcome
 from streams.model.severity import Severity
 from streams.runtime.control import ControlRecord
 from streams.runtime.transaction import JournalRecord
+from streams.simulate.traffic import generate
 
 LIBRARY = Library()
 EVENTS = {"audit.events", "trade.events", "chain.events", "metric.events"}
@@ -208,3 +209,12 @@ def test_every_topic_of_tocsin_names_schemas_that_exist() -> None:
     for spec in schemas.topic_specs():
         assert set(spec.schemas) <= known, spec.name
         assert spec.schemas or spec.of == "changelog", spec.name
+
+
+def test_simulated_events_are_valid_events() -> None:
+    seen = set()
+    for simulated in generate(7, start_ms=1_714_564_800_000, duration_ms=120_000, rate=20.0):
+        seen.add(simulated.source)
+        record = json.loads(msgspec.json.encode(simulated.event))
+        assert schemas.validate(f"{simulated.source}.events", record) == [], record
+    assert {f"{source}.events" for source in seen} == EVENTS

@@ -126,6 +126,7 @@ class AlertState:
             position.control = control.position
             position.ruleset = control.ruleset.version if control.ruleset is not None else ""
             self.policy = self._read_policy(control.records.get(POLICY))
+            position.stage = {"retain": self.policy.retain, "retain_open": self.policy.retain_open}
         position.now = max(position.now, now)
         return position.now
 
@@ -227,7 +228,10 @@ class AlertState:
         return case is not None and case.remind_due is None
 
     def _ages(self) -> tuple[tuple[Oldest, int], ...]:
-        return (self._open, self.policy.retain_open), (self._closed, self.policy.retain)
+        """With how long they are remembered: from the position, because after a restart no policy is at hand yet."""
+        stage = self.position.stage
+        retain, retain_open = stage.get("retain", DEFAULT.retain), stage.get("retain_open", DEFAULT.retain_open)
+        return (self._open, retain_open), (self._closed, retain)
 
     def _changed_at_if(self, statuses: frozenset[Status]) -> Callable[[str], int | None]:
         def changed_at(identity: str) -> int | None:

@@ -23,10 +23,10 @@ def test_a_critical_alert_is_said_again_until_the_limit() -> None:
     world.give(critical(), minute=0)
     for minute in range(60):
         world.tick(minute)
-    versions = [
-        (one.why, (one.updated_at - START) // MINUTE, one.escalation_level) for one in world.versions["alert-0"]
-    ]
-    assert versions == [("opened", 0, 0), ("reminded", 5, 1), ("reminded", 10, 2), ("reminded", 15, 3)]
+    versions = world.versions["alert-0"]
+    assert [(one.why, (one.updated_at - START) // MINUTE, one.escalation_level) for one in versions] == [
+        ("opened", 0, 0), ("reminded", 5, 1), ("reminded", 10, 2), ("reminded", 15, 3),
+    ]  # fmt: skip
     assert world.told().count(("pager", "repeated")) == 3
 
 

@@ -10,8 +10,127 @@ from streams.alerts.fold import fold
 from streams.alerts.intake import read
 from streams.alerts.lifecycle import obey
 from streams.alerts.outcomes import dead, dead_reason, operation
-from streams.model import Batch, Control, Finding, Output, position
+from streams.detect import hop
+from streams.detect.clock import MAX_TIME, event_id_of, event_time, tenant_of
+from streams.detect.refusals import reason_of, refused
+from streams.model import Batch, Control, DeadReason, Finding, Output, position
 from streams.state.alerting import MAX_TICK, AlertState
+from streams.state.detecting import DetectState
+from streams.state.hits import Seen, copied, evaluate
+from streams.state.rekeyed import FOREVER, RekeyedState
+
+#: Expired keys that one step looks at for each rule, beside two for each of its records.
+SWEEP = 500
+
+
+# --- DETECT
+
+
+def detect(state: DetectState, batch: Batch, now: int, control: Control) -> list[Output]:
+    """Events of one source partition: decode → validate → match → step the rules that matched.
+
+    Gives findings, copies for rules of another key, dead letters and late letters in the order of the log, then the
+    watermark if it is time. An event that nothing matches costs nothing further: keep it so.
+    """
+    state.begin(control)
+    outputs: list[Output] = []
+    program, clock, skew = state.program, state.clock, state.source.max_skew
+    decode, match, newest = program.decode, program.match, clock.newest
+    for offset, raw, stamp in batch.records:
+        try:
+            if raw is None:
+                raise ValueError("null where an event was expected")
+            event = decode(raw)
+            at, tenant, event_id = event.event_time, event.tenant, event.event_id
+            if at.__class__ is not int or not 0 <= at <= MAX_TIME:
+                at, _ = event_time(at, stamp)
+            if tenant.__class__ is not str or not tenant:
+                tenant = tenant_of(tenant, state.source.default_tenant)
+            if event_id.__class__ is not str:
+                event_id = event_id_of(event_id)
+        except Exception as error:  # it is this record's fault, and never the batch's
+            outputs.append(_dead(state, batch, offset, raw, reason_of(raw, error), error, now))
+            continue
+        try:
+            hits = match(event)
+        except Exception:  # some rule's fault: they are asked one by one
+            hits = ()
+        if hits is not None:
+            clock.newest = newest
+            seen = Seen(offset, raw, at, tenant, event_id, clock.mark, clock.skewed(at, stamp), event)
+            try:
+                outputs += evaluate(state, batch, seen, hits, now)
+            except Exception as error:  # as above
+                outputs.append(_dead(state, batch, offset, raw, reason_of(raw, error), error, now))
+            if state.program is not program:  # a rule was switched off
+                program = state.program
+                decode, match = program.decode, program.match
+        if at > newest:
+            if stamp < 0 or at <= stamp + skew:
+                newest = at
+            else:
+                state.counts["skewed", state.source.name] += 1
+    clock.newest = newest
+    if batch.records:
+        state.counts["events", state.source.name] += len(batch.records)
+        state.came(now, batch.records[-1][0] + 1)
+    return outputs + state.finish(now, SWEEP + 2 * len(batch.records))
+
+
+def detect_tick(state: DetectState, now: int, control: Control, *, at_end: bool) -> list[Output]:
+    """Time passes over a partition without events: its watermark advances, and is published where others need it."""
+    state.begin(control)
+    state.tick(now, at_end=at_end)
+    return state.finish(now, SWEEP)
+
+
+def rekeyed(state: RekeyedState, batch: Batch, now: int, control: Control) -> list[Output]:
+    """Copies and watermarks: let copies wait, then step those that every origin has passed, in their one order."""
+    state.begin(control)
+    outputs: list[Output] = []
+    for offset, value, _ in batch.records:
+        try:
+            below = state.take(offset, hop.read(value or b""))
+            if below is not None:
+                outputs += copied(state, below, state.limit, now)
+        except Exception as error:  # it is this record's fault, and never the batch's
+            outputs.append(_dead(state, batch, offset, value, reason_of(value, error), error, now))
+    if batch.records:
+        state.came(batch.records[-1][0] + 1)
+    return outputs + _drain(state, None, now)
+
+
+def rekeyed_tick(state: RekeyedState, now: int, control: Control, *, at_end: bool) -> list[Output]:
+    """A new rule set may need fewer origins, and so free copies that waited for them."""
+    state.begin(control)
+    return _drain(state, None, now)
+
+
+def rekeyed_end(state: RekeyedState, now: int, control: Control) -> list[Output]:
+    """For a replay that has read everything: no origin sends more, so all that waits is stepped."""
+    state.begin(control)
+    return _drain(state, FOREVER, now)
+
+
+def _drain(state: RekeyedState, limit: int | None, now: int) -> list[Output]:
+    outputs: list[Output] = []
+    stepped = 0
+    for copy in state.ready(limit):
+        outputs += copied(state, copy, copy.order, now)
+        stepped += 1
+    state.finish(now, SWEEP + 2 * stepped)
+    return outputs
+
+
+def _dead(
+    state: DetectState | RekeyedState, batch: Batch, offset: int, value: bytes | None, reason: DeadReason,
+    error: Exception, now: int,
+) -> Output:  # fmt: skip
+    source = state.source.name if isinstance(state, DetectState) else state.topic
+    state.counts["dead", source, reason.value] += 1
+    origin, original = state.locate(offset), batch.original_of(offset)
+    return refused("dead-letter", origin, value, original, reason=reason, error=error, now=now)
+
 
 # --- ALERT
 

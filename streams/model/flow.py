@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -29,6 +30,10 @@ class Batch:
 
     records: list[Record]
     original: Callable[[int], Original] = _nothing
+
+    def original_of(self, offset: int) -> Original:
+        """Key and headers of the record at ``offset``."""
+        return self.original(bisect_left(self.records, (offset,)))  # a shorter tuple is less
 
 
 class Output(NamedTuple):

@@ -200,9 +200,10 @@ def parse(block: Mapping[str, Any]) -> Level:
     clear = read.read("clear", partial(_number, percent=bool(of)), None)
     forget = read.duration("forget", _FORGET, least=1)
     kind = Level(value, comparison, threshold or Threshold(Fraction(0)), of, clear, forget)
-    if threshold is not None and clear is not None and not threshold.field:
+    if threshold is not None and not threshold.field and clear not in (None, threshold.number):
         # Cleared where the threshold is still passed, an alert would open and close with every event.
-        if clear != threshold.number and kind.reached(clear, threshold.number):
+        assert clear is not None
+        if kind.reached(clear, threshold.number):
             read.problem("clear", f"lies beyond the threshold of {plain(threshold.number)}")
     read.check()
     return kind

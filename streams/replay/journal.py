@@ -15,6 +15,7 @@ from typing import Any, Self
 import msgspec
 from confluent_kafka import Consumer, Message, TopicPartition
 
+from streams.config import event_sources, load_config
 from streams.errors import ClusterError
 from streams.model import Batch, Control, Original, Output, Source, Step
 from streams.replay.compare import differences
@@ -97,20 +98,10 @@ def replay_journal(
 
     ``config`` tells the sources (default: the shipped configuration). Raises ClusterError for what cannot be read.
     """
-    from streams.config import load_config
-
     names = Names(app=app, prefix=prefix)
-    loaded = load_config(config, {})
-    replay = replay_range(options, names, sources_of(loaded), progress=progress)
+    replay = replay_range(options, names, event_sources(load_config(config, {})), progress=progress)
     replay.differences = differences(replay.outputs, options, names)
     return replay
-
-
-def sources_of(config: Any) -> tuple[Source, ...]:
-    """The sources of a configuration, as the core sees them."""
-    from streams.config.sources import event_sources
-
-    return event_sources(config)
 
 
 def replay_range(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -10,11 +11,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from streams.model import Alert, Evidence
+from streams.model import Alert, Evidence, Notification
+from streams.replay.journal import JournalReplay
 from streams.replay.moments import rfc3339
 from streams.rules.rule import RuleSet
 
 _COUNTING = ("count", "distinct")
+_alert = msgspec.json.Decoder(Alert)
+_notification = msgspec.json.Decoder(Notification)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -66,6 +70,35 @@ def json_lines(alerts: Iterable[Alert], ruleset: RuleSet) -> Iterator[bytes]:
     counting = {rule.id for rule in ruleset.rules if rule.detect.name in _COUNTING}
     for alert in alerts:
         yield _encode(document(alert, alert.rule in counting))
+
+
+def last_versions(replayed: JournalReplay) -> list[Alert]:
+    """The last version of each alert of a replayed journal, by event time and id."""
+    last: dict[str, tuple[int, bytes]] = {}
+    for (name, version), value in replayed.alerts.items():
+        if name not in last or version > last[name][0]:
+            last[name] = version, value
+    alerts = (_alert.decode(value) for _, value in last.values())
+    return sorted(alerts, key=lambda alert: (alert.event_time, alert.id))
+
+
+def journal_lines(replayed: JournalReplay, alerts: Iterable[Alert]) -> Iterator[bytes]:
+    """One line an alert: as ``json_lines``, with the version and the notifications there were."""
+    sent: dict[str, list[Notification]] = defaultdict(list)
+    for value in replayed.notifications.values():
+        notification = _notification.decode(value)
+        sent[notification.alert_id].append(notification)
+    for alert in alerts:
+        told = sorted(sent[alert.id], key=lambda one: (one.at, one.receiver, one.reason))
+        yield _encode({
+            **document(alert, counting=False),
+            "version": alert.version,
+            "created_at": rfc3339(alert.created_at),
+            "updated_at": rfc3339(alert.updated_at),
+            "notifications": [
+                {"id": one.id, "receiver": one.receiver, "reason": one.reason, "at": rfc3339(one.at)} for one in told
+            ],
+        })  # fmt: skip
 
 
 def print_table(alerts: Iterable[Alert], console: Console) -> None:

@@ -37,12 +37,12 @@ _when = msgspec.json.Decoder(_When)
 
 @dataclass(frozen=True, slots=True)
 class PartitionLog:
-    """One partition to replay. ``origin`` tells the position of an offset where it is not the topic's own."""
+    """One partition to replay. ``locate`` tells the position of an offset where it is not the topic's own."""
 
     source: Source
     partition: int
     chunks: Iterable[list[Record]]
-    origin: Callable[[int], str] | None = None
+    locate: Callable[[int], str] | None = None
 
 
 @dataclass
@@ -85,9 +85,7 @@ def _detect(
     log: PartitionLog, control: Control, hop: Hop, result: Replayed, progress: Callable[[int], None] | None
 ) -> Spool:
     """One partition through DETECT; its findings, in its order."""
-    state = DetectState(log.source, log.partition, rekeyed_partitions=1, program=program)
-    if log.origin is not None:
-        state.origin = log.origin
+    state = DetectState(log.source, log.partition, rekeyed_partitions=1, program=program, locate=log.locate)
     state.loaded()
     spool, now = Spool(), 0
     for records in log.chunks:
@@ -151,7 +149,7 @@ def _alerts(findings: Iterator[Waiting], control: Control, result: Replayed) -> 
     for now, group in groupby(_clocked(findings), key=lambda waiting: waiting.at):
         for due in _due(state, clock, now):
             take(pipeline.alert_tick(state, due, control, at_end=False))
-        records = [(offset + n, waiting.value, now) for n, waiting in enumerate(group)]
+        records: list[Record] = [(offset + n, waiting.value, now) for n, waiting in enumerate(group)]
         take(pipeline.alert(state, Batch(records), now, control))
         offset, clock = offset + len(records), now
     result.counts += state.counts

@@ -1,0 +1,249 @@
+"""``tocsin replay``: recorded events through rules, or a live range as it was."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace as with_
+from difflib import get_close_matches
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from streams.cli.context import admin, get_config, kafka_options, names_of
+from streams.codec.registry import mapping_named_or_file
+from streams.config import Config, event_sources
+from streams.detect.registry import KINDS
+from streams.errors import ConfigError, TocsinError
+from streams.model import Alert, Source
+from streams.replay.compare import differences
+from streams.replay.files import EventFile, Mapping, Merged, open_file
+from streams.replay.journal import replay_range
+from streams.replay.report import journal_lines, json_lines, last_versions, print_table
+from streams.replay.runner import PartitionLog, Replayed, replay
+from streams.replay.topics import Topic, parse_range
+from streams.rules.load import load_rules
+from streams.rules.rule import RuleSet
+
+_TOPIC = "topic:"
+
+
+@click.command("replay")
+@click.option(
+    "--source",
+    "given",
+    multiple=True,
+    metavar="NAME=FILE|NAME=topic:TOPIC[@FROM..TO]",
+    help="What to replay; may be repeated. FROM and TO: offsets, RFC 3339 times, earliest, latest.",
+)
+@click.option(
+    "--mapping",
+    "mappings",
+    multiple=True,
+    metavar="[NAME=]cloudtrail|FILE",
+    help="How foreign payloads become events; for one source, or for all.",
+)
+@click.option("--rules", "paths", multiple=True, type=click.Path(path_type=Path), help="Rule files and folders.")
+@click.option("--json", "as_json", is_flag=True, help="One alert a line.")
+@click.option("--journal", is_flag=True, help="Replay the live range of the journal instead, as it was.")
+@click.option("--compare", is_flag=True, help="With --journal: against the live topics; exit 1 if they differ.")
+@click.option("--config", "config_file", type=click.Path(dir_okay=False, path_type=Path), help="As before the command.")
+@click.pass_context
+def command(
+    ctx: click.Context, given: tuple[str, ...], mappings: tuple[str, ...], paths: tuple[Path, ...], as_json: bool,
+    journal: bool, compare: bool, config_file: Path | None,
+) -> int:  # fmt: skip
+    """Run recorded events through rules, by the code of a live worker; the same log gives the same alerts.
+
+    \b
+    Examples:
+      tocsin replay --source audit=events.jsonl --rules streams/packs/audit
+      tocsin replay --source audit=trail.jsonl.gz --mapping cloudtrail --rules my-rule.yaml --json
+      tocsin replay --source audit=topic:audit.events@2024-01-01T00:00:00Z..latest
+      tocsin replay --journal --compare
+    """
+    config = _config(ctx, config_file)
+    if journal:
+        if given or mappings or paths:
+            raise click.UsageError("--journal replays what was: it takes no --source, --mapping or --rules")
+        return _journal(config, as_json, compare)
+    if compare:
+        raise click.UsageError("--compare belongs to --journal")
+    if not given:
+        raise click.UsageError("name what to replay: --source NAME=FILE, or --journal")
+    ruleset = load_rules(list(paths) or list(config.rules), KINDS)
+    wanted = _wanted(given)
+    sources = _sources(wanted, mappings, ruleset, config)
+    with _opened(wanted, sources, config) as (logs, size):
+        result = _run(logs, size, ruleset, config)
+    _counts(result)
+    if not result.read:
+        raise ConfigError("there are no events in what was given", "see the counts above: nothing was read")
+    _show(result.alerts, ruleset, as_json)
+    if result.total("dead") == result.read:
+        raise TocsinError(
+            f"all {result.read} records were refused; the first: {result.refused[0].error}",
+            "if these are no events of Tocsin's own form, choose a --mapping",
+        )
+    return 0
+
+
+def _config(ctx: click.Context, file: Path | None) -> Config:
+    if file is None:
+        return get_config(ctx)
+    from streams.cli.context import Invocation
+
+    return Invocation(config=file).load()
+
+
+def _wanted(given: Sequence[str]) -> dict[str, list[str]]:
+    """What to read, by source."""
+    wanted: dict[str, list[str]] = {}
+    for text in given:
+        name, equals, place = text.partition("=")
+        if not equals or not name or not place:
+            raise click.UsageError(f"--source {text!r}: write NAME=FILE, or NAME=topic:TOPIC")
+        wanted.setdefault(name, []).append(place)
+    return wanted
+
+
+def _sources(wanted: Iterable[str], mappings: Sequence[str], ruleset: RuleSet, config: Config) -> dict[str, Source]:
+    """The sources to replay, as configured but for their mappings."""
+    known = {source.name: source for source in event_sources(config)}
+    read = {rule.source for rule in ruleset.rules}
+    chosen: dict[str, Source] = {}
+    for name in wanted:
+        if name not in known and name not in read:
+            near = get_close_matches(name, {*known, *read}, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted({*known, *read}))}"
+            raise ConfigError(f"no source is called {name!r:.80}", hint)
+        if not ruleset.reading(name):
+            raise ConfigError(f"none of the rules reads {name!r}", f"they read {', '.join(sorted(read)) or 'nothing'}")
+        chosen[name] = known.get(name) or Source(name, f"{name}.events")
+    for text in mappings:
+        name, equals, mapping = text.partition("=")
+        if not equals:
+            found = mapping_named_or_file(text)
+            chosen = {name: with_(source, mapping=found) for name, source in chosen.items()}
+        elif name not in chosen:
+            raise click.UsageError(f"--mapping {text!r}: {name!r} is not replayed")
+        else:
+            chosen[name] = with_(chosen[name], mapping=mapping_named_or_file(mapping))
+    return chosen
+
+
+@contextmanager
+def _opened(
+    wanted: dict[str, list[str]], sources: dict[str, Source], config: Config
+) -> Iterator[tuple[list[PartitionLog], int | None]]:
+    """What was asked for, ready to read; and how many records that is, where it can be told."""
+    logs: list[PartitionLog] = []
+    topics: list[Topic] = []
+    known = 0
+    try:
+        for name, places in wanted.items():
+            source = sources[name]
+            stretches = [place.removeprefix(_TOPIC) for place in places if place.startswith(_TOPIC)]
+            files = [open_file(Path(place)) for place in places if not place.startswith(_TOPIC)]
+            if files:
+                logs.append(_log_of_files(source, files))
+            for stretch in stretches:
+                topics.append(topic := _topic(stretch, source, config))
+                known += topic.size
+                logs += _logs_of_topic(source, topic, config)
+        only_topics = all(log.locate is None for log in logs) and bool(topics)
+        yield logs, known if only_topics else None
+    finally:
+        for topic in topics:
+            topic.close()
+
+
+def _log_of_files(source: Source, files: list[EventFile]) -> PartitionLog:
+    mapping: Mapping | None = source.mapping
+    merged = Merged(files, mapping)
+    return PartitionLog(source, 0, merged.chunks(), merged.origin)
+
+
+def _topic(stretch: str, source: Source, config: Config) -> Topic:
+    wanted = parse_range(stretch)
+    if wanted.topic == source.topic:
+        wanted = with_(wanted, topic=names_of(config).topic(source.topic))
+    admin(config)
+    return Topic(kafka_options(config), wanted)
+
+
+def _logs_of_topic(source: Source, topic: Topic, config: Config) -> list[PartitionLog]:
+    own = topic.topic == names_of(config).topic(source.topic)
+    return [
+        PartitionLog(source, partition, topic.chunks(partition), None if own else topic.origin(partition))
+        for partition in topic.ranges
+    ]
+
+
+def _run(logs: list[PartitionLog], size: int | None, ruleset: RuleSet, config: Config) -> Replayed:
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return replay(logs, ruleset, config.policy)
+    columns = (TextColumn("{task.completed:,.0f} events"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=size)
+        return replay(logs, ruleset, config.policy, progress=lambda n: progress.update(task, completed=n))
+
+
+def _counts(result: Replayed) -> None:
+    parts = [
+        f"{result.read:,} read", f"{result.total('dead'):,} invalid", f"{result.total('late'):,} late",
+        f"{result.total('duplicates'):,} duplicates", f"{result.findings:,} findings", f"{len(result.alerts):,} alerts",
+    ]  # fmt: skip
+    click.echo(", ".join(parts), err=True)
+    for letter in result.refused[:3]:
+        click.echo(f"  {letter.origin}: {letter.reason}: {letter.error}", err=True)
+
+
+def _show(alerts: Sequence[Alert], ruleset: RuleSet, as_json: bool) -> None:
+    if as_json:
+        for line in json_lines(alerts, ruleset):
+            sys.stdout.buffer.write(line + b"\n")
+        sys.stdout.buffer.flush()
+    elif alerts:
+        print_table(alerts, Console(highlight=False))
+    else:
+        click.echo("no alerts")
+
+
+def _journal(config: Config, as_json: bool, compare: bool) -> int:
+    """The live range; 1 where it cannot be replayed as it was, or differs from what the live topics hold."""
+    options, names = kafka_options(config), names_of(config)
+    admin(config)
+    console = Console(stderr=True)
+    with console.status("reading the journal") if console.is_terminal else nullcontext() as status:
+
+        def tell(part: str, records: int) -> None:
+            if status is not None:
+                status.update(f"{part} ({records:,} records so far)")
+
+        replayed = replay_range(options, names, event_sources(config), progress=tell)
+        if compare:
+            replayed.differences = differences(replayed.outputs, options, names)
+    click.echo(
+        f"{replayed.partitions} partitions, {replayed.steps:,} steps, {replayed.ticks:,} ticks, {replayed.records:,} "
+        f"records: {len(replayed.findings):,} findings, {len(replayed.alerts):,} alert versions, "
+        f"{len(replayed.notifications):,} notifications", err=True,
+    )  # fmt: skip
+    if not replayed.partitions and not replayed.problems:
+        raise ConfigError("the journal holds nothing", "has a worker run here? check app and topic_prefix")
+    alerts = last_versions(replayed)
+    if as_json:
+        for line in journal_lines(replayed, alerts):
+            sys.stdout.buffer.write(line + b"\n")
+        sys.stdout.buffer.flush()
+    elif alerts:
+        print_table(alerts, Console(highlight=False))
+    for text in (*replayed.problems, *replayed.differences):
+        click.echo(f"  {text}", err=True)
+    if compare and not replayed.differences:
+        click.echo("the live topics hold exactly this", err=True)
+    return 1 if replayed.problems or replayed.differences else 0

@@ -105,7 +105,7 @@ class _Supervised:
             state = "down" if runner.schedule.breaker.open or not runner.is_open else "up"
         return {
             "state": state,
-            "error": (runner.error if runner and runner.error else self._error),
+            "error": (runner.error if runner else "") or (feed.error if feed else "") or self._error,
             "restarts": self._restarts,
             "open": runner.schedule.open if runner else 0,
             "circuit": "open" if runner and runner.schedule.breaker.open else "closed",

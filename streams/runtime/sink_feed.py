@@ -30,7 +30,21 @@ from streams.runtime.sink_writer import SinkWriter
 _COMMIT_EVERY_S = 0.1
 _RELEASE_S = 3.0
 _REFUSED_S = 60.0
-_PASSING = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._TIMED_OUT})
+_LOOKUP_S = 10.0
+#: A commit that failed so may be made again: a rebalance overtook us, or the coordinator moves or is slow.
+_AGAIN = STALE | {
+    KafkaError._WAIT_COORD, KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN,
+    KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.NOT_COORDINATOR,
+    KafkaError.REQUEST_TIMED_OUT,
+}  # fmt: skip
+Rebalanced = Callable[[Consumer, list[TopicPartition]], None]
+#: Errors that librdkafka itself goes on trying after. A topic just made is unknown to some brokers for a moment.
+_PASSING = frozenset(
+    {
+        KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._TIMED_OUT,
+        KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC,
+    }
+)  # fmt: skip
 
 
 class SinkFeed:
@@ -68,10 +82,12 @@ class SinkFeed:
         self._owned: set[tuple[str, int]] = set()
         self._committed: dict[tuple[str, int], int] = {}
         self._paused = False
+        self._broken: Exception | None = None
         self._tried_at = 0.0
         self._refused_since: float | None = None
         self._stop_after: float | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.error = ""  #: of Kafka, while it lasts
         self.joined = False  #: the group has given it its partitions (possibly none)
         self.runner: Runner | None = None
 
@@ -153,8 +169,26 @@ class SinkFeed:
         self._writer.connect()
         self._consumer = Consumer(self._consumer_options)
         self._consumer.subscribe(
-            [self._names.topic(self._source)], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+            [self._names.topic(self._source)],
+            on_assign=self._kept(self._assigned),
+            on_revoke=self._kept(self._revoked),
+            on_lost=self._kept(self._lost),
         )
+
+    def _kept(self, callback: Rebalanced) -> Rebalanced:
+        """What a callback raises is kept for ``_turn`` to raise.
+
+        A KafkaException that leaves a callback comes out of ``poll`` as a bare KafkaError, which is no exception at
+        all: not even ``except BaseException`` stops it, and it takes the thread with it.
+        """
+
+        def call(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+            try:
+                callback(consumer, partitions)
+            except Exception as error:
+                self._broken = error
+
+        return call
 
     def _disconnect(self) -> None:
         if hasattr(self, "_consumer"):
@@ -173,16 +207,19 @@ class SinkFeed:
             self._paused = False
             self._consumer.resume(self._consumer.assignment())
         first = self._consumer.poll(0.05)
-        if first is None:
-            return []
-        return [m for m in (first, *self._consumer.consume(499, 0)) if self._is_record(m)]
+        messages = [] if first is None else [first, *self._consumer.consume(499, 0)]
+        if self._broken is not None:
+            raise self._broken
+        return [message for message in messages if self._is_record(message)]
 
     def _is_record(self, message: Message) -> bool:
         error = message.error()
         if error is None:
+            self.error = ""
             return True
         if error.retriable() or error.code() in _PASSING:
-            telemetry.log.warning("kafka", sink=self._config.name, error=error.str())
+            self.error = error.str()
+            telemetry.log.warning("kafka", sink=self._config.name, error=self.error)
             return False
         raise KafkaException(error)
 
@@ -204,8 +241,8 @@ class SinkFeed:
         except KafkaException as failure:
             error = failure.args[0]
             self._refused_since = self._refused_since or time.monotonic()
-            if (error.code() in STALE or error.retriable()) and time.monotonic() - self._refused_since < _REFUSED_S:
-                return  # a rebalance overtook us: the next round tries again, or on_revoke takes the partition away
+            if (error.code() in _AGAIN or error.retriable()) and time.monotonic() - self._refused_since < _REFUSED_S:
+                return  # the next round tries again, unless on_revoke takes the partition away first
             raise
         self._refused_since = None
         for tp in done or ():
@@ -218,7 +255,7 @@ class SinkFeed:
         self._owned |= {(self._source, tp.partition) for tp in starts}
         if self._paused and starts:
             consumer.pause(starts)
-        self.joined = True
+        self.joined, self.error = True, ""
 
     def _starts(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
         """Where to begin: what was committed, or for a sink that never ran its ``start``, committed at once.
@@ -232,7 +269,7 @@ class SinkFeed:
             if tp.offset != OFFSET_INVALID:
                 self._committed[self._source, tp.partition] = tp.offset
             else:
-                low, high = consumer.get_watermark_offsets(TopicPartition(tp.topic, tp.partition), 10)
+                low, high = _watermarks(consumer, tp)
                 tp = TopicPartition(tp.topic, tp.partition, low if self._config.start == "earliest" else high)
                 fresh.append(tp)
             starts.append(TopicPartition(tp.topic, tp.partition, tp.offset))
@@ -274,3 +311,16 @@ class SinkFeed:
             return {name: ready[name] for name in names if name in ready}
 
         return asyncio.run_coroutine_threadsafe(release(), self._loop).result(timeout + 2)
+
+
+def _watermarks(consumer: Consumer, tp: TopicPartition) -> tuple[int, int]:
+    """Low and high watermark; patient with a topic that has just been made and has no leader yet."""
+    end = time.monotonic() + _LOOKUP_S
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(TopicPartition(tp.topic, tp.partition), 5)
+            return low, high
+        except KafkaException:
+            if time.monotonic() > end:
+                raise
+        time.sleep(0.1)

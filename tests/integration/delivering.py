@@ -101,7 +101,10 @@ def eventually(look: Callable[[], Any], seconds: float = 20.0) -> Any:
 
 def up(role: deliver.DeliverRole, *names: str) -> None:
     """Wait until the sinks have their partitions."""
-    eventually(lambda: all(role.health()[name]["state"] == "up" for name in names))
+    try:
+        eventually(lambda: all(role.health()[name]["state"] == "up" for name in names))
+    except AssertionError:
+        raise AssertionError(f"not up: {role.health()}") from None
 
 
 def main() -> None:

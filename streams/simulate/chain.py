@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from streams.simulate.people import busy, tenant
+from streams.simulate.people import POPULATION, busy, tenant
 from streams.simulate.scene import Attack, Event, Scenario, spread
 
 MINUTE = 60_000
@@ -16,6 +16,7 @@ _SYMBOLS = ("WETH", "USDC", "WBTC", "DAI", "LINK", "UNI")
 
 def _event(rng: Random, at: int, who: int, type_: str, **more: Any) -> Event:
     height = at // _BLOCK
+    pool = who if who >= POPULATION else who % _POOLS  # a stranger has one of its own
     return {
         "tenant": tenant(who),
         "source": "chain",
@@ -23,7 +24,7 @@ def _event(rng: Random, at: int, who: int, type_: str, **more: Any) -> Event:
         "chain_id": 1,
         "block": height,
         "block_hash": f"0x{height * 0x9E3779B97F4A7C15 & (1 << 128) - 1:032x}",
-        "pool": f"pool-{who % _POOLS:03d}",
+        "pool": f"pool-{pool:03d}",
         **more,
     }
 

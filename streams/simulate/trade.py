@@ -74,7 +74,7 @@ def _loan_sours(rng: Random, who: int, begin: int, span: int) -> Attack:
     """A loan's collateral falls in value until the loan stands at almost all it may be."""
     percents = (62.0, 71.0, 78.5, 83.0, 88.0, 92.5, 97.0)
     events = [(t, _ltv(rng, who, percent)) for t, percent in zip(spread(rng, 7, span), percents, strict=True)]
-    return Attack(tenant(who), {"deal_id": f"d-{who:010x}"}, events, completes=2)
+    return Attack(tenant(who), {"account": f"desk-{who:05d}", "deal_id": f"d-{who:010x}"}, events, completes=2)
 
 
 def _overexposed(rng: Random, who: int, begin: int, span: int) -> Attack:
@@ -90,7 +90,7 @@ def _deal_fails(rng: Random, who: int, begin: int, span: int) -> Attack:
     event = _event(
         rng, who, "deal.failed", deal_id=deal, status="failed", step=rng.choice(_STEPS), error=rng.choice(_ERRORS)
     )
-    return Attack(tenant(who), {"deal_id": deal}, [(0, event)], completes=0)
+    return Attack(tenant(who), {"account": event["account"], "deal_id": deal}, [(0, event)], completes=0)
 
 
 SCENARIOS = (

@@ -184,4 +184,6 @@ def test_paced_traffic_waits_for_its_time(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("streams.simulate.write.time.sleep", slept.append)
     traffic = list(islice(generate(1, NOON, 10_000, 10), 20))
     assert list(paced(iter(traffic), NOON, clock=lambda: 0.0)) == traffic
-    assert slept == pytest.approx([(s.event["event_time"] - NOON) / 1000 for s in traffic if s.event["event_time"] - NOON > 2])
+    assert slept == pytest.approx(
+        [(s.event["event_time"] - NOON) / 1000 for s in traffic if s.event["event_time"] - NOON > 2]
+    )

@@ -49,7 +49,7 @@ class Generator:
         )
 
     def run(self, title: str) -> dict[str, Any]:
-        """Compile the text and fill the tables. The namespace holds ``match``, and ``key<i>`` and ``values<i>`` per rule."""
+        """Compile the text and fill the tables. The namespace holds ``match``, ``key<i>`` and ``values<i>``."""
         exec(compile(self.source_code, f"<rules over {title}>", "exec"), self.names)
         for table, functions in self._tables:
             table.update((value, self.names[name]) for value, name in functions.items())

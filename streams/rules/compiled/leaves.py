@@ -8,7 +8,7 @@ from typing import Any
 from streams.model.decode import INT_MAX, INT_MIN
 from streams.rules.conditions import Leaf
 from streams.rules.operators import NEGATIVE
-from streams.rules.values import is_big_text, normal
+from streams.rules.values import normal
 
 #: Stands for the value in the text of a leaf.
 VALUE = "\0"
@@ -39,8 +39,7 @@ def index_values(leaf: Leaf) -> tuple[Any, ...] | None:
 
 
 def _are_texts(values: tuple[Any, ...]) -> bool:
-    """Whether they are text that no number is ever written as."""
-    return all(isinstance(value, str) and not is_big_text(value) for value in values)
+    return all(isinstance(value, str) for value in values)
 
 
 def _are_numbers(values: tuple[Any, ...]) -> bool:
@@ -48,11 +47,6 @@ def _are_numbers(values: tuple[Any, ...]) -> bool:
         isinstance(value, (int, float)) and not isinstance(value, bool) and INT_MIN <= value <= INT_MAX
         for value in values
     )
-
-
-def _could_be_digits(values: tuple[str, ...]) -> bool:
-    """Whether such a piece of text can occur in an integer beyond 64 bits."""
-    return any(not value.strip("-0123456789") for value in values)
 
 
 def _inline(leaf: Leaf, bind: Bind) -> str | None:
@@ -69,9 +63,13 @@ def _inline(leaf: Leaf, bind: Bind) -> str | None:
     if op in _ORDER and not isinstance(operand, str):
         in_order = _ORDER[op].format(k=bind(operand))
         return f"({in_order} if {_IS_NUMBER} else \0.__class__ is str and {bind(leaf.test)}(\0))"
-    if op in ("starts_with", "ends_with") and not _could_be_digits(operand):
+    if op in ("starts_with", "ends_with"):
         method = "startswith" if op == "starts_with" else "endswith"
         return f"(\0.__class__ is str and \0.{method}({bind(operand)}))"
+    if op == "contains" and _are_texts(operand) and len(operand) == 1:
+        test = leaf.test
+        among = bind(lambda value: test(normal(value)))
+        return f"({bind(operand[0])} in \0 if \0.__class__ is str else \0.__class__ is list and {among}(\0))"
     return None
 
 

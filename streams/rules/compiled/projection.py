@@ -1,13 +1,13 @@
 """The fields that rules read, as a generated struct: what nobody reads is checked and skipped.
 
-A field that some rule reads whole is ``Any``; a field only read through is a struct of its own, or, where the payload
-has no object there, whatever it has. Names of users only ever become encoded names, never Python.
+A field that some rule reads whole is whatever the payload has; a field only read through is a struct of its own where
+the payload has an object. Names of users only ever become encoded names, never Python.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET
@@ -18,7 +18,9 @@ from streams.rules.values import walk
 #: Read for every event, under their own names.
 ENVELOPE = ("event_time", "event_id", "tenant")
 
-_NOT_AN_OBJECT = None | bool | int | float | str | list[Any]
+# An integer out of these bounds fails the fast decode, and the full one makes text of it where it must.
+_NOT_AN_OBJECT = None | bool | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | float | str | list[Any]
+_WHOLE = _NOT_AN_OBJECT | dict[str, Any]
 
 
 class _Node:
@@ -54,7 +56,7 @@ class Projection:
             node.attributes[name] = attribute
             encoded[attribute] = name
             if child.whole:
-                fields.append((attribute, Any, UNSET))
+                fields.append((attribute, _WHOLE, UNSET))
             else:
                 self._build(child)
                 fields.append((attribute, child.struct | _NOT_AN_OBJECT, UNSET))
@@ -66,7 +68,7 @@ class Projection:
     def source(self, path: str) -> str:
         """An expression over the event ``e`` that gives the value at ``path``, UNSET where it is missing.
 
-        Integers beyond 64 bits are still integers there. Assigns the local ``n``.
+        Inside lists and objects, integers beyond 64 bits are still integers there. Assigns the local ``n``.
         """
         node, text = self._root, ""
         segments = path.split(".")
@@ -103,7 +105,7 @@ class Projection:
                     check_depth(raw)
                 return fast(raw)
             except ValueError:
-                # Mostly refused again, in the same words whoever reads it; a number beyond a double becomes text.
+                # Mostly refused again, in the same words whoever reads it; a number beyond 64 bits becomes text.
                 return project(decode_full(raw))
 
         return decode

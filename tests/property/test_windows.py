@@ -1,0 +1,152 @@
+"""Windows against their definition: every event kept, every window tried, nothing clever."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.detect.base import NEVER, Moment, Observed, Skipped, State
+from streams.detect.entries import kept_id
+from streams.detect.kinds.count import Count
+from streams.detect.kinds.distinct import Distinct
+from streams.detect.kinds.match import Match
+from streams.model import Severity
+from streams.rules.rule import Ladder
+
+LADDER = Ladder(((None, Severity.HIGH, "high"),))
+
+
+@dataclass(frozen=True)
+class Event:
+    at: int
+    event_id: str
+    value: Any = "x"
+
+
+def ladder(top: int) -> Ladder:
+    return Ladder(((1.0, Severity.LOW, "low"), (float(top), Severity.HIGH, "high")))
+
+
+def run(kind: Any, rungs: Ladder, events: list[Event], back: int) -> list[tuple[int, Any]]:
+    """(index, observed value or the reason why not) per event that is not late; the horizon lies ``back`` behind."""
+    detector, state, newest, seen = kind.detector(rungs), None, NEVER, []
+    for index, event in enumerate(events):
+        horizon = newest - back - kind.within if newest != NEVER else NEVER
+        newest = max(newest, event.at)
+        if event.at <= horizon:
+            continue
+        before = list(state) if state else state
+        values = (event.value,) if kind.fields() else ()
+        after, observed = detector.step(state, Moment(event.at, index, event.event_id, values, horizon))
+        assert (list(state) if state else state) == before  # a step leaves what it was given alone
+        state = None if after is None else msgspec.json.decode(msgspec.json.encode(after))  # it is its own snapshot
+        if isinstance(observed, Observed):
+            seen.append((index, observed.value))
+            assert index in [witness.ref for witness in observed.evidence]
+            assert [w.at for w in observed.evidence] == sorted(w.at for w in observed.evidence)
+        elif observed is not None:
+            seen.append((index, observed))
+    return seen
+
+
+def defined(kind: Any, most: int, events: list[Event], back: int) -> list[tuple[int, Any]]:
+    """What ``run`` must give."""
+    kept: list[Event] = []
+    newest, seen = NEVER, []
+    for index, event in enumerate(events):
+        horizon = newest - back - kind.within if newest != NEVER else NEVER
+        newest = max(newest, event.at)
+        if event.at <= horizon:
+            continue
+        alive = [other for other in kept if other.at > horizon]
+        if event.event_id and event.event_id in [other.event_id for other in alive]:
+            seen.append((index, Skipped.DUPLICATE))
+            continue
+        kept.append(event)
+        alive.append(event)
+        best = 0
+        for end in range(event.at, event.at + kind.within):
+            window = [other for other in alive if end - kind.within < other.at <= end]
+            size = len({repr(other.value) for other in window}) if kind.fields() else len(window)
+            best = max(best, size)
+        if best >= kind.at_least:
+            seen.append((index, min(best, most)))
+    return seen
+
+
+# Dense and disordered, with windows about as long as the times are spread: where dropping an entry could hurt.
+times = st.lists(st.integers(0, 24), max_size=24) | st.lists(st.integers(0, 60), max_size=60)
+sizes = st.integers(1, 12)
+
+
+@settings(max_examples=300, deadline=None)
+@given(times, st.integers(1, 4), sizes, st.integers(0, 3), st.sampled_from((0, 3, 30)))
+def test_counts_are_exact_up_to_the_need_in_any_order(
+    ats: list[int], at_least: int, within: int, more: int, back: int
+) -> None:
+    events = [Event(at, f"e{index}") for index, at in enumerate(ats)]
+    kind, top = Count(at_least, within), at_least + more
+    assert run(kind, ladder(top), events, back) == defined(kind, top, events, back)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 12)), max_size=40), st.integers(1, 4), sizes)
+def test_an_id_counts_once_while_it_is_remembered(pairs: list[tuple[int, int]], at_least: int, within: int) -> None:
+    events = [Event(at, f"e{number}" if number else "") for at, number in pairs]
+    kind = Count(at_least, within)
+    assert run(kind, ladder(50), events, 10) == defined(kind, 50, events, 10)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 24), st.sampled_from("abcdefgh")), max_size=40),
+    st.integers(1, 3), sizes, st.integers(0, 2), st.sampled_from((0, 3, 30)),
+)  # fmt: skip
+def test_distinct_values_are_exact_up_to_the_need(
+    pairs: list[tuple[int, str]], at_least: int, within: int, more: int, back: int
+) -> None:
+    events = [Event(at, f"e{index}", value) for index, (at, value) in enumerate(pairs)]
+    kind, top = Distinct("actor", at_least, within), at_least + more
+    assert run(kind, ladder(top), events, back) == defined(kind, top, events, back)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(0, 400), min_size=50, max_size=300), st.integers(1, 6), st.integers(1, 60))
+def test_state_never_holds_more_than_the_need_calls_for(ats: list[int], need: int, within: int) -> None:
+    counting, telling = Count(need, within).detector(LADDER), Distinct("v", need, within).detector(LADDER)
+    count: State | None = None
+    distinct: State | None = None
+    for index, at in enumerate(ats):
+        count, _ = counting.step(count, Moment(at, index, f"e{index}", (), NEVER))
+        distinct, _ = telling.step(distinct, Moment(at, index, f"e{index}", (index % 97,), NEVER))
+        assert count and distinct
+        for times, most in ((count[::3], 2 * need), (distinct[::4], 4 * need)):
+            assert times == sorted(times)
+            assert all(b - a >= within for a, b in zip(times, times[most:], strict=False))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 6)), max_size=40), st.integers(1, 20))
+def test_a_match_counts_each_id_once_while_its_time_is_remembered(pairs: list[tuple[int, int]], dedup: int) -> None:
+    detector, state, newest = Match(dedup).detector(LADDER), None, NEVER
+    remembered: list[tuple[int, int]] = []
+    for index, (at, number) in enumerate(pairs):
+        horizon = newest - dedup if newest != NEVER else NEVER
+        remembered = [(since, known) for since, known in remembered if since > horizon]
+        state, seen = detector.step(state, Moment(at, index, f"e{number}", (), horizon))
+        if number in [known for _, known in remembered]:
+            assert seen is Skipped.DUPLICATE
+        else:
+            assert isinstance(seen, Observed)
+            remembered.append((max(at, newest), number))  # an old event is remembered from when it came
+        newest = max(newest, at)
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_ids_kept_as_digests_stay_different(one: str, other: str) -> None:
+    assert (kept_id(one) == kept_id(other)) == (one == other)
+    assert len(kept_id(one)) <= 64

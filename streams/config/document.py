@@ -23,7 +23,9 @@ class Document:
         self._lines = lines
 
     def place(self, path: str) -> str:
-        """``file:line`` of the deepest part of ``path`` that is there."""
+        """``file:line`` of the deepest part of ``path`` that is there; ``defaults`` without a file."""
+        if not self.file:
+            return "defaults"
         while path not in self._lines and path:
             path = path[: max(path.rfind("."), path.rfind("["), 0)]
         return f"{self.file}:{self._lines.get(path, 1)}"

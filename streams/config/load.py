@@ -105,7 +105,7 @@ def load_config(path: Path | str | None, environ: Mapping[str, str], *, default_
     """
     chosen = path or environ.get("TOCSIN_CONFIG") or None
     file = Path(chosen) if chosen else None
-    document = read(file) if file is not None else Document("(no file)", {}, {}, [])
+    document = read(file) if file is not None else Document("", {}, {}, [])
     problems: list[tuple[str, str]] = []
     content = document.content if document.content is not None else {}
     if not isinstance(content, dict):

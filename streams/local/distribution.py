@@ -9,8 +9,10 @@ import io
 import json
 import logging
 import os
+import shutil
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,41 +63,53 @@ def java() -> str:
 
 def class_path() -> str:
     """Kafka's jars, joined for ``java -cp``; about 44 MB from Maven Central the first time, a file read afterwards."""
-    name = hashlib.sha256(ENDPOINT.encode()).hexdigest()[:12]
-    remembered = cache_dir() / f"kafka-{KAFKA}-{name}.json"
-    with locked(cache_dir() / f"kafka-{KAFKA}.lock"):
+    name = f"kafka-{KAFKA}-{hashlib.sha256(ENDPOINT.encode()).hexdigest()[:12]}"
+    home, remembered = cache_dir() / name, cache_dir() / f"{name}.json"
+    with locked(cache_dir() / f"{name}.lock"):
         with contextlib.suppress(OSError, ValueError):
             jars = json.loads(remembered.read_text())
             if jars and all(os.path.exists(jar) for jar in jars):
                 return os.pathsep.join(jars)
-        jars = _resolve()
+        jars = [str(jar) for jar in _resolve(home)]
         part = remembered.with_suffix(".part")
         part.write_text(json.dumps(jars))
         part.replace(remembered)
     return os.pathsep.join(jars)
 
 
-def _resolve() -> list[str]:
-    """Ask Maven Central; a TocsinError that says so if it cannot be asked."""
+def _resolve(home: Path) -> list[Path]:
+    """Have jgo fetch the jars into ``home``. A TocsinError that says so if Maven Central cannot be asked."""
     try:
         import jgo
     except ImportError as error:
         raise TocsinError("no jgo: the extra `local` is not installed", "pip install 'tocsin[local]'") from error
     print(f"fetching Apache Kafka {KAFKA} from Maven Central (44 MB, once)", file=sys.stderr, flush=True)
     logging.getLogger("jgo").setLevel(logging.ERROR)
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(said):
-            jars = [str(jar) for jar in jgo.build(ENDPOINT).all_jars]
-    except Exception as error:
-        raise _unresolved(error) from error
-    except SystemExit as error:
-        raise _unresolved(RuntimeError(said.getvalue()[-300:])) from error
-    if not any(f"kafka_2.13-{KAFKA}" in jar for jar in jars) or not any(
-        f"kafka-clients-{KAFKA}" in jar for jar in jars
-    ):
-        raise TocsinError(f"Maven Central gave no Kafka {KAFKA}", f"remove {Path.home() / '.cache/jgo'} and try again")
-    return jars
+    jars: list[Path] = []
+    for _ in range(2):
+        shutil.rmtree(home, ignore_errors=True)  # jgo takes an environment that was cut short for a whole one
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                jars = list(jgo.build(ENDPOINT, cache_dir=home).all_jars)
+        except Exception as error:
+            raise _unresolved(error) from error
+        broken = [jar for jar in jars if not zipfile.is_zipfile(jar)]
+        if jars and not broken:
+            return jars
+        _forget(broken)
+    raise TocsinError(f"Kafka {KAFKA} from Maven Central is damaged: {broken or 'no jars'}", f"remove {_repository()}")
+
+
+def _repository() -> Path:
+    """Where jgo keeps what it fetched."""
+    return Path(os.environ.get("M2_REPO") or Path.home() / ".m2" / "repository")
+
+
+def _forget(jars: list[Path]) -> None:
+    """Remove jars whose download was interrupted, so that they are fetched again."""
+    for jar in jars:
+        for copy in _repository().rglob(jar.name):
+            copy.unlink(missing_ok=True)
 
 
 def _unresolved(error: Exception) -> TocsinError:

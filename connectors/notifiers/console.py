@@ -24,16 +24,18 @@ _LONGEST = 400
 
 
 class ConsoleConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """``descriptor`` 1 is stdout."""
+    """``descriptor`` 1 is stdout; with ``path`` it appends to that file instead."""
 
     colour: str = "auto"  #: auto, always or never
     descriptor: int = 1
+    path: str = ""
 
 
 def read_config(block: Block) -> ConsoleConfig:
     return ConsoleConfig(
         colour=block.choice("colour", ("auto", "always", "never"), "auto"),
         descriptor=block.integer("descriptor", 1, 0, 1_000_000),
+        path=block.text("path", ""),
     )
 
 
@@ -109,18 +111,25 @@ class Console:
     def __init__(self, config: ConsoleConfig, context: SinkContext) -> None:
         self._config, self._timeout = config, context.timeout_ms / 1000
         self._colour = False
+        self._fd = config.descriptor
 
     async def open(self) -> None:
-        fd = self._config.descriptor
+        path = self._config.path
         try:
-            os.fstat(fd)
+            if path:
+                self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+            os.fstat(self._fd)
         except OSError as error:
-            raise SinkBroken(f"file descriptor {fd} is not open: {error.strerror}") from None
+            place = path or f"file descriptor {self._fd}"
+            raise SinkBroken(f"cannot write to {place}: {error.strerror}") from None
+        fd = self._fd
         auto = os.isatty(fd) and not os.environ.get("NO_COLOR")
         self._colour = {"always": True, "never": False}.get(self._config.colour, auto)
 
     async def close(self) -> None:
-        """The descriptor is not ours."""
+        """A file is ours to close; a given descriptor is not."""
+        if self._config.path:
+            os.close(self._fd)
 
     async def deliver(self, batch: Sequence[Item]) -> Sequence[Result]:
         text = "".join(self._render(item) for item in batch)
@@ -142,7 +151,7 @@ class Console:
         )
 
     def _write(self, data: bytes) -> None:
-        fd = self._config.descriptor
+        fd = self._fd
         end = time.monotonic() + self._timeout * 0.9
         poller = select.poll()
         poller.register(fd, select.POLLOUT)

@@ -1,0 +1,133 @@
+"""Every kind of poison goes where it says: through both programs, alone and in one batch among good events."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import schemas
+from streams import pipeline
+from streams.detect.registry import KINDS
+from streams.model import Batch, Control, Source
+from streams.model.dead import MAX_VALUE
+from streams.rules.compiled import compiled
+from streams.rules.load import ruleset_from_documents
+from streams.rules.plain import plain
+from streams.state.detecting import DetectState
+from tests.poison import AT, LIMIT, Poison, largest_value, poison, too_large
+
+RULE = {
+    "id": "test.poison",
+    "title": "{actor} sent poison",
+    "source": "audit",
+    "where": {"type": "poison"},
+    "group_by": ["actor"],
+    "detect": {"match": {}},
+    "severity": "low",
+    "type": "security",
+    "tests": [{"name": "fires", "events": [{"at": "0s", "type": "poison", "actor": "x"}], "expect": [{"at": "0s"}]}],
+}
+SOURCE = Source(name="audit", topic="audit.events", partition_by=("tenant", "actor"))
+CONTROL = Control(position=1, ruleset=ruleset_from_documents([RULE], KINDS))
+CORPUS = poison(1)
+PROGRAMS = [pytest.param(plain, id="plain"), pytest.param(compiled, id="compiled")]
+
+
+class Outcome:
+    """What came out of DETECT for some payloads: per offset."""
+
+    def __init__(self, program: Callable[..., Any], payloads: list[bytes | None]) -> None:
+        self.state = DetectState(SOURCE, 0, rekeyed_partitions=1, program=program)
+        batch = Batch([(offset, raw, AT) for offset, raw in enumerate(payloads)])
+        self.dead: Counter[int] = Counter()
+        self.fired: Counter[int] = Counter()
+        self.late: Counter[int] = Counter()
+        self.letters: dict[int, dict[str, Any]] = {}
+        for output in pipeline.detect(self.state, batch, AT, CONTROL):
+            record = json.loads(output.value)
+            if output.topic == "alert-input":
+                assert schemas.validate("finding", record) == []
+                self.fired[_offset(record["position"])] += 1
+                assert len(output.value) < LIMIT // 2
+            else:
+                assert schemas.validate("dead-letter", record) == []
+                (self.dead if output.topic == "dead-letter" else self.late)[_offset(record["origin"])] += 1
+                self.letters[_offset(record["origin"])] = record
+                assert len(output.value) + len(output.key) + 100 < LIMIT
+
+
+def _offset(position: str) -> int:
+    return int(position.rpartition("/")[2])
+
+
+@pytest.fixture(scope="module", params=PROGRAMS)
+def outcome(request: pytest.FixtureRequest) -> Outcome:
+    return Outcome(request.param, [one.raw for one in CORPUS])
+
+
+def test_there_are_at_least_200_kinds_of_each_fate_and_seeds_repeat() -> None:
+    assert len({one.name for one in CORPUS}) == len(CORPUS)
+    assert sum(one.good for one in CORPUS) >= 200
+    assert sum(not one.good for one in CORPUS) >= 200
+    assert poison(1) == CORPUS
+    assert poison(2) != CORPUS
+    assert {one.name for one in poison(2)} == {one.name for one in CORPUS}
+
+
+def test_every_bad_one_is_one_dead_letter_and_no_good_one_is(outcome: Outcome) -> None:
+    wrong = [one.name for at, one in enumerate(CORPUS) if outcome.dead[at] != (0 if one.good else 1)]
+    assert wrong == []
+
+
+def test_every_good_one_that_rules_ask_for_fires_once_and_nothing_else_does(outcome: Outcome) -> None:
+    wrong = [one.name for at, one in enumerate(CORPUS) if outcome.fired[at] != (1 if one.fires else 0)]
+    assert wrong == []
+
+
+def test_nothing_becomes_late_of_a_time_in_the_far_future(outcome: Outcome) -> None:
+    assert not outcome.late
+    assert outcome.state.clock.mark < AT + SOURCE.max_skew
+
+
+def test_a_dead_letter_carries_the_original_and_says_why(outcome: Outcome) -> None:
+    for at, letter in outcome.letters.items():
+        raw = CORPUS[at].raw
+        assert letter["error"], CORPUS[at].name
+        assert letter["origin"] == f"audit.events/0/{at}"
+        if raw is None:
+            assert letter["reason"] == "tombstone"
+        else:
+            assert base64.b64decode(letter["value"]) == raw[:MAX_VALUE]
+            assert letter.get("size", 0) == len(raw)
+            assert letter.get("truncated", False) == (len(raw) > MAX_VALUE)
+
+
+def test_bad_ones_change_nothing_for_the_good_ones(outcome: Outcome) -> None:
+    good = [one for one in CORPUS if one.good]
+    alone = Outcome(compiled, [one.raw for one in good])
+    assert [one.name for at, one in enumerate(good) if alone.fired[at]] == [
+        one.name for at, one in enumerate(CORPUS) if outcome.fired[at]
+    ]
+
+
+@pytest.mark.parametrize("name", ["number-1e999-skipped", "utf8-latin-1-skipped", "depth-100000-mixed-skipped"])
+def test_a_kind_alone_fares_as_in_the_crowd(name: str) -> None:
+    one = _named(name)
+    for program in (plain, compiled):
+        assert Outcome(program, [one.raw]).dead[0] == (0 if one.good else 1)
+
+
+def _named(name: str) -> Poison:
+    return next(one for one in CORPUS if one.name == name)
+
+
+def test_sizes_are_counted_as_kafka_counts_them() -> None:
+    # 61 bytes of batch, then length, attributes, two deltas, key length, value length, headers.
+    assert largest_value(None) == LIMIT - 61 - 3 - 3 - 1 - 3 - 1
+    assert largest_value(b"k" * 10) == largest_value(None) - 10
+    assert len(too_large(b"key")) == largest_value(b"key") + 1

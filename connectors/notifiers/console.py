@@ -24,7 +24,7 @@ _LONGEST = 400
 
 
 class ConsoleConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """``descriptor`` 1 is stdout; with ``path`` it appends to that file instead."""
+    """``descriptor`` 1 is stdout; with ``path`` (relative to the data directory) it appends to that file instead."""
 
     colour: str = "auto"  #: auto, always or never
     descriptor: int = 1
@@ -32,10 +32,13 @@ class ConsoleConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_config(block: Block) -> ConsoleConfig:
+    path = block.text("path", "")
+    if "\0" in path:
+        block.problem("path", "must be the path of a file")
     return ConsoleConfig(
         colour=block.choice("colour", ("auto", "always", "never"), "auto"),
         descriptor=block.integer("descriptor", 1, 0, 1_000_000),
-        path=block.text("path", ""),
+        path=path,
     )
 
 
@@ -110,26 +113,29 @@ class Console:
 
     def __init__(self, config: ConsoleConfig, context: SinkContext) -> None:
         self._config, self._timeout = config, context.timeout_ms / 1000
+        self._path = context.data_dir / config.path if config.path else None
+        self._fd = -1
         self._colour = False
-        self._fd = config.descriptor
 
     async def open(self) -> None:
-        path = self._config.path
         try:
-            if path:
-                self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-            os.fstat(self._fd)
+            if self._path is not None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+            else:
+                self._fd = self._config.descriptor
+                os.fstat(self._fd)
         except OSError as error:
-            place = path or f"file descriptor {self._fd}"
+            place = self._path or f"file descriptor {self._config.descriptor}"
             raise SinkBroken(f"cannot write to {place}: {error.strerror}") from None
-        fd = self._fd
-        auto = os.isatty(fd) and not os.environ.get("NO_COLOR")
+        auto = os.isatty(self._fd) and not os.environ.get("NO_COLOR")
         self._colour = {"always": True, "never": False}.get(self._config.colour, auto)
 
     async def close(self) -> None:
-        """A file is ours to close; a given descriptor is not."""
-        if self._config.path:
+        """A descriptor that was given is not ours to close."""
+        if self._path is not None and self._fd >= 0:
             os.close(self._fd)
+            self._fd = -1
 
     async def deliver(self, batch: Sequence[Item]) -> Sequence[Result]:
         text = "".join(self._render(item) for item in batch)

@@ -67,6 +67,20 @@ def test_console_does_not_hang_on_a_pipe_nobody_reads(tmp_path: Path) -> None:
     assert all(isinstance(result, Retry) for result in results)
 
 
+def test_console_appends_to_a_file(tmp_path: Path) -> None:
+    (config,) = parse_sinks([{"name": "c", "type": "console", "path": "made/on-call.txt"}])
+
+    async def scenario() -> None:
+        for number in (1, 2):
+            sink = config.make(SinkContext("c", tmp_path))
+            await sink.open()
+            await sink.deliver([notifier_item(number)])
+            await sink.close()
+
+    asyncio.run(scenario())
+    assert (tmp_path / "made/on-call.txt").read_text("utf-8").count("tocsin alerts show") == 2
+
+
 def test_console_without_its_descriptor_is_broken(tmp_path: Path) -> None:
     (config,) = parse_sinks([{"name": "c", "type": "console", "descriptor": 9999}])
     with pytest.raises(SinkBroken, match="9999"):

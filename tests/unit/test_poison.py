@@ -19,7 +19,7 @@ from streams.rules.compiled import compiled
 from streams.rules.load import ruleset_from_documents
 from streams.rules.plain import plain
 from streams.state.detecting import DetectState
-from tests.poison import AT, LIMIT, Poison, largest_value, poison, too_large
+from tests.poison import AT, LIMIT, ONLY_WHERE_MATCHED, Poison, largest_value, poison, too_large
 
 RULE = {
     "id": "test.poison",
@@ -41,14 +41,14 @@ PROGRAMS = [pytest.param(plain, id="plain"), pytest.param(compiled, id="compiled
 class Outcome:
     """What came out of DETECT for some payloads: per offset."""
 
-    def __init__(self, program: Callable[..., Any], payloads: list[bytes | None]) -> None:
+    def __init__(self, program: Callable[..., Any], payloads: list[bytes | None], control: Control = CONTROL) -> None:
         self.state = DetectState(SOURCE, 0, rekeyed_partitions=1, program=program)
         batch = Batch([(offset, raw, AT) for offset, raw in enumerate(payloads)])
         self.dead: Counter[int] = Counter()
         self.fired: Counter[int] = Counter()
         self.late: Counter[int] = Counter()
         self.letters: dict[int, dict[str, Any]] = {}
-        for output in pipeline.detect(self.state, batch, AT, CONTROL):
+        for output in pipeline.detect(self.state, batch, AT, control):
             record = json.loads(output.value)
             if output.topic == "alert-input":
                 assert schemas.validate("finding", record) == []
@@ -92,6 +92,17 @@ def test_every_good_one_that_rules_ask_for_fires_once_and_nothing_else_does(outc
 def test_nothing_becomes_late_of_a_time_in_the_far_future(outcome: Outcome) -> None:
     assert not outcome.late
     assert outcome.state.clock.mark < AT + SOURCE.max_skew
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_what_is_bad_does_not_depend_on_the_rules(program: Callable[..., Any]) -> None:
+    other = ruleset_from_documents(
+        [{**RULE, "where": {"outcome": "nothing has this"}, "group_by": ["source_ip"]}], KINDS
+    )
+    outcome = Outcome(program, [one.raw for one in CORPUS], Control(position=1, ruleset=other))
+    bad = {one.name for at, one in enumerate(CORPUS) if outcome.dead[at]}
+    assert bad | ONLY_WHERE_MATCHED == {one.name for one in CORPUS if not one.good}
+    assert not outcome.fired
 
 
 def test_a_dead_letter_carries_the_original_and_says_why(outcome: Outcome) -> None:

@@ -58,14 +58,14 @@ class Seen:
 @click.option("--keep", is_flag=True, help="Stay up afterwards, until Ctrl-C.")
 @click.option("--quiet", is_flag=True, help="Only the summary.")
 def command(seconds: int, rate: int, seed: int, keep: bool, quiet: bool) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     began = time.monotonic()
 
     def say(text: str) -> None:
         console.print(f"[dim]{time.monotonic() - began:5.1f} s[/] {text}")
 
     name = f"demo-{int(time.time())}"
-    directory = BUILD / name
+    directory = (BUILD / name).absolute()
     directory.mkdir(parents=True)
     say("starting a real Kafka broker (the first time, it is fetched)")
     with kafka() as bootstrap:

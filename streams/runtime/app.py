@@ -109,13 +109,15 @@ class Worker:
         self.control = controls.ControlReader(settings.options, settings.names)
         self.control.start()
         self._seed()
+        datadir = settings.data_dir / "faust" / settings.worker
+        datadir.mkdir(parents=True, exist_ok=True)
         self.app = App(
             settings.names.identity("app", settings.worker),
             broker="kafka://unused",
             store="memory://",
             web_enabled=False,
             origin=None,
-            datadir=str(settings.data_dir / "faust" / settings.worker),
+            datadir=str(datadir),
             stream_wait_empty=False,
         )
         stages: list[Stage] = []

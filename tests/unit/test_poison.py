@@ -47,12 +47,17 @@ class Outcome:
         self.dead: Counter[int] = Counter()
         self.fired: Counter[int] = Counter()
         self.late: Counter[int] = Counter()
+        self.sent = 0  # copies for rules of another key
         self.letters: dict[int, dict[str, Any]] = {}
         for output in pipeline.detect(self.state, batch, AT, control):
             record = json.loads(output.value)
             if output.topic == "alert-input":
                 assert schemas.validate("finding", record) == []
                 self.fired[_offset(record["position"])] += 1
+                assert len(output.value) < LIMIT // 2
+            elif output.topic == "rekeyed":
+                assert schemas.validate("rekeyed", record) == []
+                self.sent += record["record"] == "copy"
                 assert len(output.value) < LIMIT // 2
             else:
                 assert schemas.validate("dead-letter", record) == []
@@ -96,13 +101,19 @@ def test_nothing_becomes_late_of_a_time_in_the_far_future(outcome: Outcome) -> N
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_what_is_bad_does_not_depend_on_the_rules(program: Callable[..., Any]) -> None:
-    other = ruleset_from_documents(
-        [{**RULE, "where": {"outcome": "nothing has this"}, "group_by": ["source_ip"]}], KINDS
-    )
+    other = ruleset_from_documents([{**RULE, "where": {"outcome": "nothing has this"}}], KINDS)
     outcome = Outcome(program, [one.raw for one in CORPUS], Control(position=1, ruleset=other))
     bad = {one.name for at, one in enumerate(CORPUS) if outcome.dead[at]}
     assert bad | ONLY_WHERE_MATCHED == {one.name for one in CORPUS if not one.good}
     assert not outcome.fired
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_what_goes_to_a_rule_of_another_key_is_as_its_schema_says(program: Callable[..., Any]) -> None:
+    by_address = ruleset_from_documents([{**RULE, "group_by": ["source_ip"]}], KINDS)
+    outcome = Outcome(program, [one.raw for one in CORPUS], Control(position=1, ruleset=by_address))
+    assert {one.name for at, one in enumerate(CORPUS) if outcome.dead[at]} == {o.name for o in CORPUS if not o.good}
+    assert outcome.sent > 150
 
 
 def test_a_dead_letter_carries_the_original_and_says_why(outcome: Outcome) -> None:

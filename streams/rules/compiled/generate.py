@@ -20,6 +20,10 @@ from streams.rules.values import key_part, normal
 #: From so many rules on a table is faster than asking each.
 _WORTH_A_TABLE = 3
 _MAX_INDEXED = 1_000
+#: Tables inside each other, and rules filed in all tables together (for each rule, and to begin with): what keeps the
+#: text short for rules that overlap in many values. Beyond it rules are asked one by one.
+_MAX_NESTED = 6
+_MAX_FILED = 40, 4_000
 
 
 class _Open(NamedTuple):
@@ -39,7 +43,8 @@ class Generator:
         self._buckets: dict[tuple[tuple[int, tuple[int, ...]], ...], str] = {}
         self._tables: list[tuple[dict[Any, Any], dict[Any, str]]] = []
         self._bound: dict[tuple[type, Any], str] = {}
-        self._matcher("match", [_Open(index, tuple(conjuncts(rule.where))) for index, rule in enumerate(rules)])
+        self._may_file = _MAX_FILED[0] * len(rules) + _MAX_FILED[1]
+        self._matcher("match", 0, [_Open(index, tuple(conjuncts(rule.where))) for index, rule in enumerate(rules)])
         for index, rule in enumerate(rules):
             self._key(index, rule)
             self._values(index, rule)
@@ -77,14 +82,18 @@ class Generator:
 
     # -- matching ------------------------------------------------------------------------------------------------
 
-    def _matcher(self, name: str, rules: list[_Open]) -> None:
+    def _matcher(self, name: str, depth: int, rules: list[_Open]) -> None:
         lines = [f"def {name}(e):"]
         self._functions.append(lines)
         rest, sections = rules, 0
-        while path := _best_field(rest):
-            filed, rest = _file_under(path, rest)
+        while depth < _MAX_NESTED and (path := _best_field(rest)):
+            filed, others = _file_under(path, rest)
+            self._may_file -= sum(len(values) for values, _ in filed)
+            if self._may_file < 0:
+                break
+            rest = others
             for table in _by_type(filed):
-                lines += self._lookup(path, table, first=sections == 0)
+                lines += self._lookup(path, depth, table, first=sections == 0)
                 sections += 1
         if rest:
             lines += self._row(rest, first=sections == 0)
@@ -96,8 +105,8 @@ class Generator:
         else:
             lines.append("    return r if r is None or len(r) == 1 else tuple(sorted(r))")
 
-    def _lookup(self, path: str, filed: dict[Any, list[_Open]], *, first: bool) -> Iterator[str]:
-        functions = {value: self._bucket(rules) for value, rules in filed.items()}
+    def _lookup(self, path: str, depth: int, filed: dict[Any, list[_Open]], *, first: bool) -> Iterator[str]:
+        functions = {value: self._bucket(depth + 1, rules) for value, rules in filed.items()}
         table: dict[Any, Any] = {}
         self._tables.append((table, functions))
         name = f"T{len(self._tables)}"
@@ -116,11 +125,11 @@ class Generator:
             yield "            if x is not None:"
             yield "                r = x if r is None else r + x"
 
-    def _bucket(self, rules: list[_Open]) -> str:
+    def _bucket(self, depth: int, rules: list[_Open]) -> str:
         known = tuple((rule.number, tuple(map(id, rule.parts))) for rule in rules)
         if known not in self._buckets:
             self._buckets[known] = f"b{len(self._buckets)}"
-            self._matcher(self._buckets[known], rules)
+            self._matcher(self._buckets[known], depth, rules)
         return self._buckets[known]
 
     def _row(self, rules: list[_Open], *, first: bool) -> Iterator[str]:

@@ -22,7 +22,7 @@ from streams.model import Alert, Source
 from streams.replay.compare import differences
 from streams.replay.files import EventFile, Mapping, Merged, open_file
 from streams.replay.journal import replay_range
-from streams.replay.report import journal_lines, json_lines, last_versions, print_table
+from streams.replay.report import console_for_tables, journal_lines, json_lines, last_versions, print_table
 from streams.replay.runner import PartitionLog, Replayed, replay
 from streams.replay.topics import Topic, parse_range
 from streams.rules.load import load_rules
@@ -209,7 +209,7 @@ def _show(alerts: Sequence[Alert], ruleset: RuleSet, as_json: bool) -> None:
             sys.stdout.buffer.write(line + b"\n")
         sys.stdout.buffer.flush()
     elif alerts:
-        print_table(alerts, Console(highlight=False))
+        print_table(alerts, console_for_tables())
     else:
         click.echo("no alerts")
 
@@ -241,7 +241,7 @@ def _journal(config: Config, as_json: bool, compare: bool) -> int:
             sys.stdout.buffer.write(line + b"\n")
         sys.stdout.buffer.flush()
     elif alerts:
-        print_table(alerts, Console(highlight=False))
+        print_table(alerts, console_for_tables())
     for text in (*replayed.problems, *replayed.differences):
         click.echo(f"  {text}", err=True)
     if compare and not replayed.differences:

@@ -9,7 +9,6 @@ from xml.etree import ElementTree
 
 import click
 import msgspec
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -17,6 +16,7 @@ from streams.cli.context import admin, get_config, kafka_options, names_of
 from streams.config import event_sources
 from streams.detect.registry import KINDS
 from streams.errors import USAGE, ConfigError, TocsinError
+from streams.replay.report import console_for_tables
 from streams.replay.ruletests import CaseResult, test_rules
 from streams.rules.load import load_rules
 from streams.rules.problems import RuleErrors
@@ -147,7 +147,7 @@ def list_(paths: tuple[Path, ...], as_json: bool) -> None:
         severities = ", ".join(row["severity"])
         cells = (name, row["source"], row["kind"], key, severities, row["type"], row["title"])
         table.add_row(*(escape(cell) for cell in cells))
-    Console(highlight=False).print(table)
+    console_for_tables().print(table)
 
 
 def _row(rule: Rule, partition_by: tuple[str, ...]) -> dict[str, Any]:

@@ -101,6 +101,14 @@ def journal_lines(replayed: JournalReplay, alerts: Iterable[Alert]) -> Iterator[
         })  # fmt: skip
 
 
+def console_for_tables() -> Console:
+    """Standard output; as wide as rows need where it is no terminal, so that a line is a row for grep."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 500
+    return console
+
+
 def print_table(alerts: Iterable[Alert], console: Console) -> None:
     """A row an alert, and where to look."""
     table = Table(box=None, pad_edge=False, header_style="bold")

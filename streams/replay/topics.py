@@ -167,7 +167,7 @@ def read(consumer: Consumer, topic: str, partition: int, begin: int, end: int) -
         while True:
             found: list[Message] = []
             finished = False
-            for message in consumer.consume(_CHUNK, 0.2):
+            for message in consumer.consume(_CHUNK, 0.02):
                 error, offset = message.error(), message.offset() or 0
                 if error is None:
                     if offset < end:

@@ -78,7 +78,8 @@ def parse_document(data: bytes, otherwise: str = RULE) -> tuple[dict[str, Any], 
         raise _Refused("is not UTF-8", data[: error.start].count(b"\n") + 1) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise _Refused(f"is not YAML: {error.problem or error.context}", mark.line + 1 if mark else 1) from None
+        what = ", ".join(filter(None, (error.context, error.problem)))
+        raise _Refused(f"is not YAML: {what}", mark.line + 1 if mark else 1) from None
     except yaml.reader.ReaderError as error:
         raise _Refused(f"is not YAML: {error.reason} at character {error.position}", 1) from None
     except yaml.YAMLError as error:

@@ -26,13 +26,15 @@ _AMOUNT = re.compile(r"-?[0-9]{1,4300}(?:\.[0-9]{1,4300})?")
 
 
 def path_problem(path: object) -> str | None:
-    """What is wrong with a dot path, or None. Segments may hold anything but dots; a dot always descends."""
+    """What is wrong with a dot path, or None. A dot always descends; quotes and the like are refused."""
     if not isinstance(path, str) or not path:
         return "is not a field: write a name or a dot path such as user.name"
     if len(path) > MAX_PATH or path.count(".") >= MAX_SEGMENTS:
         return f"is too long a path (at most {MAX_SEGMENTS} segments and {MAX_PATH} characters)"
     if not all(path.split(".")) or path != path.strip():
         return "is not a field: a segment of the path is empty, or a blank stands around it"
+    if any(char < " " or char in '"\\' for char in path):
+        return "is not a field that can be read: a quote, a backslash or a control character stands in it"
     return None
 
 

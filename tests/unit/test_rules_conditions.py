@@ -127,7 +127,7 @@ BAD = [
     ({"a": float("nan")}, "a", "no value an event can have"), ({"a": {"exists": "yes"}}, "a.exists", "true or false"),
     ({"a": {"gt": 1, "case_sensitive": False}}, "a.case_sensitive", "no meaning"), ({"a": {"eq": 1, "case_sensitive": 0}}, "a.case_sensitive", "true or false"),
     ({"a": {"exists": True, "if_missing": True}}, "a.if_missing", "no meaning"), ({"a..b": 1}, "a..b", "empty"), ({"": 1}, "", "not a field"), ({5: 1}, "5", "not a field"),
-    ({"any": {}}, "any", "list of conditions"), ({"all": []}, "all", "at least one"), ({"any": [{}]}, "any.0", "every event"), ({"not": {}}, "not", "empty"),
+    ({'a"b': 1}, 'a"b', "a quote"), ({"a\\b": 1}, "a\\b", "a quote"), ({"a\nb": 1}, "a\nb", "a quote"), ({"any": {}}, "any", "list of conditions"), ({"all": []}, "all", "at least one"), ({"any": [{}]}, "any.0", "every event"), ({"not": {}}, "not", "empty"),
     ({"any": [{"a": {"gtt": 1}}, {"b": []}]}, "any.0.a.gtt", "did you mean"), ({"a": {"in": [{"b": 1}]}}, "a.in", "not text, a number"),
     ({"a": "x" * 5000}, "a", "longer than"), ({f"f{n}": 1 for n in range(1001)}, "", "more than 1000"), ({".".join("a" * 17): 1}, ".".join("a" * 17), "too long"),
 ]  # fmt: skip

@@ -44,7 +44,8 @@ class World:
     """Keeps every output, and holds after every step that versions have no gaps and none has two in one step."""
 
     def __init__(self, policy: dict[str, Any] | None = POLICY) -> None:
-        self.changelog: dict[bytes, bytes] = {}
+        self.changelog: dict[bytes, bytes] = {}  #: as compaction leaves it
+        self.history: list[tuple[bytes, bytes | None]] = []  #: as it was written
         self.state = AlertState(3)
         self.state.loaded()
         self.control = Control(1, None, {} if policy is None else {"policy/default": policy})
@@ -72,6 +73,7 @@ class World:
 
     def commit(self) -> list[tuple[bytes, bytes | None]]:
         changes = list(self.state.changes())
+        self.history += changes
         for key, value in changes:
             if value is None:
                 self.changelog.pop(key, None)
@@ -79,13 +81,16 @@ class World:
                 self.changelog[key] = value
         return changes
 
-    def restart(self) -> None:
+    def restart(self, compacted: bool = False) -> None:
         """Commit, forget everything, and come back from the changelog."""
         self.commit()
         position = msgspec.json.encode(self.state.position)
         self.state = AlertState(3)
-        for key, value in self.changelog.items():
-            self.state.load(key, value)
+        for key, value in self.changelog.items() if compacted else self.history:
+            if value is None:
+                self.state.unload(key)
+            else:
+                self.state.load(key, value)
         self.state.position = msgspec.json.decode(position, type=type(self.state.position))
         self.state.loaded()
 

@@ -48,6 +48,15 @@ def test_no_cooldown_means_no_folding() -> None:
     assert list(world.versions) == ["alert-0", "alert-1", "alert-2"]
 
 
+def test_with_a_longer_cooldown_than_before_the_latest_alert_is_joined() -> None:
+    world = World()
+    world.give(*(finding(n, n, cooldown=MINUTE // 2) for n in range(3)))
+    world.give(finding(3, 1), finding(4, 9))
+    assert [(name, versions[-1].count) for name, versions in world.versions.items()] == [
+        ("alert-0", 1), ("alert-1", 2), ("alert-2", 2),
+    ]  # fmt: skip
+
+
 def test_until_resolved_folds_however_late() -> None:
     world = World()
     rule = {"fold": "until_resolved", "cooldown": 0}

@@ -128,6 +128,9 @@ def test_resolved_and_refired_in_one_step_ends_open_and_says_so_last() -> None:
     world.give(command(1, "resolve"), finding(1, 1), command(2, "resolve"), finding(2, 2))
     assert (world.alert().version, world.alert().status, world.alert().why) == (2, "active", "reopened")
     assert world.told()[1:] == [("console", "resolved"), ("console", "reopened")]
+    world.give(command(3, "resolve"), finding(3, 3), command(4, "resolve"))
+    assert (world.alert().version, world.alert().status, world.alert().why) == (3, "resolved", "resolved")
+    assert world.told()[3:] == [("console", "reopened"), ("console", "resolved")]
 
 
 def test_a_command_given_twice_is_applied_once_also_after_a_restart() -> None:
@@ -169,9 +172,13 @@ def test_a_delivery_that_failed_for_good_shows_on_the_alert_once() -> None:
     world.give(finding(0))
     for n, (receiver, told) in enumerate([("pager", "n1"), ("pager", "n1"), ("pager", "n2"), ("console", "n3")]):
         world.give(command(n, "delivery_failed", receiver=receiver, notification_id=told, by="deliver"))
+        world.restart()  # what changed no version is remembered all the same
     assert world.decided() == ["applied", "duplicate", "applied", "applied"]
     assert [one.notification_failed for one in world.versions["alert-0"]] == [(), ("pager",), ("pager", "console")]
     assert world.alert().why == "delivery_failed"
+    again = {"receiver": "pager", "notification_id": "n2", "by": "deliver"}
+    world.give(command(2, "delivery_failed", **again), command(8, "delivery_failed", **again))
+    assert world.decided()[-2:] == ["duplicate", "duplicate"]
     world.give(command(9, "delivery_failed"))
     assert world.decided()[-1] == "incomplete"
 

@@ -178,14 +178,28 @@ def test_what_has_not_changed_for_long_is_forgotten(action: str, days: int, rest
 def test_a_flapping_alert_is_forgotten_once_and_in_time() -> None:
     world = World()
     for n in range(50):
-        world.give(finding(2 * n, 0.1 * n), finding(2 * n + 1, 0.1 * n + 0.05, kind="clear"), minute=0.1 * n)
-        world.tick()
+        for kind in ("fire", "clear", "fire", "clear") if n % 2 else ("fire", "clear"):
+            world.give(finding(n, 0.1 * n, kind=kind, id=f"{n}-{kind}"), minute=0.1 * n)
+            world.tick()
     closed = (world.now - START) / MINUTE
     world.tick(closed + 7 * DAY - 1)
     assert "alert-0" in world.state.book
     world.tick(closed + 7 * DAY)
     assert "alert-0" not in world.state.book
     assert not world.state.book.threads
+
+
+def test_older_values_in_a_changelog_leave_no_trace() -> None:
+    world = World()
+    world.give(critical(), minute=0)
+    world.commit()
+    world.give(command(1, "acknowledge"), minute=1)
+    world.restart(compacted=False)
+    assert len(world.history) == 2
+    assert world.state.active == {"critical": 1}
+    world.give(finding(1, 1, kind="clear"))
+    assert world.state.active == {}
+    assert [len(thread.all) for thread in world.state.book.threads.values()] == [1]
 
 
 def test_an_evicted_alert_is_gone_from_every_index() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pytest
 import redis as redis_client
 
 from streams.local import postgres, process, redis
-from streams.local.servers import VARIABLES, find, kafka, provide, stop
+from streams.local.servers import VARIABLES, find, provide, stop
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,6 +102,27 @@ def test_many_who_ask_at_once_get_the_same_server(tmp_path: Path) -> None:
     assert not stop("redis", tmp_path)
 
 
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_server_outlives_its_parent(tmp_path: Path, signum: signal.Signals) -> None:
+    code = (
+        "import sys, os, time, pathlib; from streams.local.servers import provide\n"
+        "provide('redis', pathlib.Path(sys.argv[1]), parent=os.getpid(), environ={})\n"
+        "print('up', flush=True); time.sleep(60)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL)  # fmt: skip
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"up\n"
+    assert process.running(tmp_path / "redis", "redis")
+    parent.send_signal(signum)
+    parent.wait(10)
+    parent.stdout.close()
+    until = time.monotonic() + 15
+    while process.running(tmp_path / "redis", "redis"):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("kind", VARIABLES)
 def test_an_address_in_the_environment_is_taken_as_it_is(kind: str, tmp_path: Path) -> None:
     server = provide(kind, tmp_path, environ={VARIABLES[kind]: "somewhere:1"})
@@ -143,11 +166,3 @@ def test_commands_find_the_local_kafka_by_themselves(tmp_path: Path) -> None:
         assert "created" in done.stdout
     finally:
         assert "kafka: stopped" in tocsin(tmp_path, "local", "down").stdout
-
-
-def test_a_programme_gets_a_kafka_for_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLES["kafka"], raising=False)
-    with kafka() as bootstrap:
-        port = int(bootstrap.rpartition(":")[2])
-        assert process.accepts(port)
-    assert not process.accepts(port)

@@ -166,7 +166,7 @@ class Block:
         """Report the keys nobody asked for."""
         for key in self._content:
             if key not in self._known:
-                self.problem(str(key)[:60], f"is not known here{_meant(key, self._known)}")
+                self.problem(str(key)[:60] or "''", f"is not known here{_meant(key, self._known)}")
 
 
 def duration_ms(value: Any) -> int | None:

@@ -7,13 +7,15 @@ the address a socket is about to connect to. The last one is what counts; the ot
 from __future__ import annotations
 
 import socket
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
+#: Not for the public net, though some versions of Python call parts of them global.
+_SPECIAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
 _NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 
 
@@ -31,7 +33,12 @@ def is_public(text: str) -> bool:
         address = ip_address(text.partition("%")[0])
     except ValueError:
         return False
-    return address.is_global and not address.is_multicast and all(inner.is_global for inner in _inside(address))
+    return all(map(_is_global, (address, *_inside(address))))
+
+
+def _is_global(address: IPv4Address | IPv6Address) -> bool:
+    special = any(address in net for net in _SPECIAL)
+    return address.is_global and not address.is_multicast and not special
 
 
 def _inside(address: IPv4Address | IPv6Address) -> list[IPv4Address]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -78,7 +79,7 @@ def list_(limit: int, as_json: bool, type_: str | None, **wanted: str | None) ->
     if as_json:
         _lines(alerts)
     elif alerts:
-        Console().print(_table(alerts))
+        _console().print(_table(alerts))
         if len(alerts) == limit:
             click.echo(f"the newest {limit}; --limit shows more", err=True)
     else:
@@ -99,7 +100,7 @@ def show(alert_id: str, history: bool, as_json: bool) -> None:
     grid = Table.grid(padding=(0, 2))
     for name, text in _facts(alert, where):
         grid.add_row(Text(name, style="dim"), text)
-    console = Console()
+    console = _console()
     console.print(grid)
     if history:
         table = Table("version", "at", "status", "severity", "count", "why", "position", box=box.SIMPLE_HEAD)
@@ -112,12 +113,14 @@ def show(alert_id: str, history: bool, as_json: bool) -> None:
 def _asking(action: Action, note_required: bool = False, closing: bool = False) -> Callable[[Any], Any]:
     """The options of a command that asks something of an alert."""
 
+    needed: dict[str, Any] = {"required": True} if note_required else {"default": ""}
+
     def decorate(function: Any) -> Any:
         options = [
             click.argument("alert_id"),
             _tenant,
             click.option("--by", help="Who asks; by default $USER."),
-            click.option("--note", required=note_required, default="", help="Why, for those who look later."),
+            click.option("--note", help="Why, for those who look later.", **needed),
             click.option("--wait", is_flag=True, help="Until it is applied or refused; exit status 1 if refused."),
             click.option("--timeout", type=float, default=10.0, show_default=True, help="Seconds that --wait waits."),
             _json,
@@ -236,6 +239,11 @@ def _find(config: Config, alert_id: str, history: bool = False) -> list[tuple[Al
             "a shortened id is only known to the storage; `tocsin alerts list` shows what there is",
         )
     return versions if history else versions[-1:]
+
+
+def _console() -> Console:
+    """As wide as the terminal; into a pipe or a file wide enough to keep the lines whole."""
+    return Console() if sys.stdout.isatty() else Console(width=200)
 
 
 def _lines(alerts: Sequence[Alert]) -> None:

@@ -225,7 +225,7 @@ def _journal(config: Config, as_json: bool, compare: bool) -> int:
             if status is not None:
                 status.update(f"{part} ({records:,} records so far)")
 
-        replayed = replay_range(options, names, event_sources(config), progress=tell)
+        replayed = replay_range(options, names, event_sources(config), max_keys=config.detect.max_keys, progress=tell)
         if compare:
             replayed.differences = differences(replayed.outputs, options, names)
     click.echo(

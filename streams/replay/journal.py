@@ -16,7 +16,7 @@ import msgspec
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from streams.config import event_sources, load_config
-from streams.errors import ClusterError
+from streams.errors import ClusterError, StateMismatch
 from streams.model import Batch, Control, Original, Output, Source, Step
 from streams.replay.compare import differences
 from streams.replay.topics import consumer_of, partitions_of, read, records
@@ -99,7 +99,8 @@ def replay_journal(
     ``config`` tells the sources (default: the shipped configuration). Raises ClusterError for what cannot be read.
     """
     names = Names(app=app, prefix=prefix)
-    replay = replay_range(options, names, event_sources(load_config(config, {})), progress=progress)
+    loaded = load_config(config, {})
+    replay = replay_range(options, names, event_sources(loaded), max_keys=loaded.detect.max_keys, progress=progress)
     replay.differences = differences(replay.outputs, options, names)
     return replay
 
@@ -189,7 +190,11 @@ class _Partition:
         self._replay.partitions += 1
         with _Stretch(self._consumer, self._topic, self._number, begin, steps[-1].end) as stretch:
             for step in steps:
-                self._step(state, step, stretch)
+                try:
+                    self._step(state, step, stretch)
+                except StateMismatch as error:
+                    self._tell("state", error.message)
+                    break
         self._replay.counts += state.counts
 
     def _step(self, state: PartitionState, step: Step, stretch: _Stretch) -> None:

@@ -43,7 +43,9 @@ def to_files(traffic: Iterable[Simulated], folder: Path) -> Iterator[Simulated]:
 def to_topics(
     traffic: Iterable[Simulated], options: Mapping[str, Any], topics: Mapping[str, str]
 ) -> Iterator[Simulated]:
-    """Produce to ``topics`` (source -> topic on the cluster), timestamped with the event time; pass the events on.
+    """Produce to ``topics`` (source -> topic on the cluster), and pass the events on.
+
+    A record is never stamped with the past, which retention would delete at once, nor behind its own event's time.
 
     All records have been acknowledged when the iterator ends. Raises ClusterError on the first one that is refused.
     """
@@ -65,12 +67,12 @@ def to_topics(
 
     for n, simulated in enumerate(traffic):
         value = _encode(simulated.event)
+        written = max(simulated.event["event_time"], time.time_ns() // 1_000_000)
         while True:
             try:
                 producer.produce(
-                    topics[simulated.source], value, simulated.key, timestamp=simulated.event["event_time"],
-                    on_delivery=delivered,
-                )  # fmt: skip
+                    topics[simulated.source], value, simulated.key, timestamp=written, on_delivery=delivered
+                )
                 break
             except BufferError:
                 producer.poll(0.1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import msgspec
@@ -97,7 +98,7 @@ def detect_cut(
     log, outputs = Changelog(), []
     state = log.reborn(make())
     edges = [0, *sorted(cuts), len(incoming)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         outputs += pipeline.detect(state, Batch(list(incoming[begin:end])), now, in_force(begin))
         log.commit(state)
         if crash:

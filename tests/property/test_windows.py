@@ -123,7 +123,8 @@ def test_state_never_holds_more_than_the_need_calls_for(ats: list[int], need: in
     for index, at in enumerate(ats):
         count, _ = counting.step(count, Moment(at, index, f"e{index}", (), NEVER))
         distinct, _ = telling.step(distinct, Moment(at, index, f"e{index}", (index % 97,), NEVER))
-        assert count and distinct
+        assert count
+        assert distinct
         for times, most in ((count[::3], 2 * need), (distinct[::4], 4 * need)):
             assert times == sorted(times)
             assert all(b - a >= within for a, b in zip(times, times[most:], strict=False))

@@ -88,6 +88,7 @@ class Desk:
                 "message.timeout.ms": 10_000,
             }
         )
+        _partitions(producer, topic)  # says at once that there is none, instead of trying for 10 s
         producer.produce(
             topic,
             msgspec.json.encode(command),
@@ -127,9 +128,9 @@ class Desk:
         )
 
 
-def _partitions(consumer: Consumer, topic: str) -> int:
+def _partitions(client: Consumer | Producer, topic: str) -> int:
     try:
-        found = consumer.list_topics(topic, 10).topics[topic]
+        found = client.list_topics(topic, 10).topics[topic]
     except KafkaException as error:
         raise ClusterError(f"cannot look up {topic}: {error.args[0].str()}") from None
     if found.error is not None or not found.partitions:

@@ -12,11 +12,13 @@ from streams.detect.registry import KINDS
 from streams.model import Source
 from streams.model.decode import decode_full
 from streams.rules.compiled import compiled
+from streams.rules.never import why_never
 from streams.rules.parse import parse_rule
 from streams.rules.plain import plain
 from streams.rules.problems import BlockErrors
 from streams.rules.rule import Rule, RuleSet
-from streams.rules.values import normal
+from streams.rules.values import normal, read
+from streams.rules.where import parse_where
 
 #: Few names, so that rules and events meet; among them parents of others, and Python's own words.
 PATHS = (
@@ -220,7 +222,7 @@ def typed(value: Any) -> Any:
     return type(value).__name__, value
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(ruleset=rulesets(), raws=payload_lists)
 @example(
     ruleset=RuleSet(()), raws=[b"", b"null", b"[]", b"{}", b"{} ", b"{}x", b"\xff", b"[" * 100_000, b'{"a":' * 100_000]
@@ -232,7 +234,7 @@ def test_any_rules_over_any_bytes(ruleset: RuleSet, raws: list[bytes]) -> None:
         assert _outcome(fast, raw) == _outcome(slow, raw), (raw, fast.source_code)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(ruleset=rulesets(), raws=payload_lists)
 def test_any_rules_over_a_mapped_source(ruleset: RuleSet, raws: list[bytes]) -> None:
     def mapping(raw: bytes) -> dict[str, Any]:
@@ -250,7 +252,7 @@ def test_any_rules_over_a_mapped_source(ruleset: RuleSet, raws: list[bytes]) -> 
         assert _outcome(fast, raw) == _outcome(slow, raw), (raw, fast.source_code)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(ruleset=rulesets(), raws=payload_lists)
 def test_match_is_what_the_rules_say_one_by_one(ruleset: RuleSet, raws: list[bytes]) -> None:
     program = compiled(ruleset, Source("audit", "audit.events"))
@@ -261,3 +263,17 @@ def test_match_is_what_the_rules_say_one_by_one(ruleset: RuleSet, raws: list[byt
             continue
         one_by_one = tuple(number for number in range(len(program.rules)) if program.match_one(number, event))
         assert (program.match(event) or ()) == one_by_one
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    where=wheres,
+    extra=wheres,
+    events=st.lists(st.dictionaries(st.sampled_from(NAMES), values, max_size=8), min_size=1, max_size=8),
+)
+def test_what_is_said_to_match_never_never_does(where: Any, extra: Any, events: list[dict[str, Any]]) -> None:
+    condition = parse_where({"all": [where, extra]})
+    if why_never(condition):
+        for event in events:
+            document = decode_full(msgspec.json.encode(event))
+            assert not condition.holds(lambda path, document=document: read(document, path))  # type: ignore[misc]

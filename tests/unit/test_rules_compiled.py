@@ -30,7 +30,8 @@ def program(*wheres: Any) -> CompiledProgram:
 
 
 def matched(made: CompiledProgram, event: dict[str, Any]) -> tuple[int, ...] | None:
-    return made.match(made.decode(msgspec.json.encode(event)))
+    found: tuple[int, ...] | None = made.match(made.decode(msgspec.json.encode(event)))
+    return found
 
 
 def test_rules_that_an_event_cannot_match_are_not_asked() -> None:

@@ -202,7 +202,7 @@ ALIASES = (
         f"{name}: &{name} [" + f"*{before}," * 20 + "]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
     )
 )
-HOSTILE = {
+HOSTILE: dict[str, tuple[str | bytes, str]] = {
     "aliases that multiply": (ALIASES, "counting every use of an anchor"),
     "an alias of itself": ("a: &a [*a]", "nests deeper"),
     "deep nesting": ("a: " + "[" * 5000, ""),

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.config import Config, ConfigErrors, event_sources, load_config
+from streams.config import (
+    Config,
+    ConfigErrors,
+    Detect,
+    Http,
+    Kafka,
+    Log,
+    SourceSettings,
+    event_sources,
+    load_config,
+)
+from streams.config.environment import VARIABLES
 from streams.errors import ConfigError
 
 
@@ -205,3 +217,27 @@ def test_any_document_is_read_or_refused_with_problems(
         assert isinstance(load_config(file, {}), Config)
     except ConfigError as error:
         assert error.message
+
+
+DOCUMENTATION = (Path(__file__).parents[2] / "streams" / "docs" / "configuration.md").read_text()
+
+
+def test_the_example_of_the_documentation_names_every_key_and_is_right(tmp_path: Path) -> None:
+    example = DOCUMENTATION.partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "rules").mkdir()
+    config = load(tmp_path, example)
+    document = yaml.safe_load(example)
+    assert set(document) == set(Config.__struct_fields__) - {"file"}
+    for block, keys in (("http", Http), ("detect", Detect), ("log", Log), ("kafka", Kafka)):
+        assert set(document[block]) == set(keys.__struct_fields__)
+    assert set(document["sources"]["audit"]) == set(SourceSettings.__struct_fields__)
+    usual = load_config(None, {})
+    for shown in ("app", "topic_prefix", "roles", "http", "detect", "log"):
+        assert getattr(config, shown) == getattr(usual, shown)
+    assert config.kafka.bootstrap_servers == usual.kafka.bootstrap_servers
+    shown_source = config.sources["audit"]
+    assert shown_source == msgspec.structs.replace(usual.sources["audit"], mapping="cloudtrail")
+
+
+def test_every_variable_is_documented() -> None:
+    assert [name for name in VARIABLES if f"`{name}`" not in DOCUMENTATION] == []

@@ -109,6 +109,11 @@ def console_for_tables() -> Console:
     return console
 
 
+def value_text(value: Any) -> str:
+    """A value of a key for people: text as it is, anything else as JSON, so that true is not True."""
+    return value if isinstance(value, str) else _encode(value).decode()
+
+
 def print_table(alerts: Iterable[Alert], console: Console) -> None:
     """A row an alert, and where to look."""
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -119,7 +124,7 @@ def print_table(alerts: Iterable[Alert], console: Console) -> None:
         where = (
             f"{events[-1].position} (+{len(events) - 1})" if len(events) > 1 else events[0].position if events else ""
         )
-        key = " ".join(f"{name}={value}" for name, value in alert.key.items())
+        key = " ".join(f"{name}={value_text(value)}" for name, value in alert.key.items())
         cells = (rfc3339(alert.event_time), alert.severity, alert.rule, alert.tenant, key, alert.title, where)
         table.add_row(*(escape(str(cell)) for cell in cells))
     console.print(table)

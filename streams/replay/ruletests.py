@@ -18,6 +18,7 @@ from streams import pipeline
 from streams.errors import TocsinError
 from streams.model import Alert, Batch, Control, Finding, Source, severity_rank
 from streams.replay.hop import Hop
+from streams.replay.report import value_text
 from streams.rules.durations import format_duration, parse_duration
 from streams.rules.rule import Rule, RuleSet
 from streams.rules.testing import Case, cases
@@ -52,7 +53,7 @@ class Moment:
     alert: Alert
 
     def __str__(self) -> str:
-        key = ", ".join(f"{name}={value}" for name, value in self.finding.key.items())
+        key = ", ".join(f"{name}={value_text(value)}" for name, value in self.finding.key.items())
         observed = self.finding.observed
         return f"{self.what} at {format_duration(self.at)}: {self.alert.severity}, observed {observed} ({key})"
 

@@ -65,7 +65,7 @@ anything = st.one_of(heap, river())
 anywhere = st.lists(st.integers(0, 60), max_size=8) | st.just(list(range(60)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(anything, anywhere, st.booleans(), st.sampled_from(PROGRAMS))
 def test_neither_cuts_nor_crashes_show(
     payloads: list[bytes | None], cuts: list[int], crash: bool, program: Programs
@@ -85,7 +85,7 @@ def test_neither_cuts_nor_crashes_show(
         assert state.counts.total() == again.counts.total()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(anything, anywhere, st.lists(st.integers(0, 60), max_size=4), st.data())
 def test_rule_switches_survive_crashes(
     payloads: list[bytes | None], cuts: list[int], switches: list[int], data: st.DataObject
@@ -108,7 +108,7 @@ def test_rule_switches_survive_crashes(
         assert any(b'"' + ref + b'"' in key for ref in refs), key  # nothing of rules that are gone
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(anything, st.lists(st.integers(0, 60), max_size=6))
 def test_both_programs_find_the_same(payloads: list[bytes | None], cuts: list[int]) -> None:
     incoming, in_force = records(payloads), control(*RULES)
@@ -120,7 +120,7 @@ def test_both_programs_find_the_same(payloads: list[bytes | None], cuts: list[in
     assert [o for o in found[0] if o.topic != "dead-letter"] == [o for o in found[1] if o.topic != "dead-letter"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(anything, anywhere, st.integers(1, 3))
 def test_evictions_do_not_depend_on_the_sweep(payloads: list[bytes | None], cuts: list[int], max_keys: int) -> None:
     incoming, in_force = records(payloads), control(*RULES)

@@ -139,7 +139,7 @@ def test_a_huge_line_is_cut_and_the_next_one_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b'{"event_time": %d, "x": "%s"}\n{"event_time": %d}\n' % (T0, b"y" * (2 * MAX_LINE), T0 + 3))
     records = read(path)
-    assert [len(value or b"") for _, value, _ in records] == [MAX_LINE, len('{"event_time": %d}' % T0)]
+    assert [len(value or b"") for _, value, _ in records] == [MAX_LINE, len(b'{"event_time": %d}' % T0)]
     assert records[1][2] == T0 + 3
 
 

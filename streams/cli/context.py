@@ -98,10 +98,9 @@ def admin(config: Config, seconds: float = 10) -> AdminClient:
         client = AdminClient(
             {**options, "error_cb": seen.append, "socket.connection.setup.timeout.ms": 5000}, logger=_quiet
         )
-    except KafkaException as error:
-        raise ConfigError(
-            f"Kafka's client refuses its options: {error.args[0].str()}", "correct kafka.client"
-        ) from None
+    except (KafkaException, TypeError, ValueError) as error:
+        said = error.args[0].str() if isinstance(error, KafkaException) else error
+        raise ConfigError(f"Kafka's client refuses its options: {said}", "correct kafka.client") from None
     until = time.monotonic() + seconds
     while True:
         try:

@@ -76,7 +76,9 @@ class _Section(Block):
         if given and may_be_empty and value == "":
             return ""
         if given and (not isinstance(value, str) or not re.fullmatch(_NAME, value)):
-            self.problem(name, f"must be letters, digits, dot, dash and underscore, at most 100, not {value!r:.60}")
+            self.problem(
+                name, f"must be text of letters, digits, dot, dash and underscore, at most 100, not {value!r:.60}"
+            )
             return default
         return str(value)
 
@@ -195,6 +197,8 @@ def _client(block: _Section) -> dict[str, str | int | float | bool]:
         at = f"client.{name}"
         if not isinstance(name, str) or not isinstance(value, str | int | float):
             block.problem(at, "must be text, a number, true or false")
+        elif not re.fullmatch(r"[a-z][a-z0-9.]{0,100}|log_level", name):
+            block.problem(at[:80], "is no option of librdkafka: those are like socket.keepalive.enable")
         elif name in _OURS:
             block.problem(at, "is Tocsin's to set: exactness rests on it, or it has its own place under kafka")
         elif _HIDDEN.search(name) and not (isinstance(value, str) and value.startswith(("env:", "file:"))):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
 import signal
 import subprocess
 import time
@@ -56,6 +57,7 @@ _SETTINGS = {
     "log.index.size.max.bytes": "1048576",
     "controlled.shutdown.max.retries": "1",
 }
+_UTF8 = {"LC_ALL": "C.UTF-8"}  # or Java cannot open a path that is not ASCII
 _LOGGING = """status=warn
 rootLogger.level=warn
 rootLogger.appenderRef.c.ref=c
@@ -64,6 +66,13 @@ appender.c.name=c
 appender.c.layout.type=PatternLayout
 appender.c.layout.pattern=[%d] %p %m (%c)%n
 """
+
+
+def _escaped(value: str) -> str:
+    """As Java reads properties: Latin-1, with escapes for all else."""
+    units = value.replace("\\", "\\\\").encode("utf-16-be")
+    codes = [units[i] << 8 | units[i + 1] for i in range(0, len(units), 2)]
+    return "".join(chr(code) if 31 < code < 127 else f"\\u{code:04x}" for code in codes)
 
 
 def container_settings(port: int) -> dict[str, str]:
@@ -95,6 +104,8 @@ class LocalKafka:
     def __init__(self, directory: Path, brokers: int = 1, *, sasl: bool = False, detached: bool = False) -> None:
         if brokers not in (1, 3):
             raise TocsinError(f"a local Kafka has 1 or 3 brokers, not {brokers}")
+        if "," in str(directory.absolute()):
+            raise TocsinError(f"Kafka cannot keep its data under a path with a comma: {directory}", "work elsewhere")
         self.directory = directory.absolute()
         self.brokers = brokers
         self.sasl = sasl
@@ -134,11 +145,17 @@ class LocalKafka:
 
     def stop(self, grace: float = 10.0) -> None:
         """Stop all brokers; with ``grace`` 0 at once, as data that nobody needs again allows."""
-        for n in range(1, self.brokers + 1):
-            if grace and (pid := process.running(self._home(n), "kafka")):
+        self.stop_all(self.directory, grace)
+
+    @staticmethod
+    def stop_all(directory: Path, grace: float = 10.0) -> None:
+        """Stop the brokers that were started under ``directory``."""
+        homes = sorted(directory.absolute().glob("broker-*"))
+        for home in homes:
+            if grace and (pid := process.running(home, "kafka")):
                 process.send(pid, signal.SIGTERM)  # all at once: a controlled shutdown waits for the others
-        for n in range(1, self.brokers + 1):
-            process.stop(self._home(n), "kafka", grace)
+        for home in homes:
+            process.stop(home, "kafka", grace)
 
     def kill_broker(self, n: int) -> None:
         """SIGKILL broker ``n`` (from 1)."""
@@ -223,7 +240,9 @@ class LocalKafka:
                 f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{SASL_USER}="{SASL_PASSWORD}";'
             ),
         }
-        (home / "server.properties").write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        (home / "server.properties").write_text(
+            "".join(f"{key}={_escaped(value)}\n" for key, value in settings.items())
+        )
         (home / "log4j2.properties").write_text(_LOGGING)
 
     def _format(self, brokers: list[int], cluster: str) -> None:
@@ -240,7 +259,11 @@ class LocalKafka:
                 cluster,
             ]
             command += ["-c", str(self._home(n) / "server.properties")]
-            running.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+            running.append(
+                subprocess.Popen(
+                    command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **_UTF8}
+                )
+            )
         said = [tool.communicate()[0] for tool in running]
         if wrong := [text for text, tool in zip(said, running, strict=True) if tool.returncode]:
             raise TocsinError(
@@ -254,9 +277,8 @@ class LocalKafka:
         home = self._home(n)
         if process.running(home, "kafka") is None:
             heap = ["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC"]
-            process.start(
-                home, "kafka", [java(), *heap, *self._java(home), "kafka.Kafka", str(home / "server.properties")]
-            )
+            command = [java(), *heap, *self._java(home), "kafka.Kafka", str(home / "server.properties")]
+            process.start(home, "kafka", command, env=_UTF8)
 
     def _wait_until_ready(self, seconds: float) -> None:
         """Until every running broker is known to the others and a topic could be made."""

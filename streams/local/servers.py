@@ -96,8 +96,7 @@ def stop(kind: str, root: Path, grace: float = 10.0, *, clean: bool = False) -> 
         if (directory / "container").exists():
             docker.stop(directory)
         elif kind == "kafka":
-            for home in directory.glob("broker-*"):
-                process.stop(home, "kafka", grace)
+            LocalKafka.stop_all(directory, grace)
         else:
             (postgres if kind == "postgres" else redis).stop(directory, grace)
         (directory / "server.json").unlink(missing_ok=True)

@@ -103,23 +103,24 @@ def test_a_write_needs_two_of_three(kafka_cluster: LocalKafka) -> None:
 
 
 def test_stopped_and_started_it_has_its_data_and_its_port_if_that_is_free(tmp_path: Path) -> None:
-    first = LocalKafka(tmp_path).start()
+    home = tmp_path / "a b ü漢"
+    first = LocalKafka(home).start()
     create(first.bootstrap, "kept")
     produce(first.bootstrap, "kept", ["a", "b"])
     first.stop()
     assert first.running == []
-    with LocalKafka(tmp_path) as again:
+    with LocalKafka(home) as again:
         assert again.bootstrap == first.bootstrap
         assert read(again.bootstrap, "kept", 2) == ["a", "b"]
     with socket.socket() as taken:  # by somebody else, meanwhile
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", int(first.bootstrap.rpartition(":")[2])))
         taken.listen()
-        with LocalKafka(tmp_path) as elsewhere:
+        with LocalKafka(home) as elsewhere:
             assert elsewhere.bootstrap != first.bootstrap
             assert read(elsewhere.bootstrap, "kept", 2) == ["a", "b"]
     with pytest.raises(TocsinError, match="holds a cluster of 1"):
-        LocalKafka(tmp_path, brokers=3).start()
+        LocalKafka(home, brokers=3).start()
 
 
 def test_a_broker_that_cannot_start_shows_the_end_of_its_log(tmp_path: Path) -> None:

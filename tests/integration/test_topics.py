@@ -140,8 +140,10 @@ def test_no_login_where_one_is_asked_for(kafka_with_passwords: str) -> None:
     assert "kafka.security_protocol" in done.stderr
 
 
-def test_an_unknown_client_option_is_a_configuration_error(kafka: str, tmp_path: Path) -> None:
-    (tmp_path / "t.yaml").write_text(f"kafka: {{bootstrap_servers: '{kafka}', client: {{no.such.option: 1}}}}\n")
+@pytest.mark.parametrize("option", ["no.such.option: 1", "socket.timeout.ms: soon", "debug: 5"])
+def test_an_option_the_client_refuses_is_a_configuration_error(kafka: str, tmp_path: Path, option: str) -> None:
+    (tmp_path / "t.yaml").write_text(f"kafka: {{bootstrap_servers: '{kafka}', client: {{{option}}}}}\n")
     done = tocsin("--config", str(tmp_path / "t.yaml"), "topics", "check")
     assert done.returncode == 2
-    assert "no.such.option" in done.stderr
+    assert "Kafka's client refuses its options" in done.stderr
+    assert "kafka.client" in done.stderr

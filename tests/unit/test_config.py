@@ -135,7 +135,7 @@ rules: [nowhere]
         "tocsin.yaml:4: kafka.client.acks: is Tocsin's to set: exactness rests on it, or it has its own place under kafka",
         "tocsin.yaml:5: kafka.client.ssl.key.password: must be a reference, env:NAME or file:PATH: secrets do not stand "
         "in the configuration",
-        "tocsin.yaml:6: app: must be letters, digits, dot, dash and underscore, at most 100, not 'a/b'",
+        "tocsin.yaml:6: app: must be text of letters, digits, dot, dash and underscore, at most 100, not 'a/b'",
         "tocsin.yaml:7: roles: there is no role 'alrt' (known: detect, alert, deliver)",
         "tocsin.yaml:9: sources.audit.max_disorder: must be a duration such as 500ms, 30s or 5m "
         "(0 ms to 31622400000 ms), not 5",
@@ -164,6 +164,7 @@ rules: [nowhere]
         ("sources: {audit: {topic: trade.events}}\n", "is the topic of another source too"),
         ("kafka: {sasl: {username: u, password: hunter2}}\n", "must be a reference, env:NAME or file:PATH"),
         ("kafka: {security_protocol: SASL_SSL}\n", "kafka.sasl: is missing"),
+        ("kafka: {client: {error_cb: print}}\n", "kafka.client.error_cb: is no option of librdkafka"),
         ("kafka: {client: [a]}\n", "must be a mapping of librdkafka's options"),
         ("kafka: {client: {a: {b: c}}}\n", "must be text, a number, true or false"),
         ("kafka: {bootstrap_servers: 'http://x/y'}\n", "must be host:port"),

@@ -18,7 +18,8 @@ from connectors.offsets import Offsets
 from connectors.settings import Policy
 from streams.model import Outcome
 
-#: Records behind the oldest unfinished item that may be finished already: what a crash sends again at most.
+#: Items of a partition that may be finished behind the oldest unfinished one. What their note cannot hold a crash
+#: sends again.
 _MAX_SPAN = 50_000
 
 
@@ -85,7 +86,7 @@ class Schedule:
         return self.open <= self._policy.in_flight // 2 and self.offsets.span < _MAX_SPAN // 2
 
     def add(self, item: Item, now: int) -> None:
-        """Take an item; one that is already here (its offset was seen) is ignored."""
+        """Take an item; one that is already here, or was finished in an earlier life, is ignored."""
         if not self.offsets.begin(item.origin):
             return
         within = self._policy.retry.within_ms
@@ -101,8 +102,7 @@ class Schedule:
 
     def skip(self, origin: Origin) -> None:
         """A record that is none of this sink's items: it only counts for the offsets."""
-        if self.offsets.begin(origin):
-            self.offsets.finish(origin)
+        self.offsets.skip(origin)
 
     def take(self, now: int) -> list[Pending]:
         """The next batch to attempt; empty where nothing may go now (see ``wakes``)."""

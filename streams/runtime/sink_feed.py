@@ -18,6 +18,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 
 from connectors.base import Kind, Origin, decode_item
 from connectors.context import SinkContext
+from connectors.offsets import Commit
 from connectors.registry import SinkConfig
 from connectors.runner import Runner
 from streams import telemetry
@@ -80,7 +81,8 @@ class SinkFeed:
         self._writer = SinkWriter(config.name, options, names, count)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=f"kafka-{config.name}")
         self._owned: set[tuple[str, int]] = set()
-        self._committed: dict[tuple[str, int], int] = {}
+        self._committed: dict[tuple[str, int], Commit] = {}
+        self._resumed: list[tuple[str, int, Commit]] = []  # handed from the Kafka thread to the loop
         self._paused = False
         self._broken: Exception | None = None
         self._tried_at = 0.0
@@ -109,6 +111,7 @@ class SinkFeed:
             while self._stop_after is None:
                 commit = self._due(time.monotonic())
                 messages = await self._on_kafka(self._turn, commit, runner.schedule.full, runner.schedule.roomy)
+                self._resume(runner)
                 for message in messages:
                     self._accept(message)
                 telemetry.SINK_UP.labels(config.name).set(runner.is_open and not runner.schedule.breaker.open)
@@ -134,6 +137,11 @@ class SinkFeed:
 
     # On the event loop.
 
+    def _resume(self, runner: Runner) -> None:
+        for topic, partition, commit in self._resumed:
+            runner.schedule.offsets.resume(topic, partition, commit)
+        self._resumed.clear()
+
     def _accept(self, message: Message) -> None:
         assert self.runner is not None
         origin = Origin(self._source, message.partition() or 0, message.offset() or 0)
@@ -155,13 +163,13 @@ class SinkFeed:
         else:
             self.runner.offer(item)
 
-    def _due(self, now: float) -> dict[tuple[str, int], int]:
+    def _due(self, now: float) -> dict[tuple[str, int], Commit]:
         """Offsets to commit now."""
         assert self.runner is not None
         if now - self._tried_at < _COMMIT_EVERY_S:
             return {}
         ready = self.runner.schedule.offsets.committable()
-        return {name: offset for name, offset in ready.items() if self._committed.get(name) != offset}
+        return {name: commit for name, commit in ready.items() if self._committed.get(name) != commit}
 
     # On the Kafka thread.
 
@@ -195,7 +203,7 @@ class SinkFeed:
             self._consumer.close()
         self._writer.close()
 
-    def _turn(self, commit: dict[tuple[str, int], int], full: bool, roomy: bool) -> list[Message]:
+    def _turn(self, commit: dict[tuple[str, int], Commit], full: bool, roomy: bool) -> list[Message]:
         """One round: commit, pause or resume, fetch. Returns at the first record, or after 50 ms."""
         if commit:
             self._commit(commit)
@@ -223,16 +231,17 @@ class SinkFeed:
             return False
         raise KafkaException(error)
 
-    def _commit(self, offsets: dict[tuple[str, int], int]) -> None:
+    def _commit(self, ready: dict[tuple[str, int], Commit]) -> None:
         """Commit offsets, once everything written before them is on the brokers."""
         topic = self._names.topic(self._source)
-        due = [
-            TopicPartition(topic, name[1], offset)
-            for name, offset in offsets.items()
-            if name in self._owned and self._committed.get(name) != offset
-        ]
-        if not due:
+        ready = {
+            name: commit
+            for name, commit in ready.items()
+            if name in self._owned and self._committed.get(name) != commit
+        }
+        if not ready:
             return
+        due = [TopicPartition(topic, name[1], commit.offset, commit.note) for name, commit in ready.items()]
         self._tried_at = time.monotonic()
         self._writer.flush()
         at("commit?", sink=self._config.name)
@@ -247,7 +256,7 @@ class SinkFeed:
         self._refused_since = None
         for tp in done or ():
             if tp.error is None:
-                self._committed[self._source, tp.partition] = tp.offset
+                self._committed[self._source, tp.partition] = ready[self._source, tp.partition]
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         starts = self._starts(consumer, partitions)
@@ -267,7 +276,8 @@ class SinkFeed:
         starts, fresh = [], []
         for tp in consumer.committed(partitions, 10):
             if tp.offset != OFFSET_INVALID:
-                self._committed[self._source, tp.partition] = tp.offset
+                self._committed[self._source, tp.partition] = commit = Commit(tp.offset, tp.metadata or "")
+                self._resumed.append((self._source, tp.partition, commit))
             else:
                 low, high = _watermarks(consumer, tp)
                 tp = TopicPartition(tp.topic, tp.partition, low if self._config.start == "earliest" else high)
@@ -276,7 +286,7 @@ class SinkFeed:
         if fresh:
             with suppress(KafkaException):  # refused in mid-rebalance: the first regular commit says it again
                 consumer.commit(offsets=fresh, asynchronous=False)
-                self._committed |= {(self._source, tp.partition): tp.offset for tp in fresh}
+                self._committed |= {(self._source, tp.partition): Commit(tp.offset) for tp in fresh}
         return starts
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -298,11 +308,11 @@ class SinkFeed:
         with suppress(KafkaException):  # closing: librdkafka has done it
             consumer.incremental_unassign(partitions)
 
-    def _on_loop(self, names: list[tuple[str, int]], timeout: float) -> dict[tuple[str, int], int]:
+    def _on_loop(self, names: list[tuple[str, int]], timeout: float) -> dict[tuple[str, int], Commit]:
         """On the loop: let calls of these partitions end, then forget them; what may be committed of them."""
         assert self._loop is not None
 
-        async def release() -> dict[tuple[str, int], int]:
+        async def release() -> dict[tuple[str, int], Commit]:
             assert self.runner is not None
             await asyncio.gather(*(self.runner.release(*name, timeout) for name in names))
             ready = self.runner.schedule.offsets.committable()

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.base import Delivered, Origin, Rejected, Result, Retry
+from connectors.offsets import Commit
 from connectors.schedule import Pending, Schedule, Settled
 from connectors.settings import Breaking, Policy, Rate, Retrying
 from connectors.testing import notifier_item, storage_item
@@ -27,7 +28,7 @@ def settle(s: Schedule, batch: Sequence[Pending], result: Result, now: int) -> l
 
 
 def committable(s: Schedule) -> int:
-    return s.offsets.committable()["notifications", 0]
+    return s.offsets.committable()["notifications", 0].offset
 
 
 def test_an_item_is_attempted_at_once_and_its_offset_counts_when_it_is_delivered() -> None:
@@ -313,7 +314,7 @@ def test_whatever_a_sink_answers_every_item_ends_once_in_order_and_within_its_bu
             now = max(now + 1, wakes)
         assert now < 60_000
     assert sorted(o.item.origin.offset for o in ends) == list(range(len(alerts)))
-    assert s.offsets.committable() == {("notifications", 0): len(alerts)}
+    assert s.offsets.committable() == {("notifications", 0): Commit(len(alerts))}
     for alert in set(alerts):  # attempts of an alert never go back to an older item once a newer began
         offsets = [item.origin.offset for item in begun if item.alert.id == f"{alert:032x}"]
         if batch == 1:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from streams.detect.base import NEVER, Moment, Observed, Skipped, State
 from streams.detect.entries import kept_id
-from streams.detect.kinds.count import Count
-from streams.detect.kinds.distinct import Distinct
+from streams.detect.kinds.count import LEAST_NEED, Count, Counting
+from streams.detect.kinds.distinct import Distinct, Telling
 from streams.detect.kinds.match import Match
 from streams.model import Severity
 from streams.rules.rule import Ladder
@@ -27,13 +27,13 @@ class Event:
     value: Any = "x"
 
 
-def ladder(top: int) -> Ladder:
-    return Ladder(((1.0, Severity.LOW, "low"), (float(top), Severity.HIGH, "high")))
+def machine(kind: Any, need: int) -> Any:
+    return (Telling if kind.fields() else Counting)(kind, need)
 
 
-def run(kind: Any, rungs: Ladder, events: list[Event], back: int) -> list[tuple[int, Any]]:
+def run(kind: Any, need: int, events: list[Event], back: int) -> list[tuple[int, Any]]:
     """(index, observed value or the reason why not) per event that is not late; the horizon lies ``back`` behind."""
-    detector, state, newest, seen = kind.detector(rungs), None, NEVER, []
+    detector, state, newest, seen = machine(kind, need), None, NEVER, []
     for index, event in enumerate(events):
         horizon = newest - back - kind.within if newest != NEVER else NEVER
         newest = max(newest, event.at)
@@ -90,7 +90,7 @@ def test_counts_are_exact_up_to_the_need_in_any_order(
 ) -> None:
     events = [Event(at, f"e{index}") for index, at in enumerate(ats)]
     kind, top = Count(at_least, within), at_least + more
-    assert run(kind, ladder(top), events, back) == defined(kind, top, events, back)
+    assert run(kind, top, events, back) == defined(kind, top, events, back)
 
 
 @settings(max_examples=200, deadline=None)
@@ -98,7 +98,7 @@ def test_counts_are_exact_up_to_the_need_in_any_order(
 def test_an_id_counts_once_while_it_is_remembered(pairs: list[tuple[int, int]], at_least: int, within: int) -> None:
     events = [Event(at, f"e{number}" if number else "") for at, number in pairs]
     kind = Count(at_least, within)
-    assert run(kind, ladder(50), events, 10) == defined(kind, 50, events, 10)
+    assert run(kind, 50, events, 10) == defined(kind, 50, events, 10)
 
 
 @settings(max_examples=300, deadline=None)
@@ -111,13 +111,13 @@ def test_distinct_values_are_exact_up_to_the_need(
 ) -> None:
     events = [Event(at, f"e{index}", value) for index, (at, value) in enumerate(pairs)]
     kind, top = Distinct("actor", at_least, within), at_least + more
-    assert run(kind, ladder(top), events, back) == defined(kind, top, events, back)
+    assert run(kind, top, events, back) == defined(kind, top, events, back)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.integers(0, 400), min_size=50, max_size=300), st.integers(1, 6), st.integers(1, 60))
 def test_state_never_holds_more_than_the_need_calls_for(ats: list[int], need: int, within: int) -> None:
-    counting, telling = Count(need, within).detector(LADDER), Distinct("v", need, within).detector(LADDER)
+    counting, telling = machine(Count(need, within), need), machine(Distinct("v", need, within), need)
     count: State | None = None
     distinct: State | None = None
     for index, at in enumerate(ats):
@@ -151,3 +151,14 @@ def test_a_match_counts_each_id_once_while_its_time_is_remembered(pairs: list[tu
 def test_ids_kept_as_digests_stay_different(one: str, other: str) -> None:
     assert (kept_id(one) == kept_id(other)) == (one == other)
     assert len(kept_id(one)) <= 64
+
+
+def test_a_rule_counts_to_the_top_of_its_ladder_and_a_little_beyond_its_threshold() -> None:
+    rungs = Ladder(((5.0, Severity.LOW, "low"), (70.0, Severity.HIGH, "high")))
+    for ladder, most in ((rungs, 70), (LADDER, LEAST_NEED)):
+        for kind in (Count(5, 1_000), Distinct("v", 5, 1_000)):
+            detector, state, values = kind.detector(ladder), None, []
+            for index in range(200):
+                state, seen = detector.step(state, Moment(index, index, f"e{index}", (index,), NEVER))
+                values.append(seen.value if isinstance(seen, Observed) else None)
+            assert values == [None] * 4 + [*range(5, most), *[most] * (201 - most)]

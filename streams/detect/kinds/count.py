@@ -16,6 +16,8 @@ from streams.rules.rule import Ladder
 
 #: Larger numbers would need a state larger than a changelog value may be.
 MAX_AT_LEAST = 1_500
+#: So far is counted beyond any threshold, that a person reads "17 failed logins" and not the threshold again.
+LEAST_NEED = 20
 _COMPACT_ABOVE = 500
 _BYTES = 60  #: of an entry in the changelog beside its id: time, position, punctuation
 _STRIDE = 3
@@ -64,9 +66,9 @@ def beyond(ladder: Ladder, most: int) -> list[str]:
 
 
 def need(at_least: int, ladder: Ladder, most: int) -> int:
-    """How far a rule has to be able to count: to its threshold and to the top of its ladder."""
+    """How far a rule has to be able to count: to its threshold, to the top of its ladder, and to ``LEAST_NEED``."""
     top = ladder.top
-    return min(most, max(at_least, math.ceil(top) if top is not None and math.isfinite(top) else 0))
+    return min(most, max(at_least, LEAST_NEED, math.ceil(top) if top is not None and math.isfinite(top) else 0))
 
 
 class Counting:

@@ -14,18 +14,18 @@ help:  ## this list
 
 setup: $(STAMP)  ## a virtual environment with everything; leaves .venv/bin/tocsin
 
+FITS := import ensurepip, ssl, sys, venv; sys.exit(sys.version_info < (3, 11))
+
 $(STAMP): requirements.lock pyproject.toml
-	@python=; for name in python3.11 python3.12 python3.13 python3.14 python3; do \
-	  if command -v $$name >/dev/null && $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
-	  then python=$$name; break; fi; done; \
-	if [ -z "$$python" ]; then \
-	  echo "Tocsin needs Python 3.11 or newer; here is $$(python3 --version 2>/dev/null || echo none)." >&2; \
-	  echo "Install python3.11, or put one on the PATH, and run make again." >&2; exit 2; fi; \
-	if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
-	  echo "$$python cannot make virtual environments: install its venv package (Debian: $$(basename $$python)-venv)." >&2; \
-	  exit 2; fi; \
-	echo "setting up $(VENV) with $$($$python --version)"; \
-	$$python -m venv $(VENV)
+	@if $(BIN)/python -c '$(FITS)' 2>/dev/null; then exit 0; fi; \
+	for name in python3.11 python3.12 python3.13 python3.14 python3; do \
+	  if $$name -c '$(FITS)' 2>/dev/null; then \
+	    echo "setting up $(VENV) with $$($$name --version)"; \
+	    exec $$name -m venv --clear $(VENV); fi; done; \
+	found=$$(python3 --version 2>&1 || echo "no python3"); \
+	echo "Tocsin needs Python 3.11 or newer, with its venv and ssl modules; here is: $$found" >&2; \
+	echo "Install it (Debian: apt-get install python3.11 python3.11-venv), or put one on the PATH." >&2; \
+	exit 2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@

@@ -258,11 +258,20 @@ def test_a_slow_sink_is_not_overrun_and_keeps_the_order_of_each_alert(bench: Ben
         assert len(mine) == 20
 
 
-def worker(bench: Bench, sinks: list[dict[str, Any]], point: str = "", nth: int = 0) -> subprocess.Popen[bytes]:
+@contextmanager
+def worker(
+    bench: Bench, sinks: list[dict[str, Any]], point: str = "", nth: int = 0
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker in its own process; gone afterwards, whatever happens."""
     command = [sys.executable, "-m", "tests.integration.delivering", bench.kafka, bench.prefix, str(bench.data_dir)]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*command, json.dumps(sinks), point, str(nth)], env=os.environ | {"HOOK": SECRET}, stderr=subprocess.DEVNULL
     )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(10)
 
 
 @pytest.mark.parametrize(("point", "nth"), [("commit?", 1), ("commit?", 4)])
@@ -273,19 +282,19 @@ def test_a_kill_between_send_and_commit_sends_the_same_again_and_loses_nothing(
         sinks = [hook("h", receiver.url), {"name": "db", "type": "sqlite"}]
         bench.notify(*(sample_notification(n, "h") for n in range(30)))
         bench.store(*(sample_alert(n % 10, version=n // 10 + 1) for n in range(30)))
-        first = worker(bench, sinks, point, nth)
-        sent = 30
-        while first.poll() is None:
-            bench.notify(sample_notification(sent, "h"))
-            sent += 1
-            time.sleep(0.02)
-        assert first.returncode == -signal.SIGKILL
+        with worker(bench, sinks, point, nth) as first:
+            sent = 30
+            while first.poll() is None:
+                bench.notify(sample_notification(sent, "h"))
+                sent += 1
+                time.sleep(0.02)
+            assert first.returncode == -signal.SIGKILL
         before = len(receiver.requests)
-        second = worker(bench, sinks)
-        eventually(lambda: len(receiver.accepted) == sent and len(rows(bench)) == 30, 40)
-        eventually(lambda: bench.committed("h") == sent)
-        second.terminate()
-        assert second.wait(20) == 0
+        with worker(bench, sinks) as second:
+            eventually(lambda: len(receiver.accepted) == sent and len(rows(bench)) == 30, 40)
+            eventually(lambda: bench.committed("h") == sent)
+            second.terminate()
+            assert second.wait(20) == 0
     assert receiver.broken_rules == []  # the same id always came with the same body
     assert len(receiver.requests) == sent + receiver.duplicates
     assert before >= 1

@@ -80,8 +80,9 @@ class Rulebook:
         for ref in self._tables.keys() - wanted.keys():
             self._graves.setdefault(ref, set()).update(self._tables.pop(ref).remains())
         for ref in (self._rows.keys() | self._rules.keys() | self._dropping) - (wanted.keys() - self._dropping):
-            self._graves.setdefault(ref, set()).update(self._rows.pop(ref, ()))
-            self._rules.pop(ref, None)
+            rows, known = self._rows.pop(ref, None), self._rules.pop(ref, None)
+            if rows or known:
+                self._graves.setdefault(ref, set()).update(rows or ())
         self._dropping = frozenset()
         for ref, rule in wanted.items():
             if ref in self._tables:

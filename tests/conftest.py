@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from streams.local.guard import remove_data
 from streams.local.kafka import LocalKafka
 from streams.local.servers import VARIABLES, Server, provide, stop
 
@@ -40,10 +41,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     root = Path(os.environ.pop(_ROOT))
     for kind in VARIABLES:
         stop(kind, root, grace=0)
-    if config.stash.get(_keep, False):
-        for data in (*root.glob("kafka/broker-*/data"), *root.glob("postgres/data")):
-            shutil.rmtree(data, ignore_errors=True)
-    else:
+        remove_data(root / kind)
+    if not config.stash.get(_keep, False):
         shutil.rmtree(root, ignore_errors=True)
 
 

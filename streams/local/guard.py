@@ -1,13 +1,14 @@
 """Outlives the process that started servers, and stops them when it is gone, even after SIGKILL.
 
-Run as a script, with the standard library alone: ``guard.py PARENT DIRECTORY``. Ends when PARENT is gone or the
-DIRECTORY is removed.
+Run as a script, with the standard library alone: ``guard.py PARENT DIRECTORY [--remove-data]``. Ends when PARENT is
+gone or the DIRECTORY is removed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -69,14 +70,25 @@ def remove_containers(directory: Path) -> None:
             subprocess.run(["docker", "rm", "-f", "-v", file.read_text().strip()], capture_output=True, check=False)
 
 
-def main(parent: int, directory: Path) -> None:
+def remove_data(directory: Path) -> None:
+    """Remove what the servers kept; their logs stay."""
+    for data in (directory / "data", *directory.glob("broker-*/data")):
+        shutil.rmtree(data.resolve(), ignore_errors=True)
+        if data.is_symlink():
+            data.unlink()
+
+
+def main(parent: int, directory: Path, *, remove: bool) -> None:
+    """Wait until ``parent`` is gone; then see that nothing of it is left."""
     while alive(parent):
         if not directory.exists():
             return
         time.sleep(0.5)
     stop(directory)
     remove_containers(directory)
+    if remove:
+        remove_data(directory)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    main(int(sys.argv[1]), Path(sys.argv[2]), remove="--remove-data" in sys.argv[3:])

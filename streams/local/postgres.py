@@ -16,6 +16,7 @@ from pathlib import Path
 from streams.errors import TocsinError
 from streams.local import process
 from streams.local.distribution import locked
+from streams.local.guard import remove_data
 
 USER, PASSWORD, DATABASE = "tocsin", "tocsin-secret", "postgres"
 _SETTINGS = {
@@ -52,11 +53,11 @@ def start(directory: Path, seconds: float = 60) -> str:
 
 
 def stop(directory: Path, grace: float = 10.0) -> None:
-    """Stop the server under ``directory`` (a fast shutdown; SIGKILL if ``grace`` is 0)."""
+    """Stop the server under ``directory`` (a fast shutdown); with ``grace`` 0 at once, and its data is removed."""
     directory = directory.absolute()
     process.stop(directory, "postgres", grace or 2.0, first=signal.SIGINT if grace else signal.SIGQUIT)
-    if (link := directory / "data").is_symlink() and not grace:
-        shutil.rmtree(link.resolve(), ignore_errors=True)
+    if not grace:
+        remove_data(directory)
 
 
 def _url(port: int) -> str:

@@ -151,11 +151,11 @@ def _where(directory: Path, name: str) -> str:
     return f"the whole log: {directory / f'{name}.log'}"
 
 
-def guard(directory: Path, parent: int | None = None) -> None:
+def guard(directory: Path, parent: int | None = None, *, remove_data: bool = False) -> None:
     """Stop every server under ``directory`` once process ``parent`` (this one) is gone, however it went."""
-    script = Path(__file__).with_name("guard.py")
+    script, flags = Path(__file__).with_name("guard.py"), ["--remove-data"] if remove_data else []
     child = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(script), str(parent or os.getpid()), str(directory)],
+        [sys.executable, "-I", "-S", str(script), str(parent or os.getpid()), str(directory), *flags],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     _children[child.pid] = child  # kept, so that Python does not complain about a child nobody waited for

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from streams.local import docker, postgres, process, redis
 from streams.local.distribution import locked
+from streams.local.guard import remove_data
 from streams.local.kafka import LocalKafka
 
 #: What there is, and the environment variable that names one that already runs.
@@ -40,7 +41,7 @@ def provide(
 ) -> Server:
     """The server of that kind, started if need be under ``root``; it stays when this process ends.
 
-    With ``parent`` it ends when that process does. Raises TocsinError where it cannot be started.
+    With ``parent`` it ends, and its data with it, when that process does. Raises TocsinError where it cannot start.
     """
     if address := environ.get(VARIABLES[kind]):
         return Server(kind, address, "environment")
@@ -50,7 +51,7 @@ def provide(
         if found := _recorded(kind, root):
             return found
         if parent is not None:
-            process.guard(directory, parent)
+            process.guard(directory, parent, remove_data=True)
         if brokers == 1 and docker.answers():
             try:
                 return _record(root, Server(kind, docker.start(kind, directory), "docker", str(directory)))
@@ -101,6 +102,7 @@ def stop(kind: str, root: Path, grace: float = 10.0, *, clean: bool = False) -> 
             (postgres if kind == "postgres" else redis).stop(directory, grace)
         (directory / "server.json").unlink(missing_ok=True)
         if clean:
+            remove_data(directory)  # PostgreSQL's may be elsewhere
             shutil.rmtree(directory, ignore_errors=True)
     return found is not None
 

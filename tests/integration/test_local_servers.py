@@ -16,6 +16,7 @@ import pytest
 import redis as redis_client
 
 from streams.local import postgres, process, redis
+from streams.local.guard import remove_data
 from streams.local.servers import VARIABLES, find, provide, stop
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +64,7 @@ async def test_postgresql_keeps_its_data_even_when_killed(tmp_path: Path) -> Non
         await connection.close()
     finally:
         postgres.stop(tmp_path)
+        remove_data(tmp_path)
     assert process.running(tmp_path, "postgres") is None
 
 

@@ -173,7 +173,7 @@ def _row(rule: Rule, partition_by: tuple[str, ...]) -> dict[str, Any]:
 @click.option("--skip-tests", is_flag=True, help="Apply rules whose own tests fail.")
 def apply(paths: tuple[Path, ...], skip_tests: bool) -> None:
     """Bring exactly these rules into force on all workers, at once, without a restart."""
-    from streams.runtime.control import publish, ruleset_record
+    from streams.runtime.control import publish_ruleset
 
     ruleset = _load(paths)
     if not skip_tests and (failed := [result for result in _results(ruleset) if not result.passed]):
@@ -181,7 +181,7 @@ def apply(paths: tuple[Path, ...], skip_tests: bool) -> None:
         raise TocsinError("the rules were not applied: their tests fail", "mend them, or use --skip-tests")
     config = get_config()
     admin(config)
-    position = publish(kafka_options(config), names_of(config), [ruleset_record(ruleset)])
+    position = publish_ruleset(kafka_options(config), names_of(config), ruleset)
     click.echo(f"rule set {ruleset.version} with {len(ruleset.rules)} rules, in force from control position {position}")
 
 

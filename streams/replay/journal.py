@@ -114,6 +114,10 @@ def replay_range(
     consumer = consumer_of(options)
     try:
         steps = read_journal(consumer, names)
+        for partition in partitions_of(consumer, names.topic("journal")):
+            low, _ = consumer.get_watermark_offsets(TopicPartition(names.topic("journal"), partition), 30)
+            if low > 0:
+                replay.problem(f"the beginning of the journal has expired (partition {partition} begins at {low})")
         control = read_control(consumer, names)
         topics = [*(source.topic for source in sources), "rekeyed", "alert-input"]
         counts = {topic: len(partitions_of(consumer, names.topic(topic))) for topic in topics}

@@ -30,6 +30,7 @@ from streams.runtime.points import at
 from streams.runtime.stage import Input, Part, Stage
 from streams.runtime.transaction import Result, Transaction, until_done
 
+Callback = Callable[[Consumer, list[TopicPartition]], None]
 _EOF = KafkaError._PARTITION_EOF
 _RESET = KafkaError._AUTO_OFFSET_RESET
 
@@ -250,12 +251,26 @@ class Source:
 
     def _subscribe(self, *more: str) -> None:
         self._consumer.subscribe(
-            [*self._inputs, *more], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+            [*self._inputs, *more],
+            on_assign=self._kept(self._assigned),
+            on_revoke=self._kept(self._revoked),
+            on_lost=self._kept(self._lost),
         )
+
+    def _kept(self, callback: Callback) -> Callback:
+        """Nothing leaves a callback: the client would raise it as something that is not even a BaseException."""
+
+        def call(consumer: Consumer, tps: list[TopicPartition]) -> None:
+            try:
+                callback(consumer, tps)
+            except BaseException as error:
+                self._leave(error)
+
+        return call
 
     def _assigned(self, consumer: Consumer, tps: list[TopicPartition]) -> None:
         if grown := [f"{tp.topic}/{tp.partition}" for tp in tps if tp.partition >= self._counts[tp.topic]]:
-            self._leave(Ended(f"partitions were added: {', '.join(grown)} (see `tocsin topics check`)", MISMATCH))
+            raise Ended(f"partitions were added: {', '.join(grown)} (see `tocsin topics check`)", MISMATCH)
         # An explicit offset: without one seek() fails for good where nothing was ever committed.
         consumer.incremental_assign([TopicPartition(tp.topic, tp.partition, 0) for tp in tps])
         if tps:
@@ -275,16 +290,13 @@ class Source:
 
     def _revoked(self, consumer: Consumer, tps: list[TopicPartition]) -> None:
         at("revoking", role=self.stage.role)
-        try:
-            self._end()
-        except BaseException as error:  # an exception would only be swallowed by the client
-            self._leave(error)
+        self._end()
         for tp in tps:
             self.parts.pop((tp.topic, tp.partition), None)
         consumer.incremental_unassign(tps)
 
     def _lost(self, consumer: Consumer, tps: list[TopicPartition]) -> None:
-        self._leave(Ended(f"lost {', '.join(f'{tp.topic}/{tp.partition}' for tp in tps)}", LOST))
+        raise Ended(f"lost {', '.join(f'{tp.topic}/{tp.partition}' for tp in tps)}", LOST)
 
     def _take_restored(self) -> None:
         control = self._control().position

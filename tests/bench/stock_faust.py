@@ -19,7 +19,7 @@ app = faust.App(
     datadir=os.environ["DATADIR"],
     topic_replication_factor=1,
 )
-events = app.topic(TOPIC, value_type=dict, value_serializer="json", key_serializer="raw")
+events = app.topic(TOPIC, value_serializer="json", key_serializer="raw")
 alerts = app.topic(f"{TOPIC}-faust-alerts", value_serializer="json")
 failures = app.Table("failures", default=int).tumbling(300.0, expires=600.0)
 seen, began, cpu = 0, 0.0, 0.0

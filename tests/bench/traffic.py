@@ -142,11 +142,8 @@ def usage(pid: int) -> tuple[float, float]:
 
 
 def create(bootstrap: str, *topics: str) -> None:
-    for future in (
-        AdminClient({"bootstrap.servers": bootstrap})
-        .create_topics([NewTopic(t, PARTITIONS, 1) for t in topics])
-        .values()
-    ):
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for future in admin.create_topics([NewTopic(topic, PARTITIONS, 1) for topic in topics]).values():
         future.result(20)
 
 

@@ -51,7 +51,7 @@ def fold(findings: list[tuple[int, str]], cooldown: int) -> list[tuple[str, int]
     alerts: list[tuple[str, int]] = []
     opened = None
     for at, position in findings:
-        if opened is None or at - opened > cooldown:
+        if opened is None or at - opened >= cooldown:
             opened = at
             alerts.append((position, 0))
         alerts[-1] = alerts[-1][0], alerts[-1][1] + 1

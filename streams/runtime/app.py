@@ -191,10 +191,14 @@ class Worker:
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT; a failure ends the process with a status of ``streams.errors``."""
-        settings = self.settings
-        services: list[Any] = [Sources(self)]
-        if settings.port is not None:
-            services.append(Web(settings.host, settings.port, self.health))
+        settings, worker = self.settings, self
+        services = [] if settings.port is None else [Web(settings.host, settings.port, self.health)]
+
+        @self.app.service
+        class _Sources(Sources):  # the app's own services start after its agents, and stop before them
+            def __init__(self, **options: Any) -> None:
+                super().__init__(worker, **options)
+
         shell = faust.Worker(
             self.app, *services, quiet=True, loglevel="error", redirect_stdouts=False, blocking_timeout=None
         )

@@ -183,6 +183,8 @@ class Source:
             name = message.topic(), message.partition()
             if (batch := batches.get(name)) is None:
                 batches[name] = [message]
+                if (part := self.parts.get(name)) is not None:
+                    part.at_end = False  # in the order of arrival: an EOF may stand behind in the same batch
             else:
                 batch.append(message)
         return batches
@@ -195,7 +197,6 @@ class Source:
             return Original(message.key(), tuple(message.headers() or ()))
 
         batch = Batch([(m.offset(), m.value(), m.timestamp()[1]) for m in messages], original)
-        part.at_end = False
         self._steps += 1
         part.state.stopwatch = time.perf_counter_ns if self._steps % 64 == 0 else None
         self._call(part, batch)
@@ -210,11 +211,12 @@ class Source:
         begin = position.next
         position.now = now = max(position.now, time.time_ns() // 1_000_000)
         control = self._control()
-        outputs: list[Output] = self._agent.ask(part, batch, now, control, part.at_end).result(self._timing.answer)
+        at_end = part.at_end and batch is None
+        outputs: list[Output] = self._agent.ask(part, batch, now, control, at_end).result(self._timing.answer)
         at("stepped", role=self.stage.role, part=part, batch=batch)
         position = part.state.position
         position.now, position.partitions = now, self._counts[part.topic]
-        part.steps.append(Step(now, begin, position.next, position.ruleset, position.control, part.at_end))
+        part.steps.append(Step(now, begin, position.next, position.ruleset, position.control, at_end))
         self._transaction.add(outputs, self.stage.urgent)
         at("output", role=self.stage.role, outputs=outputs)
 

@@ -45,13 +45,17 @@ def origins(sources: Sequence[Source], counts: Mapping[str, int]) -> Origins:
 
 def detect_stage(sources: Sequence[Source], counts: Mapping[str, int], max_keys: int) -> Stage:
     """DETECT: every source topic, and what comes back over ``rekeyed``. ``counts``: partitions by logical topic."""
+
+    def made(source: Source) -> Callable[[int], DetectState]:
+        return lambda number: DetectState(
+            source, number, rekeyed_partitions=counts["rekeyed"], program=program, max_keys=max_keys
+        )
+
     inputs = [
         Input(
             topic=source.topic,
             table=f"detect-{source.topic}",
-            make=lambda number, source=source: DetectState(
-                source, number, rekeyed_partitions=counts["rekeyed"], program=program, max_keys=max_keys
-            ),
+            make=made(source),
             step=cast(StepFunction, pipeline.detect),
             tick=cast(TickFunction, pipeline.detect_tick),
         )

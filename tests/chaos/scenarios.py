@@ -227,16 +227,18 @@ class Scenes:
 
     def brokers(self) -> Report:
         """Each broker of a cluster of three killed in turn and started again: leaders and coordinators move."""
-        with tempfile.TemporaryDirectory(prefix="tocsin-brokers-", ignore_cleanup_errors=True) as directory:
-            with LocalKafka(Path(directory), brokers=3) as cluster:
-                run = Run("brokers", cluster.bootstrap, self.directory, replication=3)
-                run.start_two(rate=800)
-                for number in range(1, 4):
-                    cluster.kill_broker(number)
-                    time.sleep(8)
-                    cluster.start_broker(number)
-                    time.sleep(6)
-                return judge(run, drained=run.settle(180))
+        with (
+            tempfile.TemporaryDirectory(prefix="tocsin-brokers-", ignore_cleanup_errors=True) as directory,
+            LocalKafka(Path(directory), brokers=3) as cluster,
+        ):
+            run = Run("brokers", cluster.bootstrap, self.directory, replication=3)
+            run.start_two(rate=800)
+            for number in range(1, 4):
+                cluster.kill_broker(number)
+                time.sleep(8)
+                cluster.start_broker(number)
+                time.sleep(6)
+            return judge(run, drained=run.settle(180))
 
     # -- refusals ------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from streams.detect.refusals import reason_of, refused
 from streams.model import Batch, Control, DeadReason, Finding, Output, position
 from streams.state.alerting import MAX_TICK, AlertState
 from streams.state.detecting import DetectState
-from streams.state.hits import Seen, copied, evaluate
+from streams.state.hits import Hit, copied, evaluate
 from streams.state.rekeyed import FOREVER, RekeyedState
 
 #: Expired keys that one step looks at for each rule, beside two for each of its records.
@@ -52,14 +52,14 @@ def detect(state: DetectState, batch: Batch, now: int, control: Control) -> list
             outputs.append(_dead(state, batch, offset, raw, reason_of(raw, error), error, now))
             continue
         try:
-            hits = match(event)
+            matched = match(event)
         except Exception:  # some rule's fault: they are asked one by one
-            hits = ()
-        if hits is not None:
+            matched = ()
+        if matched is not None:
             clock.newest = newest
-            seen = Seen(offset, raw, at, tenant, event_id, clock.mark, clock.skewed(at, stamp), event)
+            hit = Hit(state, offset, raw, at, tenant, event_id, clock.skewed(at, stamp), event)
             try:
-                outputs += evaluate(state, batch, seen, hits, now)
+                outputs += evaluate(state, batch, hit, matched, now)
             except Exception as error:  # as above
                 outputs.append(_dead(state, batch, offset, raw, reason_of(raw, error), error, now))
             if state.program is not program:  # a rule was switched off

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 import msgspec
 
@@ -25,16 +24,38 @@ _MAX_ID = 200
 _encode = msgspec.json.Encoder().encode
 
 
-class Completing(NamedTuple):
-    """The event that completed a condition, through any hop."""
+class Completing(Protocol):
+    """The event that completed a condition, through any hop. What a finding alone needs is worked out when asked."""
 
-    at: int
-    position: str
-    event_id: str
-    tenant: str
-    from_record: bool  #: its time is the record's, for want of its own
-    document: Callable[[], dict[str, Any]]  #: the whole envelope, ``fitted``
-    locate: Callable[[Ref], str]  #: the position of an earlier event
+    @property
+    def at(self) -> int:
+        """Event time, ms."""
+
+    @property
+    def event_id(self) -> str:
+        """Empty without one."""
+
+    @property
+    def tenant(self) -> str:
+        """Its own, whatever the scope of the rule."""
+
+    @property
+    def raw(self) -> bytes:
+        """The payload, for letters."""
+
+    @property
+    def position(self) -> str:
+        """Where it came in first."""
+
+    @property
+    def from_record(self) -> bool:
+        """Whether its time is the record's, for want of its own."""
+
+    def document(self) -> dict[str, Any]:
+        """The whole envelope, ``fitted``."""
+
+    def locate(self, ref: Ref) -> str:
+        """The position of an earlier event of the same key."""
 
 
 def fitted(document: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class Lane(NamedTuple):
 
     table: Table
     local: bool
+    keyset: tuple[str, ...]
 
 
 class DetectState:
@@ -122,7 +123,7 @@ class DetectState:
     def _lane(self, rule: Rule) -> Lane:
         table = self.book.table(rule.ref)
         assert table is not None, rule.ref
-        return Lane(table, rule.is_local(self.source.partition_by))
+        return Lane(table, rule.is_local(self.source.partition_by), hop.keyset(rule))
 
     def came(self, now: int, next_offset: int) -> None:
         """A batch of records has been stepped."""

@@ -16,7 +16,7 @@ from streams.detect.findings import Completing, analysis_failed, finding
 from streams.detect.refusals import refused
 from streams.model import Control, DeadReason, Finding, FindingKind, Original, Output
 from streams.rules.program import Key
-from streams.state.keys import row_tail, values_of
+from streams.state.keys import MAX_KEY, bounded, row_tail, values_of
 from streams.state.rulebook import MAX_ERRORS
 from streams.state.tables import Table
 
@@ -37,12 +37,15 @@ def judge(state: Judging, table: Table, tenant: str, key: Key, moment: Moment, e
     rule, watch = table.rule, state.stopwatch
     began = watch() if watch is not None else 0
     row = row_tail(tenant, key)
+    if len(row) > MAX_KEY:
+        key = bounded(key)
+        row = row_tail(tenant, key)
     after, seen = table.step(row, moment)
     output = None
-    if isinstance(seen, Skipped):
-        state.counts[seen.value, rule.id] += 1
-        return None
     if seen is not None:
+        if isinstance(seen, Skipped):
+            state.counts[seen.value, rule.id] += 1
+            return None
         found = finding(rule, ruleset_of(state), tenant, values_of(key), seen, event, table.evicted)
         output = output_of(found)
         if found.kind is FindingKind.FIRE:
@@ -56,7 +59,7 @@ def judge(state: Judging, table: Table, tenant: str, key: Key, moment: Moment, e
 
 
 def rule_failed(
-    state: Judging, table: Table, event: Completing, error: Exception, value: bytes | None, original: Original, now: int
+    state: Judging, table: Table, event: Completing, error: Exception, original: Original, now: int
 ) -> tuple[list[Output], bool]:
     """The dead letter and the finding that say so; and whether with this error the rule is to be switched off."""
     rule = table.rule
@@ -66,7 +69,7 @@ def rule_failed(
         state.counts["rule_off", rule.id] += 1
     outputs = [
         refused(
-            "dead-letter", event.position, value, original,
+            "dead-letter", event.position, event.raw, original,
             reason=DeadReason.RULE_FAILED, error=error, now=now, rule=rule.id,
         ),
         output_of(analysis_failed(rule, ruleset_of(state), event.tenant, event, error)),
@@ -74,14 +77,12 @@ def rule_failed(
     return outputs, errors == MAX_ERRORS
 
 
-def too_late(
-    state: Judging, table: Table, event: Completing, horizon: int, value: bytes, original: Original, now: int
-) -> Output:
+def too_late(state: Judging, table: Table, event: Completing, horizon: int, original: Original, now: int) -> Output:
     """An event at or below the horizon of a rule: named, counted, and kept on ``late``."""
     state.counts["late", table.rule.id] += 1
     error = f"event time {event.at} is not after {horizon}, up to which {table.rule.id} has forgotten"
     return refused(
-        "late", event.position, value, original, reason=DeadReason.LATE, error=error, now=now, rule=table.rule.id
+        "late", event.position, event.raw, original, reason=DeadReason.LATE, error=error, now=now, rule=table.rule.id
     )
 
 

@@ -14,7 +14,7 @@ import msgspec
 from streams.errors import StateMismatch
 from streams.rules.program import Key, KeyPart
 
-#: Longer keys are shortened to their beginning and a digest: nobody may write a megabyte into every state record.
+#: Keys that are longer in the changelog are ``bounded``: nobody may write a megabyte into every state record.
 MAX_KEY = 1_024
 _MAX_PART = 200
 
@@ -23,9 +23,7 @@ _decode = msgspec.json.Decoder(list[Any]).decode
 
 
 def bounded(key: Key) -> Key:
-    """The key itself, or where it is very long its parts cut, each with a digest of the whole part."""
-    if len(key) <= 16 and sum(len(part) if type(part) is str else 8 for part in key) <= MAX_KEY:
-        return key
+    """The key with its long parts cut, each with a digest of the whole part."""
     return tuple(_bounded(part) for part in key)
 
 

@@ -31,6 +31,7 @@ class Table:
         self.kind = cast(Kind, rule.detect)
         self.detector: Detector = self.kind.detector(rule.severity)
         self.span = rule.allowed_lateness + self.kind.keeps  #: the horizon lies so far behind the watermark
+        self.refuses_late = self.kind.refuses_late
         self.errors = errors
         self.evicted = evicted
         self._max_keys = max_keys

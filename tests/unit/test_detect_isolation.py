@@ -123,7 +123,7 @@ def test_after_ten_errors_a_rule_is_off_until_a_new_version_comes(place: str, cr
     assert errors == MAX_ERRORS
     pipeline.detect(state, Batch([]), 7, in_force)
     assert state.book.off == ["bad"]
-    assert [table.rule.id for table, _ in state.lanes] == ["good"]
+    assert [table.rule.id for table, *_ in state.lanes] == ["good"]
     # The same rule under another title stays off; another version of it begins anew.
     other = rule("bad", {"count": {"at_least": 3, "within": "10m"}})
     titled = [replace(r, title="{actor}") for r in in_force.ruleset.rules]

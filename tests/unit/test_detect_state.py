@@ -67,7 +67,7 @@ def test_expired_keys_leave_the_memory_and_the_changelog() -> None:
     held = {key for key in log.rows if b"level" in key}
     assert len(log.rows) == 1 + len(held)
     assert len(held) == 3 + 1  # levels 6, 7 and 8 still hold, and z is fresh
-    assert {len(table) for table, _ in state.lanes} == {1, 4}
+    assert {len(table) for table, *_ in state.lanes} == {1, 4}
 
 
 def test_a_level_that_held_for_long_still_clears_and_then_expires() -> None:

@@ -93,6 +93,8 @@ class Counting:
             return state, Skipped.DUPLICATE
         index = place(entries, at, _STRIDE)
         entries[index * _STRIDE : index * _STRIDE] = (at, ref, kept)
+        if index + 1 < self._count.at_least and len(entries) == (index + 1) * _STRIDE:
+            return entries, None  # the newest of too few: nothing to look for
         within, times = self._count.within, entries[::_STRIDE]
         first, last = max(windows(times, index, within), key=_size)
         found = last - first + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import msgspec
 
 from streams.detect.base import MAX_STATE, Moment, Observed, Skipped, State
-from streams.detect.entries import above, kept_id, place, windows, witnesses
+from streams.detect.entries import above, kept_id, place, witnesses
 from streams.detect.kinds.count import beyond, need
 from streams.model import FindingKind
 from streams.rules.block import Block
@@ -107,19 +108,38 @@ class Telling:
             return state, Skipped.DUPLICATE
         index = place(entries, at, _STRIDE)
         entries[index * _STRIDE : index * _STRIDE] = (at, ref, kept, told)
-        within, times, values = self._distinct.within, entries[::_STRIDE], entries[3::_STRIDE]
-        best, first, last = 0, index, index
-        for window in windows(times, index, within):
-            found = len(set(values[window[0] : window[1] + 1]))
-            if found > best:
-                best, (first, last) = found, window
+        times, values = entries[::_STRIDE], entries[3::_STRIDE]
         observed = None
+        best, first, last = 0, 0, 0
+        if len(times) >= self._distinct.at_least:
+            best, first, last = self._most(times, values, index)
         if best >= self._distinct.at_least:
             evidence = witnesses(entries, _STRIDE, first, last, moment)
             observed = Observed(FindingKind.FIRE, min(best, self._need), self._distinct.at_least, evidence)
-        self._thin(entries, times, values, told)
-        self._cap(entries, times, at)
+        if values.count(told) > 2:
+            self._thin(entries, times, values, told)
+        if len(times) > 4 * self._need:
+            self._cap(entries, times, at)
         return entries, observed
+
+    def _most(self, times: list[int], values: list[str], index: int) -> tuple[int, int, int]:
+        """The largest number of values in any window that contains the entry ``index``; its first and last entry."""
+        within = self._distinct.within
+        first, last, top = bisect_right(times, times[index] - within), index, times[index] + within
+        held = Counter(values[first : index + 1])
+        best = len(held), first, last
+        for last in range(index + 1, len(times)):
+            if times[last] >= top:
+                break
+            held[values[last]] += 1
+            while times[first] <= times[last] - within:
+                held[values[first]] -= 1
+                if not held[values[first]]:
+                    del held[values[first]]
+                first += 1
+            if len(held) > best[0]:
+                best = len(held), first, last
+        return best
 
     def _thin(self, entries: State, times: list[int], values: list[str], told: str) -> None:
         """Leave of one value at most two entries in any window: the outer ones stand for what lies between them."""
@@ -137,8 +157,6 @@ class Telling:
     def _cap(self, entries: State, times: list[int], at: int) -> None:
         """Leave at most ``4 * need`` entries in any window; more hold ``need`` values on either side of the middle."""
         within, most = self._distinct.within, 4 * self._need
-        if len(times) <= most:
-            return
         end = bisect_right(times, at - within) + most
         while end < len(times) and times[end - most] < at + within:
             if times[end] - times[end - most] < within:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -325,6 +326,9 @@ class Source:
         tp = TopicPartition(part.topic, part.number, position.committed)
         self._consumer.seek(tp)
         self._consumer.resume([tp])
+        # The leader's thread of the client may sleep for up to a second before it sees that: a question wakes it.
+        with suppress(KafkaException):
+            self._consumer.get_watermark_offsets(tp, 1)
         part.live = True
         position.partitions = self._counts[part.topic]
         self._transaction.touch(part)  # proves the membership, and writes a first position

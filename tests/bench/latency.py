@@ -62,7 +62,7 @@ def measure(bootstrap: str, directory: Path, matches: float, seconds: float, rat
             for message in consumer.consume(500, 0.005):
                 if message.error() is not None:
                     continue
-                seen.append((time.time(), message.value() or b""))  # noqa: PERF401 - each has its own time
+                seen.append((time.time(), message.value() or b""))
             if end is None and not sending.is_set():
                 end = time.time() + 2
         cpu = usage(worker.pid)[0] - cpu

@@ -34,6 +34,7 @@ class Run:
         self.name, self.bootstrap, self.partitions = name, bootstrap, partitions
         self.names = Names(app="t", prefix=f"{name}-{time.time_ns() // 1_000_000 % 10**8}.")
         self.options = {"bootstrap.servers": bootstrap}
+        self.environment = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap}
         self.directory = directory / self.names.prefix.rstrip(".")
         self.directory.mkdir(parents=True)
         self.lives: dict[str, object] = {}
@@ -68,7 +69,7 @@ class Run:
 
     def cli(self, *args: str) -> str:
         command = [sys.executable, "-m", "streams.cli", "--config", str(self.directory / "tocsin.yaml"), *args]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, f"{args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
@@ -82,7 +83,7 @@ class Run:
         def life() -> None:
             while not self.stopping and self.lives.get(slot) is token:
                 env = {
-                    **os.environ,
+                    **self.environment,
                     "RUNDIR": str(self.directory),
                     "WORKER": worker,
                     "FAULT": fault() if callable(fault) else fault,

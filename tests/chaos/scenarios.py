@@ -247,6 +247,7 @@ class Scenes:
         report = Report("refusals")
         run = self.run("refuse")
         run.start_two()
+        time.sleep(3)
         for slot in "01":
             run.end(slot).wait(25)
         time.sleep(8)  # a static member that closes sends no leave
@@ -271,6 +272,7 @@ class Scenes:
         run.spawn("0")
         refused("the group's committed offset is 7", at)
         run.end("0").wait(25)
+        time.sleep(8)
         move(true)
         at = time.time()
         run.spawn("0")
@@ -281,7 +283,8 @@ class Scenes:
         admin.create_partitions([NewPartitions(topic, 5)])[topic].result(10)
         refused("partitions", at)
         run.stop()
-        report.facts["exits"] = [status for _, status, _ in run.exits]
+        report.facts |= {"position": true, "exits": [status for _, status, _ in run.exits]}
+        report.check(true > 100, "the run was over before it began")
         return report
 
 

@@ -57,7 +57,7 @@ def detect(state: DetectState, batch: Batch, now: int, control: Control) -> list
             matched = ()
         if matched is not None:
             clock.newest = newest
-            hit = Hit(state, offset, raw, at, tenant, event_id, clock.skewed(at, stamp), event)
+            hit = Hit(state, offset, raw, at, stamp, tenant, event_id, event)
             try:
                 outputs += evaluate(state, batch, hit, matched, now)
             except Exception as error:  # as above

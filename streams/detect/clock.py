@@ -93,7 +93,7 @@ class Watermark:
         return max(self.floor, self.newest - self.max_disorder if self.newest != NEVER else NEVER)
 
     def skewed(self, at: int, record_time: int) -> bool:
-        """Whether an event is too far ahead of its record to move the watermark. A negative record time is unknown."""
+        """Whether an event is too far ahead of its record to be believed. A negative record time is unknown."""
         return record_time >= 0 and at > record_time + self.max_skew
 
     def idle(self, passed: int) -> None:

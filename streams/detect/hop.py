@@ -14,7 +14,7 @@ from streams.rules.program import Key
 from streams.rules.rule import Rule
 
 
-class Copy(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="copy", omit_defaults=True):
+class Copy(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="copy", omit_defaults=True, gc=False):
     """One event for all rules of one key set that matched it. ``values[i]`` belong to ``rules[i]``."""
 
     ruleset: str

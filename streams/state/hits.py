@@ -33,13 +33,15 @@ class Hit:
     __slots__ = ("_document", "_state", "at", "event", "event_id", "mark", "offset", "raw", "skewed", "tenant")
 
     def __init__(
-        self, state: DetectState, offset: int, raw: bytes, at: int, tenant: str, event_id: str, skewed: bool, event: Any
+        self, state: DetectState, offset: int, raw: bytes, at: int, stamp: int, tenant: str, event_id: str, event: Any
     ) -> None:
         self._state = state
         self._document: dict[str, Any] | None = None
-        self.offset, self.raw, self.at, self.tenant, self.event_id = offset, raw, at, tenant, event_id
+        self.offset, self.raw, self.tenant, self.event_id = offset, raw, tenant, event_id
         self.mark = state.clock.mark  #: the watermark before it
-        self.skewed = skewed
+        self.skewed = state.clock.skewed(at, stamp)
+        # By a time that cannot be true its key would hold it, and see nothing else, until that time came.
+        self.at = stamp if self.skewed else at
         self.event = event  #: as the program decoded it
 
     @property
@@ -49,7 +51,7 @@ class Hit:
     @property
     def from_record(self) -> bool:
         time = self.event.event_time
-        return time is None or time is msgspec.UNSET
+        return self.skewed or time is None or time is msgspec.UNSET
 
     def document(self) -> dict[str, Any]:
         if self._document is None:
@@ -183,7 +185,7 @@ def _copy(state: DetectState, hit: Hit, way: _Hop, rules: list[tuple[int, tuple[
         values=tuple(hop.packed(values) for _, values in rules),
         tenant=tenant,
         key=key,
-        # A skewed event takes its place in the log: by its own time nobody would ever come to it.
+        # A skewed event takes its place in the log: its record may be years ahead of the times in an old one.
         order=max(hit.mark, 0) if hit.skewed else max(hit.mark, hit.at),
         topic=state.topic,
         partition=state.partition,

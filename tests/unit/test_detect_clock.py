@@ -92,6 +92,15 @@ def test_a_time_in_the_far_future_makes_nothing_late() -> None:
     assert state.clock.newest == BASE + 1_000
 
 
+def test_a_time_in_the_far_future_does_not_blind_its_key() -> None:
+    level = rule("level", {"level": {"value": "n", "above": 5}}, title="{value}")
+    payloads = [event(0, 1, n=1), event(10**12, 2, n=9), event(3_700_000, 3, n=2), event(3_701_000, 4, n=8)]
+    outputs = pipeline.detect(detecting(), batch(payloads), 5, control(level))
+    assert [(f["kind"], f["event_time"] - BASE, f.get("metadata", {})) for f in findings(outputs)] == [
+        ("fire", 3_600_000, {"event_time_source": "record"}), ("clear", 3_700_000, {}), ("fire", 3_701_000, {}),
+    ]  # fmt: skip
+
+
 def test_records_without_a_timestamp_cannot_be_skewed() -> None:
     state = detecting()
     pipeline.detect(state, Batch([(0, event(10**9, 1), -1)]), 5, control(COUNT))

@@ -25,7 +25,12 @@ def refused(
     topic: str, origin: str, value: bytes | None, original: Original,
     *, reason: DeadReason, error: BaseException | str, now: int, rule: str = "",
 ) -> Output:  # fmt: skip
-    """A record for ``dead-letter`` or ``late`` (``topic``), with the original as it was and why."""
+    """A record for ``dead-letter`` or ``late`` (``topic``), with the original as it was and why.
+
+    Raises a MemoryError that it is given.
+    """
+    if isinstance(error, MemoryError):
+        raise error  # no record's fault: the process ends, and another begins where the last commit stands
     letter = dead_letter(
         stage="detect", origin=origin, reason=reason, error=error, at=now, rule=rule,
         value=value, key=original.key, headers=original.headers,

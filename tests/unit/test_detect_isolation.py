@@ -235,3 +235,19 @@ def test_outputs_of_a_batch_carry_the_right_original_where_offsets_have_gaps() -
     assert [(d["origin"], d["key"]) for d in dead] == [
         ("audit.events/0/3", "azA="), ("audit.events/0/9", "azE="), ("audit.events/0/27", "azI="),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ["decode", "match", "key"])
+def test_want_of_memory_is_no_record_s_fault(place: str) -> None:
+    def exhausted(*_: Any) -> Any:
+        raise MemoryError
+
+    def program(ruleset: RuleSet, source: Source) -> Any:
+        made = Broken(ruleset, source, "nowhere")
+        setattr(made, place, exhausted)
+        if place == "match":
+            made.match_one = exhausted  # type: ignore[method-assign]
+        return made
+
+    with pytest.raises(MemoryError):
+        pipeline.detect(detecting(program=program), batch([event(0, 1)]), 7, control(GOOD))

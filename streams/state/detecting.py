@@ -142,6 +142,7 @@ class DetectState:
             stage["watermark"] = mark
         if self.hops:
             stage |= {"hops": True, "sent": self.sent, "published": self._published}
+        if self._since is not None:  # rules that need another key may come later, and must find the same after a crash
             stage["since"] = self._since
         if dropping := self.book.dropping:
             stage["dropping"] = dropping

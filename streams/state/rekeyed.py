@@ -16,6 +16,7 @@ from streams.detect.hop import Copy, Mark
 from streams.errors import StateMismatch
 from streams.model import Control, position
 from streams.rules.rule import RuleSet
+from streams.state.keys import key_of
 from streams.state.partition import Position
 from streams.state.rulebook import Rulebook
 
@@ -95,7 +96,7 @@ class RekeyedState:
         self._expected = self._origins_of(control.ruleset)
 
     def take(self, offset: int, record: Copy | Mark) -> Copy | None:
-        """Note a watermark, or let a copy wait. A copy that came too late to wait is given back."""
+        """Note a watermark, or let a copy wait. A copy that came too late to wait is given back. Raises ValueError."""
         again = offset < self.position.next
         if self._read is not None and offset < self._read:
             return None
@@ -103,6 +104,9 @@ class RekeyedState:
             if not again:
                 self._mark(record)
             return None
+        if len(record.rules) != len(record.values):
+            raise ValueError(f"a copy for {len(record.rules)} rules with values for {len(record.values)}")
+        key_of(list(record.key))  # whatever is wrong with it must show here, while it is this record's fault
         if record.order < self.limit:
             if again:  # evaluated before the restart
                 return None

@@ -63,6 +63,7 @@ class Table:
         rows = self._rows
         if state is None:
             if rows.pop(row, None) is not None:
+                self._parked.discard(row)
                 self._dirty.add(row)
             return
         detector = self.detector

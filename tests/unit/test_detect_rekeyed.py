@@ -200,3 +200,24 @@ def test_the_finding_after_the_hop_says_what_the_origin_knew() -> None:
     assert found["key"] == {"ip": "10.0.0.1"}
     assert [e["position"] for e in found["evidence"]] == ["audit.events/0/1", "audit.events/0/2"]
     assert found["evidence"][-1]["event"]["actor"] == "ada"
+
+
+def test_a_copy_that_could_never_be_stepped_is_its_own_dead_letter() -> None:
+    whole = msgspec.json.decode(copy(0, 1))
+    broken = [{**whole, "key": [{"x": 1}]}, {**whole, "key": [["z", 1]]}, {**whole, "rules": []}]
+    incoming = [*map(msgspec.json.encode, broken), copy(1, 2), copy(2, 3), mark(0, 50), mark(1, 50)]
+    outputs = pipeline.rekeyed(rekeyed(), batch(incoming), 7, HOP)
+    assert [letter["reason"] for letter in letters(outputs)] == ["invalid"] * 3
+    assert [f["position"] for f in findings(outputs)] == ["audit.events/0/3"]
+
+
+def test_idleness_that_began_before_the_first_rekeyed_rule_outlives_a_crash() -> None:
+    said = []
+    for crash in (False, True):
+        state, log = detecting(), Changelog()
+        pipeline.detect_tick(state, 1_000, control(LOCAL), at_end=True)
+        log.commit(state)
+        if crash:
+            state = log.reborn(detecting())
+        said.append(marks(pipeline.detect_tick(state, 9_000, control(BY_IP, position=2), at_end=True)))
+    assert said[0] == said[1] == [(0, None, True), (1, None, True)]

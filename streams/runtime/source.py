@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from queue import SimpleQueue
 from typing import Any
 
@@ -31,6 +33,8 @@ from streams.runtime.points import at
 from streams.runtime.stage import Input, Part, Stage
 from streams.runtime.transaction import Result, Transaction, until_done
 
+_error, _topic, _partition = Message.error, Message.topic, Message.partition
+_offset, _value, _timestamp, _second = Message.offset, Message.value, Message.timestamp, itemgetter(1)
 Callback = Callable[[Consumer, list[TopicPartition]], None]
 _EOF = KafkaError._PARTITION_EOF
 _RESET = KafkaError._AUTO_OFFSET_RESET
@@ -164,9 +168,9 @@ class Source:
             part = self.parts.get(name)
             if part is not None and part.live:  # a batch of a part that is not live is read again after its seek
                 self._step(part, messages)
-        wall = time.time_ns() // 1_000_000
+        wall, control = time.time_ns() // 1_000_000, self._control().position
         for part in self.parts.values():
-            if part.live and (due := part.state.due()) is not None and due <= wall:
+            if part.live and _is_due(part, wall, control):
                 self._tick(part)
         self._take_restored()
         if self._transaction.due():
@@ -176,18 +180,24 @@ class Source:
             self._housekeep()
 
     def _read(self) -> dict[tuple[str, int], list[Message]]:
+        """What came, by partition. Loops over events run in C here: this and the core are what an event costs."""
+        messages = self._consumer.consume(self._timing.batch, 0.005)
+        refused: list[tuple[Message, KafkaError]] = []
+        if any(map(_error, messages)):
+            both = [(message, message.error()) for message in messages]
+            refused = [(message, error) for message, error in both if error is not None]
+            messages = [message for message, error in both if error is None]
         batches: dict[tuple[str, int], list[Message]] = {}
-        for message in self._consumer.consume(self._timing.batch, 0.005):
-            if message.error() is not None:
-                self._refused(message)
-                continue
-            name = message.topic(), message.partition()
-            if (batch := batches.get(name)) is None:
-                batches[name] = [message]
-                if (part := self.parts.get(name)) is not None:
-                    part.at_end = False  # in the order of arrival: an EOF may stand behind in the same batch
-            else:
-                batch.append(message)
+        start = 0
+        for name, run in groupby(zip(map(_topic, messages), map(_partition, messages), strict=True)):
+            end = start + len(list(run))
+            batches.setdefault(name, []).extend(messages[start:end])
+            start = end
+        for name in batches:
+            if (part := self.parts.get(name)) is not None:
+                part.at_end = False
+        for message, error in refused:  # behind the records: an EOF says that the partition has been read to its end
+            self._refused(message, error)
         return batches
 
     def _step(self, part: Part, messages: list[Message]) -> None:
@@ -197,7 +207,8 @@ class Source:
             message = messages[index]
             return Original(message.key(), tuple(message.headers() or ()))
 
-        batch = Batch([(m.offset(), m.value(), m.timestamp()[1]) for m in messages], original)
+        stamps = map(_second, map(_timestamp, messages))
+        batch = Batch(list(zip(map(_offset, messages), map(_value, messages), stamps, strict=True)), original)
         self._steps += 1
         part.state.stopwatch = time.perf_counter_ns if self._steps % 64 == 0 else None
         self._call(part, batch)
@@ -231,9 +242,7 @@ class Source:
 
     # -- errors of the consumer ----------------------------------------------------------------------------------
 
-    def _refused(self, message: Message) -> None:
-        error = message.error()
-        assert error is not None
+    def _refused(self, message: Message, error: KafkaError) -> None:
         part = self.parts.get((message.topic() or "", -1 if message.partition() is None else message.partition()))
         code = error.code()
         if code == _EOF:
@@ -326,9 +335,10 @@ class Source:
         tp = TopicPartition(part.topic, part.number, position.committed)
         self._consumer.seek(tp)
         self._consumer.resume([tp])
-        # The leader's thread of the client may sleep for up to a second before it sees that: a question wakes it.
+        # The leader's thread of the client may sleep for up to a second before it sees that: a question wakes it,
+        # whose answer nobody waits for.
         with suppress(KafkaException):
-            self._consumer.get_watermark_offsets(tp, 1)
+            self._consumer.get_watermark_offsets(tp, 0.001)
         part.live = True
         position.partitions = self._counts[part.topic]
         self._transaction.touch(part)  # proves the membership, and writes a first position
@@ -381,3 +391,9 @@ class Source:
                 at("rejoin", role=self.stage.role, orphans=sight.orphans)
                 # A regex that matches nothing: joins again, and gives nothing up.
                 self._subscribe(f"^{self._group}-rejoin-{self._rejoins}$")
+
+
+def _is_due(part: Part, wall: int, control: int) -> bool:
+    """Whether time has something to do, or a control state came that a quiet partition has not seen."""
+    due = part.state.due()
+    return (due is not None and due <= wall) or part.state.position.control < control

@@ -10,6 +10,8 @@ from streams.model.command import Action
 
 
 class OperationOutcome(StrEnum):
+    """Whether it was done."""
+
     APPLIED = "applied"
     REFUSED = "refused"
 

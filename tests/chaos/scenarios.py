@@ -287,6 +287,26 @@ class Scenes:
         report.check(true > 100, "the run was over before it began")
         return report
 
+    def expired(self) -> Report:
+        """Records deleted before they were read: the position is out of range, and that is refused, not skipped."""
+        report = Report("expired")
+        run = self.run("expired")
+        run.start_two()
+        for slot in "01":
+            run.end(slot).wait(25)
+        time.sleep(8)
+        topic = run.names.topic("audit.events")
+        admin = AdminClient(run.options)
+        admin.delete_records([TopicPartition(topic, 1, -1)])[TopicPartition(topic, 1, -1)].result(10)  # all there is
+        at = time.time()
+        run.spawn("0")
+        ok = run.wait(lambda: any(s == 73 and t > at for _, s, t in run.exits), 40, "the refusal")
+        text = (run.directory / "worker.0.log").read_text()
+        report.check(ok and "out of range" in text, f"not refused: {[e for e in run.exits if e[2] > at]}")
+        run.stop()
+        report.facts["exits"] = [status for _, status, _ in run.exits]
+        return report
+
 
 def alerts_base(run: Run) -> int:
     """Event time of the run's first event: shapes of alerts are compared across runs relative to it."""
@@ -306,6 +326,7 @@ ALL: tuple[str, ...] = (
     "clock",
     "brokers",
     "refusals",
+    "expired",
 )
 SHORT: tuple[str, ...] = ("kill", "stop", "third", "abort")
 

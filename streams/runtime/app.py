@@ -134,7 +134,7 @@ class Worker:
                 settings.names,
                 settings.worker,
                 agent,
-                lambda: self.control.current,
+                self.control.in_force,
                 {entry.topic: counts[entry.topic] for entry in stage.inputs},
                 settings.timing,
             )

@@ -26,6 +26,7 @@ from streams.rules.load import ruleset_from_documents
 from streams.rules.rule import RuleSet
 from streams.runtime.names import Names
 from streams.runtime.points import at
+from streams.runtime.waiting import MOVING, watermarks
 
 RULESET, POLICY = "ruleset/default", "policy/default"
 
@@ -76,8 +77,11 @@ class ControlLog:
                 elif name == POLICY:
                     parse_policy(record.document)
                 records[name] = record.document
-        except (msgspec.MsgspecError, TocsinError, KeyError, TypeError, ValueError) as error:
-            self.refused.append((offset + 1, f"{name}: {error}"))
+        except Exception as error:  # whatever is wrong with it: workers that end would find it again
+            why = (
+                error if isinstance(error, (msgspec.MsgspecError, TocsinError)) else f"{type(error).__name__}: {error}"
+            )
+            self.refused.append((offset + 1, f"{name}: {why}"))
             ruleset, records = now.ruleset, now.records
         # The rule set's document would be carried twice.
         records = {name: document for name, document in records.items() if name != RULESET}
@@ -118,6 +122,12 @@ class ControlReader:
         self._stopping.set()
         self._thread.join(5)
 
+    def in_force(self) -> Control:
+        """``current``; raises ClusterError where nobody follows the topic any more, and it would never change."""
+        if self.failed is not None and not self._stopping.is_set():
+            raise ClusterError(f"no longer reading {self._topic}: {self.failed}", "start the worker again")
+        return self.current
+
     def wait_for(self, condition: Callable[[Control], bool], timeout: float = 10.0) -> Control:
         end = time.monotonic() + timeout
         while not condition(self.current):
@@ -138,7 +148,7 @@ class ControlReader:
         consumer = Consumer(self._options)
         try:
             tp = TopicPartition(self._topic, 0, OFFSET_BEGINNING)
-            high = consumer.get_watermark_offsets(tp, 10)[1]
+            high = watermarks(consumer, tp)[1]
             consumer.assign([tp])
             while not self._stopping.is_set():
                 for message in consumer.consume(500, 0.1):
@@ -148,10 +158,7 @@ class ControlReader:
                     elif error.code() == KafkaError._PARTITION_EOF:
                         if message.offset() >= high:
                             self._ready.set()
-                    elif not error.retriable() and error.code() not in (
-                        KafkaError._ALL_BROKERS_DOWN,
-                        KafkaError._TRANSPORT,
-                    ):
+                    elif not error.retriable() and error.code() not in MOVING:
                         raise KafkaException(error)
         finally:
             consumer.close()

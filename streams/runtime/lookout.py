@@ -52,6 +52,8 @@ class Lookout:
                 self.sight = self._look()
             except KafkaException as error:
                 telemetry.log.debug("lookout could not see", error=str(error))
+            except Exception as error:  # this thread must go on: readiness and orphans depend on what it sees
+                telemetry.log.warning("lookout failed", error=f"{type(error).__name__}: {error}")
 
     def _look(self) -> Sight:
         group = self._admin.describe_consumer_groups([self._group], request_timeout=5)[self._group].result(10)

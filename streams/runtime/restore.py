@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
@@ -19,32 +20,48 @@ from streams.errors import StateMismatch
 from streams.runtime.names import Names
 from streams.runtime.points import at
 from streams.runtime.stage import Part
+from streams.runtime.waiting import MOVING, watermarks
 from streams.state.partition import POSITION, Position
 
 _position = msgspec.json.Decoder(Position)
-Done = SimpleQueue[Part | BaseException]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """``parts`` could not be restored. That is nobody's fault where another worker has them by now: it writes on."""
+
+    parts: tuple[Part, ...]
+    error: BaseException
+
+
+Done = SimpleQueue[Part | Failed]
 
 
 def start(parts: list[Part], options: Mapping[str, Any], names: Names, group: str, done: Done) -> None:
-    """Restore ``parts`` in the background; each one arrives in ``done`` when it is whole, or the error does."""
+    """Restore ``parts`` in the background; each arrives in ``done`` when it is whole, or with others as ``Failed``."""
     threading.Thread(target=_guarded, args=(parts, options, names, group, done), name="restore", daemon=True).start()
 
 
 def _guarded(parts: list[Part], options: Mapping[str, Any], names: Names, group: str, done: Done) -> None:
     base = {**options, "group.id": group, "enable.auto.commit": False}  # only asks for offsets, never subscribes
-    fast = {"enable.partition.eof": True, "fetch.wait.max.ms": 20, "fetch.queue.backoff.ms": 5}
-    stable = Consumer({**base, **fast, "isolation.level": "read_committed"})
+    # What is missing from the middle of a changelog must be an error, not a jump to its end.
+    whole = {"enable.partition.eof": True, "auto.offset.reset": "error"}
+    fast = {"fetch.wait.max.ms": 20, "fetch.queue.backoff.ms": 5}
+    left = list(parts)
+    stable = Consumer({**base, **whole, **fast, "isolation.level": "read_committed"})
     ends = Consumer({**base, "isolation.level": "read_uncommitted"})
     try:
-        _restore(parts, stable, ends, names, done)
+        for answer in _restore(parts, stable, ends, names):
+            left = [part for part in left if part not in (answer.parts if isinstance(answer, Failed) else (answer,))]
+            done.put(answer)
     except BaseException as error:  # the source thread decides what it means
-        done.put(error)
+        done.put(Failed(tuple(left), error))
     finally:
         stable.close()
         ends.close()
 
 
-def _restore(parts: list[Part], stable: Consumer, ends: Consumer, names: Names, done: Done) -> None:
+def _restore(parts: list[Part], stable: Consumer, ends: Consumer, names: Names) -> Iterator[Part | Failed]:
     at("committing?")
     committed = _committed(parts, stable)
     # Only now: what a transaction wrote that committed() waited for lies below this watermark. And from a
@@ -52,7 +69,7 @@ def _restore(parts: list[Part], stable: Consumer, ends: Consumer, names: Names, 
     wanted: dict[tuple[str, int], tuple[Part, int]] = {}
     for part in parts:
         changelog = names.changelog(part.input.table)
-        high = ends.get_watermark_offsets(TopicPartition(changelog, part.number), 10)[1]
+        high = watermarks(ends, TopicPartition(changelog, part.number))[1]
         wanted[changelog, part.number] = part, high
     at("restoring", parts=[str(part) for part in parts])
     for topic in {topic for topic, _ in wanted}:
@@ -80,10 +97,14 @@ def _restore(parts: list[Part], stable: Consumer, ends: Consumer, names: Names, 
                 # Below `high` it is only the last stable offset: a transaction is open, another EOF follows.
                 if message.offset() >= high:
                     del wanted[name]
-                    _compare(part, committed[part.name], seen.get(name, False), ends)
+                    try:
+                        _compare(part, committed[part.name], seen.get(name, False), ends)
+                    except StateMismatch as mismatch:
+                        yield Failed((part,), mismatch)
+                        continue
                     part.state.loaded()
-                    done.put(part)
-            elif not error.retriable() and error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT):
+                    yield part
+            elif not error.retriable() and error.code() not in MOVING:
                 raise KafkaException(error)
         if time.monotonic() - reported > 2:
             reported = time.monotonic()
@@ -100,8 +121,9 @@ def _committed(parts: list[Part], stable: Consumer) -> dict[tuple[str, int], int
                     found[tp.topic, tp.partition] = tp.offset
         except KafkaException as error:
             code = error.args[0].code()
-            if code not in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT) and not error.args[0].retriable():
+            if code not in MOVING and not error.args[0].retriable():
                 raise
+            time.sleep(0 if code == KafkaError._TIMED_OUT else 0.1)
             telemetry.log.info("waiting for a transaction that holds positions", error=error.args[0].str())
     return found
 
@@ -110,7 +132,7 @@ def _compare(part: Part, committed: int, seen: bool, ends: Consumer) -> None:
     """``__position`` must say what the group says; the same check finds resets, expiry and recreated topics."""
     position = part.state.position
     if not seen and committed == OFFSET_INVALID:  # first seen: nothing committed, and no position ever written
-        low = ends.get_watermark_offsets(TopicPartition(part.topic, part.number), 10)[0]
+        low = watermarks(ends, TopicPartition(part.topic, part.number))[0]
         part.state.position = Position(committed=low, next=low)
         return
     if not seen or position.committed != committed:

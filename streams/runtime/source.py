@@ -313,10 +313,13 @@ class Source:
     def _take_restored(self) -> None:
         control = self._control().position
         while not self._restored.empty():
-            part = self._restored.get()
-            if isinstance(part, BaseException):
-                raise part
-            self._waiting.append(part)
+            answer = self._restored.get()
+            if not isinstance(answer, restore.Failed):
+                self._waiting.append(answer)
+            elif any(self.parts.get(part.name) is part for part in answer.parts):
+                raise answer.error
+            else:  # all were revoked meanwhile: their new owner has written what this restore did not expect
+                telemetry.log.info("restore given up", parts=[str(part) for part in answer.parts])
         for part in self._waiting[:]:
             if self.parts.get(part.name) is not part:  # revoked while it was being restored
                 self._waiting.remove(part)
@@ -353,6 +356,8 @@ class Source:
         wall, lag, role = time.time_ns() // 1_000_000, 0, self.stage.role
         active: Counter[str] = Counter()
         for part in self.parts.values():
+            if not part.live:  # the restore's thread is still filling its state
+                continue
             telemetry.record(part.state.counts)
             active.update(getattr(part.state, "active", {}))
             timings: list[tuple[str, int]] = getattr(part.state, "timings", [])
@@ -361,8 +366,6 @@ class Source:
             timings.clear()
             for rule in getattr(getattr(part.state, "book", None), "off", ()):
                 telemetry.RULE_OFF.labels(rule, str(part)).set(1)
-            if not part.live:
-                continue
             labels = part.input.topic, str(part.number)
             _, high = self._consumer.get_watermark_offsets(TopicPartition(*part.name), cached=True)
             behind = 0 if part.at_end else max(0, high - part.state.position.next)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,8 +22,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from streams import telemetry
 from streams.errors import LOST, MISMATCH
-from streams.model import SEVERITIES, Batch, Control, Original, Output, Step
-from streams.runtime import restore
+from streams.model import Batch, Control, Original, Output, Step
+from streams.runtime import gauges, restore
 from streams.runtime.agents import Agent
 from streams.runtime.ending import FENCING, Ended, leave
 from streams.runtime.lookout import Lookout, Sight
@@ -195,9 +194,11 @@ class Source:
             start = end
         for name in batches:
             if (part := self.parts.get(name)) is not None:
-                part.at_end = False
+                part.at_end = part.drained = False
         for message, error in refused:  # behind the records: an EOF says that the partition has been read to its end
-            self._refused(message, error)
+            behind = batches.get((message.topic(), message.partition()))
+            if error.code() != _EOF or not behind or _offset(behind[-1]) < message.offset():  # else more came after it
+                self._refused(message, error)
         return batches
 
     def _step(self, part: Part, messages: list[Message]) -> None:
@@ -249,7 +250,7 @@ class Source:
             if part is not None and part.live:
                 # Below the high watermark it is only the last stable offset: a transaction is open upstream.
                 _, high = self._consumer.get_watermark_offsets(TopicPartition(*part.name), cached=True)
-                part.at_end = message.offset() >= high
+                part.at_end, part.drained = message.offset() >= high, True
             return
         if code == _RESET:
             if part is None or not part.live:
@@ -304,7 +305,8 @@ class Source:
         at("revoking", role=self.stage.role)
         self._end()
         for tp in tps:
-            self.parts.pop((tp.topic, tp.partition), None)
+            if (part := self.parts.pop((tp.topic, tp.partition), None)) is not None:
+                gauges.forget(part)
         consumer.incremental_unassign(tps)
 
     def _lost(self, consumer: Consumer, tps: list[TopicPartition]) -> None:
@@ -353,33 +355,7 @@ class Source:
     # -- once a second -------------------------------------------------------------------------------------------
 
     def _housekeep(self) -> None:
-        wall, lag, role = time.time_ns() // 1_000_000, 0, self.stage.role
-        active: Counter[str] = Counter()
-        for part in self.parts.values():
-            if not part.live:  # the restore's thread is still filling its state
-                continue
-            telemetry.record(part.state.counts)
-            active.update(getattr(part.state, "active", {}))
-            timings: list[tuple[str, int]] = getattr(part.state, "timings", [])
-            for rule, ns in timings:
-                telemetry.RULE_SECONDS.labels(rule).observe(ns / 1e9)
-            timings.clear()
-            for rule in getattr(getattr(part.state, "book", None), "off", ()):
-                telemetry.RULE_OFF.labels(rule, str(part)).set(1)
-            labels = part.input.topic, str(part.number)
-            _, high = self._consumer.get_watermark_offsets(TopicPartition(*part.name), cached=True)
-            behind = 0 if part.at_end else max(0, high - part.state.position.next)
-            telemetry.LAG.labels(*labels).set(behind)
-            lag += behind
-            if (watermark := part.state.position.stage.get("watermark")) is not None:
-                telemetry.WATERMARK_DELAY.labels(*labels).set((wall - watermark) / 1000)
-        self.lag = lag
-        if role == "alert":
-            for severity in SEVERITIES:
-                telemetry.ACTIVE.labels(severity).set(active[severity])
-        live = sum(part.live for part in self.parts.values())
-        telemetry.PARTITIONS.labels(role, "live").set(live)
-        telemetry.PARTITIONS.labels(role, "restoring").set(len(self.parts) - live)
+        self.lag = gauges.show(self.stage.role, self.parts.values(), self._consumer)
         if (sight := self._lookout.sight) is not None:
             if grown := {t: n for t, n in sight.counts.items() if n != self._counts[t]}:
                 raise Ended(
@@ -387,7 +363,12 @@ class Source:
                     f"{ {t: self._counts[t] for t in grown} } (see `tocsin topics check`)",
                     MISMATCH,
                 )
-            if sight.orphans and sight.first and live == len(self.parts) and sight is not self._acted_on:
+            if (
+                sight.orphans
+                and sight.first
+                and sight is not self._acted_on
+                and all(p.live for p in self.parts.values())
+            ):
                 self._rejoins += 1
                 self._acted_on = sight
                 telemetry.log.warning("orphaned partitions; rejoining", parts=sorted(sight.orphans))

@@ -53,6 +53,7 @@ class Part:
     state: PartitionState
     live: bool = False  #: restored and sought; only then is it stepped
     at_end: bool = False  #: read to its end
+    drained: bool = False  #: read as far as there is to read: to its end, or to a transaction still open upstream
     steps: list[Step] = field(default_factory=list)
     asked: float = field(default_factory=time.monotonic)  #: when its restore began
 

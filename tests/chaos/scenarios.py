@@ -144,6 +144,9 @@ class Scenes:
         for number in range(max(2, int(4 * self.size))):
             at = time.time()
             run.spawn("2", fault="flags")
+            run.wait(lambda: run.points("2", "started", at), 20, "the third to start")  # noqa: B023 - used now
+            for slot in "01":  # in the middle of their transactions when the group rebalances
+                run.flag(slot, "detect", "hold")
             run.wait(lambda: run.points("2", "live", at), 25, "the third to be live")  # noqa: B023 - used now
             time.sleep(3)
             left = time.time()

@@ -89,6 +89,9 @@ def at(point: str, **context: Any) -> None:
     if point == "produced" and taken(role, "open"):  # its records are on the broker, its positions are not
         time.sleep(0.15)
         stop(point, role)
+    if point == "produced" and taken(role, "hold"):  # a rebalance has time to overtake it
+        write("HOLD", role=role)
+        time.sleep(2.5)
     if point in ("produced", "sent") and taken(role, point):
         stop(point, role)
     if point == "stepped" and context["batch"] is None and taken(role, "timer"):

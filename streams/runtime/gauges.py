@@ -1,0 +1,65 @@
+"""What a role shows of its partitions, once a second."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+
+from confluent_kafka import Consumer, TopicPartition
+
+from streams import telemetry
+from streams.model import SEVERITIES
+from streams.runtime.stage import Part
+
+
+def show(role: str, parts: Iterable[Part], consumer: Consumer) -> int:
+    """Move what the cores counted into the metrics; returns the lag over all parts, in records."""
+    wall, lag, live, restoring = time.time_ns() // 1_000_000, 0, 0, 0
+    active: Counter[str] = Counter()
+    if role == "detect":
+        telemetry.RULE_OFF.clear()
+    for part in parts:
+        if not part.live:  # the restore's thread is still filling its state
+            restoring += 1
+            continue
+        live += 1
+        _core(part, active)
+        labels = _labels(part)
+        _, high = consumer.get_watermark_offsets(TopicPartition(*part.name), cached=True)
+        behind = 0 if part.at_end else max(0, high - part.state.position.next)
+        telemetry.LAG.labels(*labels).set(behind)
+        lag += behind
+        if (watermark := part.state.position.stage.get("watermark")) is not None:
+            telemetry.WATERMARK_DELAY.labels(*labels).set((wall - watermark) / 1000)
+    if role == "alert":
+        for severity in SEVERITIES:
+            telemetry.ACTIVE.labels(severity).set(active[severity])
+    telemetry.PARTITIONS.labels(role, "live").set(live)
+    telemetry.PARTITIONS.labels(role, "restoring").set(restoring)
+    return lag
+
+
+def forget(part: Part) -> None:
+    """The part is another worker's now: so are its figures."""
+    for metric in (telemetry.LAG, telemetry.WATERMARK_DELAY, telemetry.RESTORE_SECONDS):
+        with suppress(KeyError):
+            metric.remove(*_labels(part))
+
+
+def _labels(part: Part) -> tuple[str, str]:
+    return part.input.topic, str(part.number)
+
+
+def _core(part: Part, active: Counter[str]) -> None:
+    """Counts every state has; open alerts, rule times and rules that are off, where it has them."""
+    state = part.state
+    telemetry.record(state.counts)
+    active.update(getattr(state, "active", {}))
+    timings: list[tuple[str, int]] = getattr(state, "timings", [])
+    for rule, ns in timings:
+        telemetry.RULE_SECONDS.labels(rule).observe(ns / 1e9)
+    timings.clear()
+    for rule in getattr(getattr(state, "book", None), "off", ()):
+        telemetry.RULE_OFF.labels(rule, str(part)).set(1)

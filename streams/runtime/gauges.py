@@ -15,11 +15,15 @@ from streams.runtime.stage import Part
 
 
 def show(role: str, parts: Iterable[Part], consumer: Consumer) -> int:
-    """Move what the cores counted into the metrics; returns the lag over all parts, in records."""
+    """Move what the cores counted into the metrics; returns how many records over all parts wait to be read."""
     wall, lag, live, restoring = time.time_ns() // 1_000_000, 0, 0, 0
     active: Counter[str] = Counter()
     if role == "detect":
         telemetry.RULE_OFF.clear()
+    parts = list(parts)
+    # Behind the last record there may be ends of transactions, which are no records: the client has passed them.
+    asked = [TopicPartition(*part.name) for part in parts if part.live]
+    passed = {(tp.topic, tp.partition): tp.offset for tp in consumer.position(asked)} if asked else {}
     for part in parts:
         if not part.live:  # the restore's thread is still filling its state
             restoring += 1
@@ -28,9 +32,9 @@ def show(role: str, parts: Iterable[Part], consumer: Consumer) -> int:
         _core(part, active)
         labels = _labels(part)
         _, high = consumer.get_watermark_offsets(TopicPartition(*part.name), cached=True)
-        behind = 0 if part.at_end else max(0, high - part.state.position.next)
+        behind = max(0, high - max(part.state.position.next, passed[part.name]))
         telemetry.LAG.labels(*labels).set(behind)
-        lag += behind
+        lag += 0 if part.drained else behind  # what stands behind an open transaction upstream cannot be read yet
         if (watermark := part.state.position.stage.get("watermark")) is not None:
             telemetry.WATERMARK_DELAY.labels(*labels).set((wall - watermark) / 1000)
     if role == "alert":

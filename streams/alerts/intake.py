@@ -7,12 +7,14 @@ from typing import Any
 import msgspec
 
 from streams.model import Command, Finding
-from streams.model.decode import check_depth
+from streams.model.decode import MAX_DEPTH, check_depth
 
 MAX_RECORD = 256 * 1024  #: bytes; what DETECT promises for a finding
 MAX_ID = 200  #: characters of an id or a name
 MAX_TIME = 253_402_300_799_999  #: the last ms of the year 9999
 _SMALL = 32 * 1024  #: below it, JSON that grows when it is written again (1e9 -> 1000000000.0) stays small enough
+
+_DEEPEST = MAX_DEPTH + 3  #: a finding carries events, as deep as they may be, in a list of objects
 
 _decoder: msgspec.json.Decoder[Finding | Command] = msgspec.json.Decoder(Finding | Command)
 _encode = msgspec.json.Encoder().encode
@@ -27,7 +29,7 @@ def read(raw: bytes | None) -> Finding | Command:
         raise msgspec.ValidationError("no value")
     if len(raw) > MAX_RECORD:
         raise msgspec.ValidationError(f"{len(raw)} bytes are more than {MAX_RECORD}")
-    check_depth(raw)
+    check_depth(raw, _DEEPEST)
     record = _decoder.decode(raw)
     if len(raw) > _SMALL and (size := len(_encode(record))) > MAX_RECORD:
         raise msgspec.ValidationError(f"{size} bytes when written again are more than {MAX_RECORD}")

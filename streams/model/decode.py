@@ -31,16 +31,16 @@ _VALUE_ENDS = re.compile(rb"[ \t\r\n]*[,\]}]")
 _MAX_DIGITS = 4_300  # of an integer: what Python converts
 
 
-def check_depth(raw: bytes) -> None:
-    """Raise ``msgspec.DecodeError`` (a ValueError) where objects and arrays nest too deep. Free for ordinary events."""
-    if len(raw) <= UNCHECKED or raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
+def check_depth(raw: bytes, deepest: int = MAX_DEPTH) -> None:
+    """Raise ``msgspec.DecodeError`` (a ValueError) where objects and arrays nest deeper. Free for ordinary events."""
+    if len(raw) <= UNCHECKED or raw.count(b"{") + raw.count(b"[") <= deepest:
         return
     depth = 0
     for bracket in _STRING.sub(b"", raw).translate(None, _NOT_BRACKETS):
         if bracket in b"{[":
             depth += 1
-            if depth > MAX_DEPTH:
-                raise msgspec.DecodeError(f"nested deeper than {MAX_DEPTH} levels")
+            if depth > deepest:
+                raise msgspec.DecodeError(f"nested deeper than {deepest} levels")
         else:
             depth -= 1
 

@@ -171,9 +171,10 @@ def _row(rule: Rule, partition_by: tuple[str, ...]) -> dict[str, Any]:
 @command.command("apply")
 @_paths
 @click.option("--skip-tests", is_flag=True, help="Apply rules whose own tests fail.")
-def apply(paths: tuple[Path, ...], skip_tests: bool) -> None:
+@click.option("--policy", is_flag=True, help="Bring the policy of the configuration into force with them.")
+def apply(paths: tuple[Path, ...], skip_tests: bool, policy: bool) -> None:
     """Bring exactly these rules into force on all workers, at once, without a restart."""
-    from streams.runtime.control import publish_ruleset
+    from streams.runtime.control import policy_record, publish, ruleset_record
 
     ruleset = _load(paths)
     if not skip_tests and (failed := [result for result in _results(ruleset) if not result.passed]):
@@ -181,8 +182,10 @@ def apply(paths: tuple[Path, ...], skip_tests: bool) -> None:
         raise TocsinError("the rules were not applied: their tests fail", "mend them, or use --skip-tests")
     config = get_config()
     admin(config)
-    position = publish_ruleset(kafka_options(config), names_of(config), ruleset)
-    click.echo(f"rule set {ruleset.version} with {len(ruleset.rules)} rules, in force from control position {position}")
+    records = [ruleset_record(ruleset), *([policy_record(config.policy)] if policy else [])]
+    position = publish(kafka_options(config), names_of(config), records)
+    what = f"rule set {ruleset.version} with {len(ruleset.rules)} rules" + (" and the policy" if policy else "")
+    click.echo(f"{what}, in force from control position {position}")
 
 
 def _line(record: dict[str, Any]) -> None:

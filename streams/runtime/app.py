@@ -149,22 +149,26 @@ class Worker:
     def _seed(self) -> None:
         """Bring the configured rules and policy into force where nothing is; where something is, it stays."""
         settings, current = self.settings, self.control.current
+        records, policy = [], current.records.get(controls.POLICY)
         if not current.ruleset.rules and settings.ruleset.rules:
-            records = [controls.ruleset_record(settings.ruleset)]
-            if settings.policy and controls.POLICY not in current.records:
-                records.append(controls.policy_record(settings.policy))
-            position = controls.publish(settings.options, settings.names, records)
-            self.control.wait_for(lambda control: control.position >= position)
-            telemetry.log.info(
-                "control topic was empty; brought the configured rules into force",
-                rules=len(settings.ruleset.rules),
-                ruleset=settings.ruleset.version,
-            )
+            records.append(controls.ruleset_record(settings.ruleset))
         elif settings.ruleset.rules and current.ruleset.version != settings.ruleset.version:
             telemetry.log.warning(
                 "the rules in force differ from the configured ones; `tocsin rules apply` switches",
                 in_force=current.ruleset.version,
                 configured=settings.ruleset.version,
+            )
+        if settings.policy and policy is None:
+            records.append(controls.policy_record(settings.policy))
+        elif settings.policy and policy != settings.policy:
+            telemetry.log.warning(
+                "the policy in force differs from the configured one; `tocsin rules apply --policy` switches both"
+            )
+        if records:
+            position = controls.publish(settings.options, settings.names, records)
+            self.control.wait_for(lambda control: control.position >= position)
+            telemetry.log.info(
+                "nothing was in force; brought what is configured into force", what=[record.kind for record in records]
             )
 
     def health(self) -> dict[str, tuple[bool, Any]]:

@@ -216,8 +216,3 @@ def policy_record(document: dict[str, Any]) -> ControlRecord:
     """The record that brings an alert policy into force."""
     parse_policy(document)
     return _record(POLICY, document)
-
-
-def publish_ruleset(options: Mapping[str, Any], names: Names, ruleset: RuleSet) -> int:
-    """Bring a rule set into force on all workers, whole; returns the control position it has."""
-    return publish(options, names, [ruleset_record(ruleset)])

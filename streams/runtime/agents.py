@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -75,6 +74,3 @@ async def _answer(stream: Any) -> None:
             ask.answer.set_result(outputs)
         except BaseException as error:  # nothing leaves an agent's loop; the source thread decides
             ask.answer.set_exception(error)
-
-
-OnFailure = Callable[[BaseException], None]

@@ -64,7 +64,7 @@ def detect_stage(sources: Sequence[Source], counts: Mapping[str, int], max_keys:
     rekeyed = Input(
         topic="rekeyed",
         table="detect-rekeyed",
-        make=lambda number: RekeyedState(number, origins=origins(sources, counts)),
+        make=lambda number: RekeyedState(number, origins=origins(sources, counts), max_keys=max_keys),
         step=cast(StepFunction, pipeline.rekeyed),
         tick=cast(TickFunction, pipeline.rekeyed_tick),
     )

@@ -7,14 +7,16 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from streams.errors import ClusterError, StateMismatch
+from streams.errors import ClusterError, ConfigError, StateMismatch
 from streams.runtime.agents import Agent
 from streams.runtime.control import EMPTY, RULESET, ControlLog, ControlReader
 from streams.runtime.names import Names
 from streams.runtime.restore import Failed
 from streams.runtime.source import Source
 from streams.runtime.stage import Part
-from streams.runtime.stages import alert_stage
+from streams.runtime.stages import alert_stage, detect_stage
+from streams.runtime.web import Web
+from streams.state.rekeyed import RekeyedState
 
 
 def source() -> Source:
@@ -73,3 +75,18 @@ def test_nobody_steps_by_a_control_state_that_can_never_change_again() -> None:
         reader.in_force()
     reader._stopping.set()
     assert reader.in_force() is EMPTY
+
+
+def test_a_port_that_is_taken_is_said_before_anything_begins() -> None:
+    first = Web("127.0.0.1", 0, dict)
+    assert first.port > 0
+    with pytest.raises(ConfigError, match=f"on 127.0.0.1:{first.port}: .*in use"):
+        Web("127.0.0.1", first.port, dict)
+    first._socket.close()
+
+
+def test_what_is_kept_per_rule_is_bounded_behind_the_hop_too() -> None:
+    (behind,) = (entry for entry in detect_stage([], {"rekeyed": 1}, max_keys=7).inputs if entry.topic == "rekeyed")
+    state = behind.make(0)
+    assert isinstance(state, RekeyedState)
+    assert state.book._max_keys == 7

@@ -143,5 +143,5 @@ def _compare(part: Part, committed: int, seen: bool, ends: Consumer) -> None:
         raise StateMismatch(
             f"{part}: {theirs}, but {says}",
             "somebody moved the group's offsets, or they expired, or a topic was recreated: restore the group's offset "
-            "to the value of __position, or reset changelog and group together (see docs/operations.md)",
+            "to the value of __position, or reset changelog and group together (see streams/docs/operations.md)",
         )

@@ -35,23 +35,8 @@ def command(roles: str | None, worker_id: str | None, port: int | None, no_http:
     chosen = frozenset(roles.replace(" ", "").split(",")) if roles else frozenset(config.roles)
     if unknown := chosen - {"detect", "alert", "deliver"}:
         raise ConfigError(f"unknown role {', '.join(sorted(unknown))}", "choose from detect, alert, deliver")
-    port = None if no_http else config.http.port if port is None else port
-    if port is not None:
-        _check_port(config.http.host, port)
     admin(config)  # one clear message where Kafka cannot be reached
-    _run(config, chosen, worker_id, port)
-
-
-def _check_port(host: str, port: int) -> None:
-    """Raises ConfigError where the endpoints could not be served."""
-    try:
-        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
-    except (OSError, OverflowError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise ConfigError(
-            f"cannot serve /livez, /readyz and /metrics at {host}:{port}: {why}",
-            "choose another port with --port or http.port (0 takes a free one), or --no-http",
-        ) from None
+    _run(config, chosen, worker_id, None if no_http else config.http.port if port is None else port)
 
 
 def _run(config: Config, roles: frozenset[str], worker: str | None, port: int | None) -> None:

@@ -32,7 +32,6 @@ from streams.rules.problems import Problem
 
 _NAME = r"[A-Za-z0-9._-]{1,100}"
 _HIDDEN = re.compile(r"password|secret|ssl\.key\.pem|oauthbearer\.config")
-_YEAR = 366 * 86_400_000
 
 #: Options of the client that exactness rests on, or that have their own place; ``client`` may not set them.
 _OURS = {

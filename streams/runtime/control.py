@@ -164,14 +164,15 @@ class ControlReader:
             consumer.close()
 
     def _take(self, offset: int, key: bytes | None, value: bytes | None) -> None:
-        before = len(self._log.refused)
         self.current = self._log.apply(offset, key, value)
+        del self._log.history[:-1]  # a worker never looks back
         telemetry.CONTROL_POSITION.set(self.current.position)
         at("control", position=self.current.position)
-        for position, error in self._log.refused[before:]:
+        for position, error in self._log.refused:
             kind = error.split("/", 1)[0]
             telemetry.CONTROL_REFUSED.labels(kind).inc()
             telemetry.log.error("control record refused; what was in force goes on", position=position, error=error)
+        self._log.refused.clear()
 
 
 def publish(options: Mapping[str, Any], names: Names, records: list[ControlRecord]) -> int:

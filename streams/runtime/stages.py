@@ -19,12 +19,15 @@ Origins = Callable[[RuleSet], frozenset[tuple[str, int]]]
 
 
 _programs: dict[tuple[str, str], Program] = {}
+_PROGRAMS_KEPT = 64  # partitions hold on to the one they run
 
 
 def program(ruleset: RuleSet, source: Source) -> Program:
     """The compiled program, shared by all partitions of a process."""
     name = ruleset.version, source.name
     if name not in _programs:
+        if len(_programs) >= _PROGRAMS_KEPT:
+            del _programs[next(iter(_programs))]
         _programs[name] = compiled(ruleset, source)
     return _programs[name]
 

@@ -11,11 +11,10 @@ import msgspec
 from streams.detect import hop
 from streams.detect.base import NEVER
 from streams.detect.clock import Watermark
-from streams.errors import StateMismatch
 from streams.model import Control, Output, Source, position
 from streams.rules.program import Program
 from streams.rules.rule import Rule, RuleSet
-from streams.state.partition import Position
+from streams.state.partition import Position, take_up
 from streams.state.rulebook import Rulebook
 from streams.state.tables import Table
 
@@ -96,14 +95,8 @@ class DetectState:
         """Adopt the control state if it is another one. State of rules that did not change is kept."""
         if control is self.control:
             return
-        if control.position < self.position.control:
-            raise StateMismatch(
-                f"{self.topic}/{self.partition} has seen control position {self.position.control}, "
-                f"but was given {control.position}",
-                "wait until the control topic has been read to its end",
-            )
+        take_up(self.position, control, f"{self.topic}/{self.partition}")
         self.control = control
-        self.position.control, self.position.ruleset = control.position, control.ruleset.version
         rules = control.ruleset.reading(self.source.name)
         self.book.adopt(rules)
         self.compile()

@@ -8,6 +8,9 @@ from typing import Any, Protocol
 
 import msgspec
 
+from streams.errors import StateMismatch
+from streams.model import Control
+
 #: The changelog key of the position record. Every other key is canonical JSON of a list.
 POSITION = b"__position"
 
@@ -27,6 +30,16 @@ class Position(msgspec.Struct, kw_only=True):
     control: int = 0  #: control position in force; never goes back
     partitions: int = 0  #: partition count of the source when the state was made
     stage: dict[str, Any] = {}  #: what else the stage must know: watermarks, publication times
+
+
+def take_up(position: Position, control: Control, where: str) -> None:
+    """Note that ``control`` is in force from now on. Raises StateMismatch for one older than ``where`` has seen."""
+    if control.position < position.control:
+        raise StateMismatch(
+            f"{where} has seen control position {position.control}, but was given {control.position}",
+            "wait until the control topic has been read to its end",
+        )
+    position.control, position.ruleset = control.position, control.ruleset.version
 
 
 class PartitionState(Protocol):

@@ -13,11 +13,10 @@ from typing import Any
 
 from streams.detect.base import NEVER
 from streams.detect.hop import Copy, Mark
-from streams.errors import StateMismatch
 from streams.model import Control, position
 from streams.rules.rule import RuleSet
 from streams.state.keys import key_of
-from streams.state.partition import Position
+from streams.state.partition import Position, take_up
 from streams.state.rulebook import Rulebook
 
 #: A partition in which copies wait looks so often whether the control state has changed.
@@ -84,14 +83,8 @@ class RekeyedState:
         """Adopt the control state if it is another one. State of rules that did not change is kept."""
         if control is self.control:
             return
-        if control.position < self.position.control:
-            raise StateMismatch(
-                f"{self.topic}/{self.partition} has seen control position {self.position.control}, "
-                f"but was given {control.position}",
-                "wait until the control topic has been read to its end",
-            )
+        take_up(self.position, control, f"{self.topic}/{self.partition}")
         self.control = control
-        self.position.control, self.position.ruleset = control.position, control.ruleset.version
         self.book.adopt(rule for rule in control.ruleset.rules if rule.enabled)
         self._expected = self._origins_of(control.ruleset)
 

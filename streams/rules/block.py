@@ -14,7 +14,6 @@ T = TypeVar("T")
 _REQUIRED: Any = object()
 
 MAX_LINE = 1_000
-MAX_PROSE = 20_000
 
 
 class Block:

@@ -211,11 +211,11 @@ class Scenes:
                 time.sleep(stopper.uniform(0.1, 1.0))
             single = judge(run, drained=run.settle())
             report.problems += [f"{workers} workers: {problem}" for problem in single.problems]
-            found[workers] = {}
+            found[workers], base = {}, alerts_base(run)
             for rows in run.read("alerts"):
                 for _, _, value in rows:
                     alert = json.loads(value or b"")
-                    shape = f"{alert['rule']} {alert['tenant']} {alert['key']} {alert['event_time'] - alerts_base(run)}"
+                    shape = f"{alert['rule']} {alert['tenant']} {alert['key']} {alert['event_time'] - base}"
                     found[workers][shape] = alert["count"]
             report.facts[f"workers_{workers}"] = len(found[workers])
         report.check(found[1] == found[2] == found[4], "1, 2 and 4 workers found different alerts")

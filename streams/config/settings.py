@@ -56,7 +56,7 @@ class Detect(msgspec.Struct, frozen=True, kw_only=True):
 
     idle_commit_ms: int = 100
     min_commit_ms: int = 10
-    max_keys: int = 1_000_000  #: entries kept per partition, rule and tenant
+    max_keys: int = 1_000_000  #: keys kept per partition and rule
     stall_after: int = 60_000  #: the worker ends when there is lag and the position has stood still so long
 
 

@@ -186,13 +186,13 @@ class Worker:
             health["deliver"] = True, self.deliver.health()
         return health
 
-    def stop_sources(self) -> None:
+    def stop_sources(self) -> bool:
+        """Let them finish and commit; False where one did not in time, and is cut off."""
         for source in self.sources:
             source.stop()
         if self.deliver is not None:
             self.deliver.stop(10)
-        for source in self.sources:
-            source.ended.wait(20)
+        return all(source.ended.wait(20) for source in self.sources if source.running)
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT; a failure ends the process with a status of ``streams.errors``."""
@@ -221,7 +221,9 @@ class Worker:
         except BaseException as error:
             telemetry.log.error("worker failed", error=f"{type(error).__name__}: {error}", exc_info=error)
             status = FAILED
-        self.stop_sources()
+        if not self.stop_sources() and status == 0:
+            telemetry.log.error("cut off: what was not committed is done again by the next worker")
+            status = FAILED
         self.control.stop()
         telemetry.log.info("worker stopped", worker=settings.worker, status=status)
         os._exit(status)  # daemon threads of the clients may linger; everything is committed

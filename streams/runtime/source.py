@@ -95,6 +95,11 @@ class Source:
         self._stopping = True
 
     @property
+    def running(self) -> bool:
+        """Started, and not ended yet."""
+        return self._thread.is_alive()
+
+    @property
     def ready(self) -> bool:
         """Joined, and every assigned partition (possibly none) restored."""
         sight = self._lookout.sight if hasattr(self, "_lookout") else None

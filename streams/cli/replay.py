@@ -19,7 +19,7 @@ from streams.config import Config, event_sources
 from streams.detect.registry import KINDS
 from streams.errors import ConfigError, TocsinError
 from streams.model import Alert, Source
-from streams.replay.compare import differences
+from streams.replay.compare import differences, ends_of
 from streams.replay.files import EventFile, Mapping, Merged, open_file
 from streams.replay.journal import replay_range
 from streams.replay.report import console_for_tables, journal_lines, json_lines, last_versions, print_table
@@ -219,6 +219,7 @@ def _journal(config: Config, as_json: bool, compare: bool) -> int:
     options, names = kafka_options(config), names_of(config)
     admin(config)
     console = Console(stderr=True)
+    ends = ends_of(options, names) if compare else None  # first: workers may be running
     with console.status("reading the journal") if console.is_terminal else nullcontext() as status:
 
         def tell(part: str, records: int) -> None:
@@ -227,7 +228,7 @@ def _journal(config: Config, as_json: bool, compare: bool) -> int:
 
         replayed = replay_range(options, names, event_sources(config), max_keys=config.detect.max_keys, progress=tell)
         if compare:
-            replayed.differences = differences(replayed.outputs, options, names)
+            replayed.differences = differences(replayed.outputs, options, names, ends)
     click.echo(
         f"{replayed.partitions} partitions, {replayed.steps:,} steps, {replayed.ticks:,} ticks, {replayed.records:,} "
         f"records: {len(replayed.findings):,} findings, {len(replayed.alerts):,} alert versions, "

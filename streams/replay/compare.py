@@ -14,6 +14,7 @@ from streams.runtime.names import Names
 
 _SHOWN = 20
 Records = Counter[tuple[bytes, bytes]]
+Ends = Mapping[tuple[str, int], int]  #: by logical topic and partition
 
 
 class _Head(msgspec.Struct):
@@ -56,9 +57,25 @@ COMPARED: dict[str, Callable[[_Head], bool]] = {
 }
 
 
-def differences(outputs: Mapping[str, Records], options: Mapping[str, Any], names: Names) -> list[str]:
+def ends_of(options: Mapping[str, Any], names: Names) -> Ends:
+    """Where the compared topics end now. What stands below has its steps in a journal that is read afterwards."""
+    consumer = consumer_of(options)
+    try:
+        return {
+            (topic, partition): consumer.get_watermark_offsets(TopicPartition(names.topic(topic), partition), 30)[1]
+            for topic in COMPARED
+            for partition in partitions_of(consumer, names.topic(topic))
+        }
+    finally:
+        consumer.close()
+
+
+def differences(
+    outputs: Mapping[str, Records], options: Mapping[str, Any], names: Names, ends: Ends | None = None
+) -> list[str]:
     """``outputs`` of a replay, by logical topic, against the live topics.
 
+    With ``ends``, from before the journal was read, what live workers wrote since is no difference.
     One line for each record that only one side has, or that differs; the first ones of each topic, then a count.
     """
     found: list[str] = []
@@ -66,6 +83,7 @@ def differences(outputs: Mapping[str, Records], options: Mapping[str, Any], name
     try:
         for topic, ours in COMPARED.items():
             live: Records = Counter()
+            since: Records = Counter()
             for partition in partitions_of(consumer, names.topic(topic)):
                 low, high = consumer.get_watermark_offsets(TopicPartition(names.topic(topic), partition), 30)
                 for messages in read(consumer, names.topic(topic), partition, low, high) if low < high else ():
@@ -73,16 +91,18 @@ def differences(outputs: Mapping[str, Records], options: Mapping[str, Any], name
                         value = message.value() or b""
                         if ours(_decoded(value)):
                             live[message.key() or b"", value] += 1
-            found += compared(topic, live, outputs.get(topic, Counter()))
+                            if ends is not None and (message.offset() or 0) >= ends.get((topic, partition), 0):
+                                since[message.key() or b"", value] += 1
+            found += compared(topic, live, outputs.get(topic, Counter()), since)
     finally:
         consumer.close()
     return found
 
 
-def compared(topic: str, live: Records, replayed: Records) -> list[str]:
-    """The differences in one topic."""
+def compared(topic: str, live: Records, replayed: Records, since: Records | None = None) -> list[str]:
+    """The differences in one topic. ``since``: those of ``live`` that may be younger than what was replayed."""
     lines: list[str] = []
-    missing, extra = replayed - live, live - replayed
+    missing, extra = replayed - live, live - replayed - (since or Counter())
     by_name = {_name(value): value for _, value in missing}
     paired = set()
     for (_, value), n in extra.items():

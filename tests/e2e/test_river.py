@@ -212,6 +212,13 @@ def test_a_replay_of_the_topic_finds_the_same_alerts(river: River) -> None:
     assert replayed[river.id]["evidence"][-1]["event_id"] == "fail-6"
 
 
+def test_the_journal_can_be_compared_while_workers_go_on(river: River) -> None:
+    with river.place.producing() as send:  # so that watermarks move on, and are published, meanwhile
+        send("audit.events", b'{"event_id": "later", "actor": "eve", "tenant": "acme", "type": "auth"}', b"acme|eve")
+    for _ in range(3):
+        assert "hold exactly this" in river.place.tocsin("replay", "--journal", "--compare").stderr
+
+
 def test_sigterm_ends_it_and_the_journal_replays_the_live_range_as_it_was(river: River) -> None:
     assert river.worker.end(signal.SIGTERM, 30) == 0
     assert "Traceback" not in river.worker.text

@@ -35,6 +35,7 @@ from streams.runtime.transaction import Result, Transaction, until_done
 _error, _topic, _partition = Message.error, Message.topic, Message.partition
 _offset, _value, _timestamp, _second = Message.offset, Message.value, Message.timestamp, itemgetter(1)
 Callback = Callable[[Consumer, list[TopicPartition]], None]
+_STOOD_STILL = 1.0  # seconds between two turns of the loop
 _EOF = KafkaError._PARTITION_EOF
 _RESET = KafkaError._AUTO_OFFSET_RESET
 
@@ -80,7 +81,7 @@ class Source:
         self._rejoins = 0
         self._acted_on: Sight | None = None
         self._steps = 0
-        self._housekept = 0.0
+        self._housekept = self._doubtful = 0.0
         self.beat = time.monotonic()  #: last turn of the loop, for the watchdog
         self.progress = 0  #: records stepped, for the watchdog
         self.lag = 0  #: records behind, over all owned partitions
@@ -167,7 +168,10 @@ class Source:
 
     def _turn(self) -> None:
         """Read, step what came, tick what is due, take what was restored, end the transaction when it is time."""
-        self.beat = time.monotonic()
+        began = time.monotonic()
+        if began - self.beat > _STOOD_STILL:
+            self._doubtful = began + 2 * _STOOD_STILL
+        self.beat = began
         for name, messages in self._read().items():
             part = self.parts.get(name)
             if part is not None and part.live:  # a batch of a part that is not live is read again after its seek
@@ -229,7 +233,10 @@ class Source:
         begin = position.next
         position.now = now = max(position.now, time.time_ns() // 1_000_000)
         control = self._control()
-        at_end = part.at_end and batch is None
+        # After a pause or an outage the end known from before is no end: what came meanwhile must be fetched first, or
+        # the idle clock would run past it.
+        known = self._doubtful <= self.beat > time.monotonic() - _STOOD_STILL
+        at_end = part.at_end and batch is None and known
         outputs: list[Output] = self._agent.ask(part, batch, now, control, at_end).result(self._timing.answer)
         at("stepped", role=self.stage.role, part=part, batch=batch)
         position = part.state.position

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import Future
 from typing import Any, cast
 
 import msgspec
@@ -75,6 +77,35 @@ def test_nobody_steps_by_a_control_state_that_can_never_change_again() -> None:
         reader.in_force()
     reader._stopping.set()
     assert reader.in_force() is EMPTY
+
+
+def test_an_end_known_from_before_a_pause_lets_no_idle_clock_run() -> None:
+    """What came meanwhile is not fetched yet: an idle tick now would make it late."""
+    told: list[bool] = []
+
+    class Answers:
+        def ask(self, part: Part, batch: Any, now: int, control: Any, at_end: bool) -> Future[list[Any]]:
+            told.append(at_end)
+            answer: Future[list[Any]] = Future()
+            answer.set_result([])
+            return answer
+
+    class Quiet:
+        def touch(self, part: Part) -> None: ...
+        def add(self, outputs: Any, urgent: Any) -> None: ...
+
+    reading = source()
+    reading._agent, reading._transaction = cast(Agent, Answers()), cast(Any, Quiet())
+    mine = part(0)
+    mine.live = mine.at_end = True
+    reading.beat = time.monotonic()
+    reading._tick(mine)
+    reading.beat -= 5  # stopped in the middle of a turn
+    reading._tick(mine)
+    reading.beat = time.monotonic()
+    reading._doubtful = reading.beat + 1  # the turns after it
+    reading._tick(mine)
+    assert told == [True, False, False]
 
 
 def test_a_port_that_is_taken_is_said_before_anything_begins() -> None:

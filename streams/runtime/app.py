@@ -150,7 +150,7 @@ class Worker:
         """Bring the configured rules and policy into force where nothing is; where something is, it stays."""
         settings, current = self.settings, self.control.current
         records, policy = [], current.records.get(controls.POLICY)
-        if not current.ruleset.rules and settings.ruleset.rules:
+        if controls.RULESET not in current.records and settings.ruleset.rules:
             records.append(controls.ruleset_record(settings.ruleset))
         elif settings.ruleset.rules and current.ruleset.version != settings.ruleset.version:
             telemetry.log.warning(

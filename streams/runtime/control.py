@@ -76,15 +76,14 @@ class ControlLog:
                     ruleset = ruleset_from_documents(record.document["rules"], KINDS)
                 elif name == POLICY:
                     parse_policy(record.document)
-                records[name] = record.document
+                # The rule set's document would be carried twice.
+                records[name] = {"version": ruleset.version} if name == RULESET else record.document
         except Exception as error:  # whatever is wrong with it: workers that end would find it again
             why = (
                 error if isinstance(error, (msgspec.MsgspecError, TocsinError)) else f"{type(error).__name__}: {error}"
             )
             self.refused.append((offset + 1, f"{name}: {why}"))
             ruleset, records = now.ruleset, now.records
-        # The rule set's document would be carried twice.
-        records = {name: document for name, document in records.items() if name != RULESET}
         self.history.append(Control(position=offset + 1, ruleset=ruleset, records=records))
         return self.current
 

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from streams.errors import ClusterError, ConfigError, StateMismatch
+from streams.rules.rule import RuleSet
 from streams.runtime.agents import Agent
-from streams.runtime.control import EMPTY, RULESET, ControlLog, ControlReader
+from streams.runtime.control import EMPTY, RULESET, ControlLog, ControlReader, ruleset_record
 from streams.runtime.names import Names
 from streams.runtime.restore import Failed
 from streams.runtime.source import Source
@@ -121,3 +122,12 @@ def test_what_is_kept_per_rule_is_bounded_behind_the_hop_too() -> None:
     state = behind.make(0)
     assert isinstance(state, RekeyedState)
     assert state.book._max_keys == 7
+
+
+def test_an_empty_rule_set_applied_on_purpose_is_in_force_like_any_other() -> None:
+    log = ControlLog()
+    assert RULESET not in log.current.records
+    empty = ruleset_record(RuleSet(rules=()))
+    now = log.apply(0, b"ruleset/default", msgspec.json.encode(empty))
+    assert now.records[RULESET] == {"version": RuleSet(rules=()).version}
+    assert not log.refused

@@ -20,6 +20,7 @@ def show(role: str, parts: Iterable[Part], consumer: Consumer) -> int:
     active: Counter[str] = Counter()
     if role == "detect":
         telemetry.RULE_OFF.clear()
+        telemetry.EVICTED.clear()
     parts = list(parts)
     # Behind the last record there may be ends of transactions, which are no records: the client has passed them.
     asked = [TopicPartition(*part.name) for part in parts if part.live]
@@ -65,5 +66,8 @@ def _core(part: Part, active: Counter[str]) -> None:
     for rule, ns in timings:
         telemetry.RULE_SECONDS.labels(rule).observe(ns / 1e9)
     timings.clear()
-    for rule in getattr(getattr(state, "book", None), "off", ()):
+    book = getattr(state, "book", None)
+    for rule in getattr(book, "off", ()):
         telemetry.RULE_OFF.labels(rule, str(part)).set(1)
+    for rule, n in getattr(book, "evicted", {}).items():
+        telemetry.EVICTED.labels(rule, str(part)).set(n)

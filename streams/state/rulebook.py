@@ -107,6 +107,11 @@ class Rulebook:
         """Rules that are off in this partition, by id."""
         return sorted(table.rule.id for table in self._tables.values() if table.errors >= MAX_ERRORS)
 
+    @property
+    def evicted(self) -> dict[str, int]:
+        """Keys and entries that had to go for want of room, by rule id; rules that lost none are left out."""
+        return {table.rule.id: table.evicted for table in self._tables.values() if table.evicted}
+
     def sweep(self, mark: int, budget: int) -> None:
         """Forget what has expired at watermark ``mark``; looks at no more than ``budget`` keys of each rule."""
         for table in self._tables.values():

@@ -39,7 +39,7 @@ RULE_ERRORS = Counter("tocsin_rule_errors_total", "Exceptions raised by a rule."
 RULE_OFF = Gauge(
     "tocsin_rule_off", "Rules switched off after repeated errors.", ["rule", "partition"], registry=REGISTRY
 )
-#: Keys or entries a rule had to forget for want of room (max_keys): it may have missed something. Its alerts say so too.
+#: Keys or entries a rule had to forget for want of room (max_keys): it may miss something. Its alerts say so too.
 EVICTED = Gauge("tocsin_evicted", "State forgotten for want of room.", ["rule", "partition"], registry=REGISTRY)
 #: Time to step one event through one rule, sampled. A slow rule stands out here.
 RULE_SECONDS = Histogram(

@@ -11,6 +11,7 @@ from confluent_kafka import TopicPartition
 
 from streams.replay.topics import consumer_of, partitions_of, read
 from streams.runtime.names import Names
+from streams.runtime.waiting import watermarks
 
 _SHOWN = 20
 Records = Counter[tuple[bytes, bytes]]
@@ -62,7 +63,7 @@ def ends_of(options: Mapping[str, Any], names: Names) -> Ends:
     consumer = consumer_of(options)
     try:
         return {
-            (topic, partition): consumer.get_watermark_offsets(TopicPartition(names.topic(topic), partition), 30)[1]
+            (topic, partition): watermarks(consumer, TopicPartition(names.topic(topic), partition))[1]
             for topic in COMPARED
             for partition in partitions_of(consumer, names.topic(topic))
         }
@@ -85,7 +86,7 @@ def differences(
             live: Records = Counter()
             since: Records = Counter()
             for partition in partitions_of(consumer, names.topic(topic)):
-                low, high = consumer.get_watermark_offsets(TopicPartition(names.topic(topic), partition), 30)
+                low, high = watermarks(consumer, TopicPartition(names.topic(topic), partition))
                 for messages in read(consumer, names.topic(topic), partition, low, high) if low < high else ():
                     for message in messages:
                         value = message.value() or b""

@@ -25,6 +25,7 @@ from streams.runtime.names import Names
 from streams.runtime.stage import Input
 from streams.runtime.stages import alert_stage, detect_stage
 from streams.runtime.transaction import MAX_VALUE, JournalRecord
+from streams.runtime.waiting import watermarks
 from streams.state.partition import PartitionState, Position
 
 _record = msgspec.json.Decoder(JournalRecord)
@@ -115,7 +116,7 @@ def replay_range(
     try:
         steps = read_journal(consumer, names)
         for partition in partitions_of(consumer, names.topic("journal")):
-            low, _ = consumer.get_watermark_offsets(TopicPartition(names.topic("journal"), partition), 30)
+            low, _ = watermarks(consumer, TopicPartition(names.topic("journal"), partition))
             if low > 0:
                 replay.problem(f"the beginning of the journal has expired (partition {partition} begins at {low})")
         control = read_control(consumer, names)
@@ -167,7 +168,7 @@ def read_control(consumer: Consumer, names: Names) -> ControlLog:
 
 def _everything(consumer: Consumer, topic: str) -> Iterator[Message]:
     for partition in partitions_of(consumer, topic):
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), 30)
+        low, high = watermarks(consumer, TopicPartition(topic, partition))
         if low < high:
             for messages in read(consumer, topic, partition, low, high):
                 yield from messages
@@ -253,7 +254,7 @@ class _Stretch:
     """The messages of a partition in [begin, end), handed out piece by piece."""
 
     def __init__(self, consumer: Consumer, topic: str, partition: int, begin: int, end: int) -> None:
-        low, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), 30) if begin < end else (begin, end)
+        low, _ = watermarks(consumer, TopicPartition(topic, partition)) if begin < end else (begin, end)
         if low > begin:
             raise ClusterError(
                 f"{topic}/{partition} begins at {low}, the journal at {begin}",

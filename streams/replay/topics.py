@@ -13,6 +13,7 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Me
 from streams.errors import ClusterError, ConfigError
 from streams.model import Record, position
 from streams.replay.moments import parse_moment
+from streams.runtime.waiting import watermarks
 
 EARLIEST, LATEST = "earliest", "latest"
 _FORMS = "offsets (100, or 0:100,1:250 by partition), RFC 3339 times, earliest or latest"
@@ -119,7 +120,7 @@ class Topic:
         self._consumer.close()
 
     def _resolve(self, partition: int, stretch: TopicRange) -> tuple[int, int]:
-        low, high = self._consumer.get_watermark_offsets(TopicPartition(self.topic, partition), _TIMEOUT)
+        low, high = watermarks(self._consumer, TopicPartition(self.topic, partition))
         begin, end = (self._offset(partition, point, low, high) for point in (stretch.begin, stretch.end))
         return max(begin, low), max(min(end, high), begin, low)
 

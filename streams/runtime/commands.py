@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from streams.errors import ClusterError
 from streams.model import Alert, Command, Operation, position
 from streams.runtime.names import Names
+from streams.runtime.waiting import watermarks
 
 _alert = msgspec.json.Decoder(Alert).decode
 _operation = msgspec.json.Decoder(Operation).decode
@@ -106,7 +107,7 @@ class Desk:
         try:
             starts = []
             for number in range(_partitions(consumer, topic)):
-                high = consumer.get_watermark_offsets(TopicPartition(topic, number), 10)[1]
+                high = watermarks(consumer, TopicPartition(topic, number))[1]
                 starts.append(TopicPartition(topic, number, high))
             consumer.assign(starts)
         except BaseException:
@@ -140,7 +141,7 @@ def _partitions(client: Consumer | Producer, topic: str) -> int:
 
 def _to_the_end(consumer: Consumer, topic: str, number: int) -> Iterator[Message]:
     """All records of a partition up to where it ended when we began."""
-    low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), 10)
+    low, high = watermarks(consumer, TopicPartition(topic, number))
     if low >= high:
         return
     consumer.assign([TopicPartition(topic, number, low)])

@@ -27,6 +27,7 @@ from streams.runtime.ending import STALE
 from streams.runtime.names import Names
 from streams.runtime.points import at
 from streams.runtime.sink_writer import SinkWriter
+from streams.runtime.waiting import watermarks
 
 _COMMIT_EVERY_S = 0.1
 _RELEASE_S = 3.0
@@ -279,7 +280,7 @@ class SinkFeed:
                 self._committed[self._source, tp.partition] = commit = Commit(tp.offset, tp.metadata or "")
                 self._resumed.append((self._source, tp.partition, commit))
             else:
-                low, high = _watermarks(consumer, tp)
+                low, high = watermarks(consumer, TopicPartition(tp.topic, tp.partition), _LOOKUP_S)
                 tp = TopicPartition(tp.topic, tp.partition, low if self._config.start == "earliest" else high)
                 fresh.append(tp)
             starts.append(TopicPartition(tp.topic, tp.partition, tp.offset))
@@ -321,16 +322,3 @@ class SinkFeed:
             return {name: ready[name] for name in names if name in ready}
 
         return asyncio.run_coroutine_threadsafe(release(), self._loop).result(timeout + 2)
-
-
-def _watermarks(consumer: Consumer, tp: TopicPartition) -> tuple[int, int]:
-    """Low and high watermark; patient with a topic that has just been made and has no leader yet."""
-    end = time.monotonic() + _LOOKUP_S
-    while True:
-        try:
-            low, high = consumer.get_watermark_offsets(TopicPartition(tp.topic, tp.partition), 5)
-            return low, high
-        except KafkaException:
-            if time.monotonic() > end:
-                raise
-        time.sleep(0.1)

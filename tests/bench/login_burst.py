@@ -36,7 +36,7 @@ def ours(bootstrap: str, directory: Path, rules: list[str], n: int, source: Any)
         began, (cpu, _), first = time.monotonic(), usage(worker.pid), state[0]
         while (state := job.committed())[0] < n:
             assert worker.poll() is None, (job.directory / "worker.0.log").read_text()[-3000:]
-            time.sleep(0.02)
+            time.sleep(0.05)
         wall, (cpu_end, rss) = time.monotonic() - began, usage(worker.pid)
         scale = n / (n - first)
         return wall * scale, (cpu_end - cpu) * scale, rss

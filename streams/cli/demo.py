@@ -275,5 +275,5 @@ def _show(console: Console, summary: dict[str, Any], config: Path) -> None:
     if hopped["p50"] is not None:
         console.print(f"; rules with another key wait for the watermark: p50 {hopped['p50'] / 1000:.1f} s", end="")
     console.print(f"\ndelivered: {delivered}; {summary['seconds']} s in all")
-    console.print(f"look:   tocsin --config {config} alerts list")
-    console.print(f"        cat {config.parent}/on-call.txt")
+    console.print(f"look:   {Path(sys.argv[0])} --config {config.relative_to(Path.cwd())} alerts list")
+    console.print(f"        cat {config.parent.relative_to(Path.cwd())}/on-call.txt")

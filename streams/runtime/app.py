@@ -110,6 +110,7 @@ class Worker:
         self.control = controls.ControlReader(settings.options, settings.names)
         self.control.start()
         self._seed()
+        self._warn_of_receivers()
         datadir = settings.data_dir / "faust" / settings.worker
         datadir.mkdir(parents=True, exist_ok=True)
         self.app = App(
@@ -170,6 +171,16 @@ class Worker:
             telemetry.log.info(
                 "nothing was in force; brought what is configured into force", what=[record.kind for record in records]
             )
+
+    def _warn_of_receivers(self) -> None:
+        """A receiver that no sink has the name of is told nothing: say so once, here."""
+        policy = self.control.current.records.get(controls.POLICY, {})
+        missing = {receiver["name"] for receiver in policy.get("receivers", ())} - {s.name for s in self.settings.sinks}
+        if missing and "deliver" in self.settings.roles:
+            telemetry.log.warning(
+                "receivers without a sink: what is for them waits on `notifications`", receivers=sorted(missing),
+                hint="add sinks of these names, or run a worker that has them",
+            )  # fmt: skip
 
     def health(self) -> dict[str, tuple[bool, Any]]:
         health: dict[str, tuple[bool, Any]] = {

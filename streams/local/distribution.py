@@ -115,6 +115,5 @@ def _forget(jars: list[Path]) -> None:
 def _unresolved(error: Exception) -> TocsinError:
     return TocsinError(
         f"cannot fetch Apache Kafka {KAFKA} from Maven Central: {type(error).__name__}: {str(error)[:300]}",
-        "check the network and HTTPS_PROXY for Maven Central, "
-        "or set KAFKA_BOOTSTRAP_SERVERS to a Kafka that runs",
+        "check the network and HTTPS_PROXY for Maven Central, or set KAFKA_BOOTSTRAP_SERVERS to a Kafka that runs",
     )

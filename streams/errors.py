@@ -36,3 +36,12 @@ class StateMismatch(TocsinError):
     """Log, changelog and committed offsets disagree."""
 
     status = MISMATCH
+
+
+class SourceUnavailable(TocsinError):
+    """Something that events cannot be read without does not answer, such as a schema registry.
+
+    No event's fault: nothing is refused for it. The process ends without committing, and is to be started again.
+    """
+
+    status = FAILED

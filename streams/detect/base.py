@@ -6,11 +6,12 @@ whatever raises, the key's state is what it was before.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from streams.model import FindingKind, Severity
-from streams.rules.rule import KindConfig, Ladder
+from streams.rules.rule import ArmSpec, KindConfig, Ladder
 
 #: Where an event stands: its offset, or its whole position after a hop through ``rekeyed``.
 Ref = int | str
@@ -33,6 +34,8 @@ class Moment(NamedTuple):
     event_id: str  #: empty without one
     values: tuple[Any, ...]  #: of ``KindConfig.fields()``: ``msgspec.UNSET`` where missing, None where null
     horizon: int  #: entries of this time and older do not count any more
+    closed: int = NEVER  #: nothing of this time or older is waited for: the watermark, less the allowed lateness
+    arms: tuple[int, ...] = (0,)  #: the ways by which it came in, ascending (``KindConfig.arms``)
 
 
 class Witness(NamedTuple):
@@ -44,13 +47,20 @@ class Witness(NamedTuple):
 
 
 class Observed(NamedTuple):
-    """A condition was seen to hold (fire) or to end (clear)."""
+    """A condition was seen to hold (fire) or to end (clear).
+
+    ``at``: where time alone brought it about, the moment of event time at which it was so; the last of ``evidence`` is
+    then the event the finding is named after, and no two of a key may be named after the same one. ``detail``: plain
+    values that templates may say and that go into the alert's metadata (``baseline``, ``previous``, ``steps``).
+    """
 
     kind: FindingKind
     value: Any
     threshold: Any
-    evidence: tuple[Witness, ...]  #: oldest first, the completing event among them
+    evidence: tuple[Witness, ...]  #: oldest first, the completing event among them; at least one
     severity: tuple[Severity, str] | None = None  #: with the original word; None: the ladder over ``value``
+    at: int | None = None
+    detail: Mapping[str, Any] | None = None
 
 
 class Skipped(StrEnum):
@@ -61,14 +71,19 @@ class Skipped(StrEnum):
     UNUSABLE = "unusable"  #: the field to look at is missing or of the wrong type
 
 
+#: What a step saw. A list holds at most one ``fire`` and one ``clear``.
+Seen = Observed | list[Observed] | Skipped | None
+
+
 class Detector(Protocol):
     """The state machine of one rule; the same for all its keys."""
 
-    #: Items of the state list above which the oldest go, and how many make an entry.
+    #: Items of the state list above which the oldest go, and how many make an entry. A detector that keeps its state
+    #: below ``max_items`` by itself never loses any to that.
     max_items: int
     stride: int
 
-    def step(self, state: State | None, moment: Moment) -> tuple[State | None, Observed | Skipped | None]:
+    def step(self, state: State | None, moment: Moment) -> tuple[State | None, Seen]:
         """The new state (None: nothing to remember) and what was seen. With Skipped, the state given."""
 
     def newest(self, state: State) -> int:
@@ -76,6 +91,32 @@ class Detector(Protocol):
 
     def holds(self, state: State) -> bool:
         """Whether the condition still holds, so that the key must not be forgotten whatever its age."""
+
+
+@runtime_checkable
+class Timed(Detector, Protocol):
+    """A detector of a kind that is ``timed``: something may come to pass by time alone.
+
+    Between two steps of a key, ``expire`` is called for as long as ``due`` is at or below ``closed``, and always
+    before an event is stepped with such a ``Moment.closed``; so what is found does not depend on when anybody looked.
+    """
+
+    def due(self, state: State) -> int | None:
+        """The last moment of event time that must be closed before something comes to pass; None: nothing will."""
+
+    def expire(self, state: State) -> tuple[State | None, Seen]:
+        """What comes to pass at ``due``: a function of the state alone. Leaves a later ``due``, or none.
+
+        Observations carry ``at``. Never Skipped.
+        """
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A detector whose state has one number that a dashboard may show (``export`` of a rule)."""
+
+    def measure(self, state: State) -> float | None:
+        """The number as of the key's last event; None while there is none."""
 
 
 class Kind(KindConfig, Protocol):
@@ -98,3 +139,47 @@ class Kind(KindConfig, Protocol):
 
     def against(self, ladder: Ladder) -> list[str]:
         """What is wrong with a severity ladder under this kind, for the rule loader. Empty: nothing."""
+
+
+class Settings:
+    """What most kinds have in common; a kind overrides what is different with it. Frozen, slotted dataclasses below."""
+
+    __slots__ = ()
+
+    @property
+    def within(self) -> int | None:
+        return None
+
+    @property
+    def falling(self) -> bool:
+        return False
+
+    @property
+    def refuses_late(self) -> bool:
+        return True
+
+    @property
+    def timed(self) -> bool:
+        return False
+
+    def arms(self) -> tuple[ArmSpec, ...]:
+        return ()
+
+    def fields(self) -> tuple[str, ...]:
+        return ()
+
+    def against(self, ladder: Ladder) -> list[str]:
+        return []
+
+
+class Option(NamedTuple):
+    """One setting of a kind's block, for the reference page and the editors' schema.
+
+    ``takes``: ``duration``, ``integer``, ``number``, ``field``, ``fields``, ``text``, ``flag``, ``condition``,
+    ``threshold``, ``steps``, ``members``, or ``one of a, b, c``. ``default`` as it would be written; None: required.
+    """
+
+    name: str
+    takes: str
+    default: str | None
+    meaning: str

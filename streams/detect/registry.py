@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from streams.detect.base import Kind
+from streams.detect.base import Kind, Option
 from streams.detect.kinds import count, distinct, level, match
 
-#: Parsers of the blocks; each raises ``streams.rules.problems.BlockErrors``.
+
+class Module(Protocol):
+    """What the file of a kind brings."""
+
+    #: The first line of the module's docstring says in one sentence when the kind fires.
+    __doc__: str | None
+
+    @property
+    def OPTIONS(self) -> tuple[Option, ...]:  # noqa: N802  # a constant of the module
+        """Every name that ``parse`` knows, in the order of the reference page."""
+
+    @property
+    def EXAMPLE(self) -> str:  # noqa: N802  # as above
+        """A whole rule as YAML, with tests that are run; it stands on the reference page."""
+
+    def parse(self, block: Mapping[str, Any], /) -> Kind:
+        """The block of a rule file. Raises ``streams.rules.problems.BlockErrors``."""
+
+
+MODULES: Final[Mapping[str, Module]] = {
+    "match": match,
+    "count": count,
+    "distinct": distinct,
+    "level": level,
+}
+
 KINDS: Final[Mapping[str, Callable[[Mapping[str, Any]], Kind]]] = {
-    "match": match.parse,
-    "count": count.parse,
-    "distinct": distinct.parse,
-    "level": level.parse,
+    name: module.parse for name, module in MODULES.items()
 }

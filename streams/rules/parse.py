@@ -8,13 +8,14 @@ from typing import Any
 
 from streams.rules import template
 from streams.rules.active import parse_active
-from streams.rules.block import Block, paths, texts
+from streams.rules.block import Block, texts
 from streams.rules.conditions import ALWAYS, Condition, Leaf, conjuncts
 from streams.rules.durations import shown
+from streams.rules.keyed import parse_key
 from streams.rules.ladder import parse_ladder
 from streams.rules.never import why_never
 from streams.rules.problems import BlockErrors, did_you_mean
-from streams.rules.rule import KindConfig, Ladder, Rule
+from streams.rules.rule import Arm, KindConfig, Ladder, Rule
 from streams.rules.testing import check_tests
 from streams.rules.where import parse_where
 
@@ -36,12 +37,12 @@ _MAX_METADATA = 32
 def parse_rule(document: Mapping[str, Any], kinds: Kinds, file: str = "", line: int = 0) -> Rule:
     """The rule a document describes. Raises ``BlockErrors`` with all its problems."""
     block = Block(document)
-    where: Condition | None = block.read("where", parse_where, ALWAYS)
+    where: Condition = block.read("where", parse_where, ALWAYS)
     kind = block.read("detect", lambda raw: _kind(raw, kinds))
     falling = bool(getattr(kind, "falling", False))
     ladder: Ladder = block.read("severity", lambda raw: parse_ladder(raw, falling=falling))
     scope = block.choice("scope", ("tenant", "global"), "tenant")
-    group_by = block.read("group_by", paths, ())
+    key = block.read("group_by", parse_key, ())
     missing = "null" if block.raw("missing", "skip") is None else block.choice("missing", ("skip", "null"), "skip")
     within = getattr(kind, "within", None)
     rule = Rule(
@@ -49,7 +50,7 @@ def parse_rule(document: Mapping[str, Any], kinds: Kinds, file: str = "", line: 
         title=_template(block, "title", required=True),
         source=block.read("source", _source),
         where=where,
-        group_by=group_by,
+        key=key,
         detect=kind,
         severity=ladder,
         type=block.choice("type", TYPES),
@@ -81,19 +82,28 @@ def _between(rule: Rule) -> Iterator[tuple[str, str]]:
     """What no block can tell by itself. Blocks that are wrong in themselves are None."""
     if rule.scope == "tenant" and "tenant" in rule.group_by:
         yield "group_by", "names tenant, which is always part of the key unless the rule says scope: global"
-    if rule.where is not None:
-        reason = why_never(rule.where) or _keyless(rule)
-        if reason:
-            yield "where", f"can never match: {reason}"
+    if rule.where is not None and rule.detect is not None and rule.key is not None and rule.source is not None:
+        yield from _ways_in(rule)
     against = getattr(rule.detect, "against", None)
     if rule.severity is not None and against is not None:
         for message in against(rule.severity):
             yield "severity", message
 
 
-def _keyless(rule: Rule) -> str | None:
-    for part in conjuncts(rule.where) if rule.missing == "skip" else ():
-        if not isinstance(part, Leaf) or part.path not in rule.group_by:
+def _ways_in(rule: Rule) -> Iterator[tuple[str, str]]:
+    for arm, spec in zip(rule.arms, rule.detect.arms() or (None,), strict=True):
+        place = "where" if spec is None else f"detect.{rule.detect.name}"
+        which = "" if spec is None else f"part {arm.number + 1} "
+        if len(arm.key) != len(rule.key):
+            yield place, f"{which}names {len(arm.key)} fields in 'by' where group_by has {len(rule.key)}"
+        if reason := why_never(arm.where) or _keyless(rule, arm):
+            yield place, f"{which}can never match: {reason}"
+
+
+def _keyless(rule: Rule, arm: Arm) -> str | None:
+    fields = {part.text for part in arm.key if part.is_field}
+    for part in conjuncts(arm.where) if rule.missing == "skip" else ():
+        if not isinstance(part, Leaf) or part.path not in fields:
             continue
         if (part.op, part.operand) in (("exists", False), ("eq", None)):
             return f"an event without {part.path} has no key, unless the rule says missing: null"

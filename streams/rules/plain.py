@@ -14,8 +14,8 @@ from msgspec import UNSET
 from streams.model import Source
 from streams.model.decode import big_to_text, decode_full
 from streams.rules.program import Key
-from streams.rules.rule import Rule, RuleSet
-from streams.rules.values import key_part, read
+from streams.rules.rule import Arm, RuleSet
+from streams.rules.values import read
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +40,37 @@ class PlainEvent:
 class PlainProgram:
     """See ``streams.rules.program.Program``."""
 
-    def __init__(self, rules: tuple[Rule, ...], document: Callable[[bytes], dict[str, Any]]) -> None:
-        self.rules = rules
+    def __init__(self, arms: tuple[Arm, ...], document: Callable[[bytes], dict[str, Any]]) -> None:
+        self.arms = arms
         self.document = document
 
     def decode(self, raw: bytes) -> PlainEvent:
         return PlainEvent(self.document(raw))
 
     def match(self, event: PlainEvent) -> tuple[int, ...] | None:
-        return tuple(index for index in range(len(self.rules)) if self.match_one(index, event)) or None
+        return tuple(index for index in range(len(self.arms)) if self.match_one(index, event)) or None
 
     def match_one(self, index: int, event: PlainEvent) -> bool:
-        holds: bool = self.rules[index].where.holds(lambda path: read(event.document, path))
-        return holds
+        return self.arms[index].where.holds(lambda path: read(event.document, path))
 
-    def key(self, index: int, event: PlainEvent) -> Key | None:
-        rule = self.rules[index]
-        parts = []
-        for path in rule.group_by:
-            part = key_part(read(event.document, path), rule.missing)
-            if part is None:
-                return None
-            parts.append(part)
-        return tuple(parts)
+    def key(self, index: int) -> Callable[[PlainEvent], Key | None]:
+        arm = self.arms[index]
 
-    def values(self, index: int, event: PlainEvent) -> tuple[Any, ...]:
-        return tuple(read(event.document, path) for path in self.rules[index].detect.fields())
+        def key(event: PlainEvent) -> Key | None:
+            parts = []
+            for field in arm.key:
+                part = field.part(tuple(read(event.document, path) for path in field.paths), arm.rule.missing)
+                if part is None:
+                    return None
+                parts.append(part)
+            return tuple(parts)
+
+        return key
+
+    def values(self, index: int) -> Callable[[PlainEvent], tuple[Any, ...]]:
+        rule = self.arms[index].rule
+        paths = (*rule.detect.fields(), *rule.captures)
+        return lambda event: tuple(read(event.document, path) for path in paths)
 
 
 def documents(source: Source) -> Callable[[bytes], dict[str, Any]]:
@@ -86,4 +91,4 @@ def documents(source: Source) -> Callable[[bytes], dict[str, Any]]:
 
 def plain(ruleset: RuleSet, source: Source) -> PlainProgram:
     """The plain program over one source."""
-    return PlainProgram(ruleset.reading(source.name), documents(source))
+    return PlainProgram(ruleset.arms(source.name), documents(source))

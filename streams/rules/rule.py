@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
 from streams.model import Severity, content_hash
+from streams.rules import template
+from streams.rules.conditions import All, Condition
+from streams.rules.keyed import KeyField
+
+
+@dataclass(frozen=True, slots=True)
+class ArmSpec:
+    """One way into a rule, as its kind says it: a step, a member, a share. ``by``: in place of the rule's key."""
+
+    where: Condition | None = None  #: beside the rule's own ``where``, which holds for arms of the rule's source
+    source: str = ""  #: empty: the rule's own
+    by: tuple[KeyField, ...] | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Canonical, for the rule's version."""
+        return {
+            "where": None if self.where is None else self.where.document(),
+            "source": self.source,
+            "by": None if self.by is None else [part.text for part in self.by],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One condition under which events reach a rule. Most rules have one; an event may come in by several."""
+
+    rule: Rule
+    number: int
+    source: str
+    where: Condition
+    key: tuple[KeyField, ...]
 
 
 class KindConfig(Protocol):
@@ -19,6 +51,13 @@ class KindConfig(Protocol):
     @property
     def within(self) -> int | None:
         """Length of the window in ms; None for kinds without one."""
+
+    @property
+    def timed(self) -> bool:
+        """Whether time alone may bring about findings (``streams.detect.base.Timed``)."""
+
+    def arms(self) -> tuple[ArmSpec, ...]:
+        """The ways into the rule; empty: its ``where`` alone, as arm 0."""
 
     def fields(self) -> tuple[str, ...]:
         """Dot paths the kind reads from an event, beyond the rule's key."""
@@ -60,8 +99,8 @@ class Rule:
     id: str
     title: str
     source: str
-    where: Any  #: streams.rules.conditions.Condition
-    group_by: tuple[str, ...]
+    where: Condition
+    key: tuple[KeyField, ...]
     detect: KindConfig
     severity: Ladder
     type: str
@@ -82,6 +121,38 @@ class Rule:
     document: dict[str, Any] = field(default_factory=dict)  #: the file's content, for control records
     file: str = ""
     line: int = 0
+    variant: str = ""  #: the tenant for which a setting is overridden
+
+    @property
+    def group_by(self) -> tuple[str, ...]:
+        """The names of the parts of the key."""
+        return tuple(part.name for part in self.key)
+
+    @cached_property
+    def arms(self) -> tuple[Arm, ...]:
+        """The ways into the rule, over all its sources; at least one."""
+        return tuple(
+            Arm(self, number, spec.source or self.source, self._where(spec), self.key if spec.by is None else spec.by)
+            for number, spec in enumerate(self.detect.arms() or (ArmSpec(),))
+        )
+
+    def _where(self, spec: ArmSpec) -> Condition:
+        own = self.where if spec.source in ("", self.source) else All(())
+        return own if spec.where is None else All((own, spec.where))
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """The sources it reads, its own first."""
+        return tuple(dict.fromkeys((self.source, *(arm.source for arm in self.arms))))
+
+    @cached_property
+    def captures(self) -> tuple[str, ...]:
+        """Fields that its templates need of the last event, where time alone may complete the condition."""
+        if not self.detect.timed:
+            return ()
+        texts = (self.title, self.description, self.deal_id, *self.metadata.values())
+        found = dict.fromkeys(path for text in texts for _, path in template.parse(text) if path)
+        return tuple(path for path in (*found, "correlation_id") if path not in self.group_by)
 
     @cached_property
     def version(self) -> str:
@@ -93,7 +164,7 @@ class Rule:
             self.id,
             self.source,
             where,
-            self.group_by,
+            [part.text for part in self.key],
             self.scope,
             self.missing,
             active,
@@ -104,20 +175,36 @@ class Rule:
 
     @cached_property
     def ref(self) -> str:
-        """``id@version``: names the rule's state."""
-        return f"{self.id}@{self.version}"
+        """``id@version``: names the rule's state; that of a tenant with a setting of its own: ``id@version~tenant``."""
+        return f"{self.id}@{self.version}" + (f"~{self.variant}" if self.variant else "")
 
     def is_local(self, partition_by: tuple[str, ...]) -> bool:
-        """Whether all events of one key stand in one partition of a source keyed by ``partition_by``."""
-        key = {*self.group_by} | ({"tenant"} if self.scope == "tenant" else set())
-        return bool(partition_by) and set(partition_by) <= key
+        """Whether all events of one key stand in one partition of its source, which is keyed by ``partition_by``."""
+        return bool(partition_by) and self.why_not_local(partition_by) is None
+
+    def why_not_local(self, partition_by: tuple[str, ...]) -> str | None:
+        """What sends its events over ``rekeyed``; None where they can stay."""
+        if len({arm.source for arm in self.arms}) > 1:
+            return f"it reads {' and '.join(dict.fromkeys(arm.source for arm in self.arms))}"
+        if not partition_by:
+            return "nothing is known of how the source is partitioned"
+        for name in partition_by:
+            if name == "tenant" and self.scope == "tenant":
+                continue
+            places = [[part.text if part.is_field else None for part in arm.key] for arm in self.arms]
+            if not all(name in place for place in places):
+                return f"the source is partitioned by {name}, which is no part of the key as it stands"
+            if len({place.index(name) for place in places}) > 1:
+                return f"{name} stands for different parts of the key in its steps"
+        return None
 
 
 @dataclass(frozen=True)
 class RuleSet:
-    """Rules that are switched as one."""
+    """Rules that are switched as one. ``variants``: of a rule id, by tenant; None where it is off for the tenant."""
 
     rules: tuple[Rule, ...]
+    variants: Mapping[str, Mapping[str, Rule | None]] = field(default_factory=dict)
 
     def __hash__(self) -> int:
         return hash(self.version)  # rules hold documents, which have no hash; programs are cached by rule set
@@ -129,5 +216,16 @@ class RuleSet:
 
     def reading(self, source: str) -> tuple[Rule, ...]:
         """Enabled rules over one source, in order of id."""
-        chosen = (rule for rule in self.rules if rule.enabled and rule.source == source)
+        chosen = (rule for rule in self.rules if rule.enabled and any(arm.source == source for arm in rule.arms))
         return tuple(sorted(chosen, key=lambda rule: rule.id))
+
+    def arms(self, source: str) -> tuple[Arm, ...]:
+        """The ways into the enabled rules from one source, in order of rule and number."""
+        return tuple(arm for rule in self.reading(source) for arm in rule.arms if arm.source == source)
+
+    def in_force(self) -> Iterator[Rule]:
+        """Every enabled rule, and its variants."""
+        for rule in self.rules:
+            if rule.enabled:
+                yield rule
+                yield from (variant for variant in self.variants.get(rule.id, {}).values() if variant is not None)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from streams.detect.base import MAX_STATE, Moment, Observed, Skipped, State
+from streams.detect.base import MAX_STATE, Moment, Observed, Option, Seen, Settings, Skipped, State
 from streams.detect.entries import ID_LIMIT, above, kept_id, place, windows, witnesses
 from streams.model import FindingKind
 from streams.rules.block import Block
@@ -22,9 +22,29 @@ _COMPACT_ABOVE = 500
 _BYTES = 60  #: of an entry in the changelog beside its id: time, position, punctuation
 _STRIDE = 3
 
+OPTIONS = (
+    Option("at_least", "integer", None, "so many events"),
+    Option("within", "duration", None, "length of the window"),
+)
+
+EXAMPLE = """
+id: example.failed-login-burst
+title: "{count} failed logins for {actor}"
+source: audit
+where: {action: login, outcome: failure}
+group_by: [actor]
+detect: {count: {at_least: 5, within: 10m}}
+severity: {medium: 5, high: 20}
+type: security
+tests:
+  - name: the fifth failure inside ten minutes fires
+    events: [{at: 0s, actor: ada, action: login, outcome: failure, times: 5, every: 30s}]
+    expect: [{at: 2m, actor: ada, count: 5, severity: medium}]
+"""
+
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class Count(Settings):
     """Fires on each event that makes ``at_least`` of them lie inside some window of ``within`` ms that contains it."""
 
     at_least: int
@@ -35,19 +55,8 @@ class Count:
         return "count"
 
     @property
-    def falling(self) -> bool:
-        return False
-
-    @property
     def keeps(self) -> int:
         return self.within
-
-    @property
-    def refuses_late(self) -> bool:
-        return True
-
-    def fields(self) -> tuple[str, ...]:
-        return ()
 
     def document(self) -> dict[str, Any]:
         return {"at_least": self.at_least, "within": format_duration(self.within)}
@@ -85,8 +94,8 @@ class Counting:
         self._id_limit = ID_LIMIT if need <= _COMPACT_ABOVE else 16
         self.max_items = MAX_STATE // (_BYTES + self._id_limit) * _STRIDE
 
-    def step(self, state: State | None, moment: Moment) -> tuple[State | None, Observed | Skipped | None]:
-        at, ref, event_id, _, horizon = moment
+    def step(self, state: State | None, moment: Moment) -> tuple[State | None, Seen]:
+        at, ref, event_id, _, horizon, _, _ = moment
         kept = kept_id(event_id, self._id_limit)
         entries = above(state, horizon, _STRIDE)
         if kept and kept in entries[2::_STRIDE]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from streams.detect.base import MAX_STATE, Moment, Observed, Skipped, State
+from streams.detect.base import MAX_STATE, Moment, Observed, Option, Seen, Settings, Skipped, State
 from streams.detect.entries import above, kept_id, place, witnesses
 from streams.detect.kinds.count import beyond, need
 from streams.model import FindingKind
@@ -28,9 +28,30 @@ _STRIDE = 4
 
 _canonical = msgspec.json.Encoder(order="sorted")
 
+OPTIONS = (
+    Option("field", "field", None, "whose different values are counted"),
+    Option("at_least", "integer", None, "so many different values"),
+    Option("within", "duration", None, "length of the window"),
+)
+
+EXAMPLE = """
+id: example.password-spray
+title: "{source_ip} tried {count} accounts"
+source: audit
+where: {action: login, outcome: failure}
+group_by: [source_ip]
+detect: {distinct: {field: actor, at_least: 3, within: 1h}}
+severity: high
+type: security
+tests:
+  - name: three accounts from one address
+    events: [{at: 0s, source_ip: 192.0.2.1, actor: "user{n}", action: login, outcome: failure, times: 3, every: 1m}]
+    expect: [{at: 2m, source_ip: 192.0.2.1, count: 3}]
+"""
+
 
 @dataclass(frozen=True, slots=True)
-class Distinct:
+class Distinct(Settings):
     """Fires on each event that makes some window of ``within`` ms around it hold ``at_least`` values of ``field``.
 
     Values are typed: ``1``, ``"1"`` and ``true`` are three. An event without the field, or with null, does not count.
@@ -45,16 +66,8 @@ class Distinct:
         return "distinct"
 
     @property
-    def falling(self) -> bool:
-        return False
-
-    @property
     def keeps(self) -> int:
         return self.within
-
-    @property
-    def refuses_late(self) -> bool:
-        return True
 
     def fields(self) -> tuple[str, ...]:
         return (self.field,)
@@ -97,8 +110,8 @@ class Telling:
     def __init__(self, distinct: Distinct, need: int) -> None:
         self._distinct, self._need = distinct, need
 
-    def step(self, state: State | None, moment: Moment) -> tuple[State | None, Observed | Skipped | None]:
-        at, ref, event_id, (value,), horizon = moment
+    def step(self, state: State | None, moment: Moment) -> tuple[State | None, Seen]:
+        at, ref, event_id, (value,), horizon, _, _ = moment
         told = token(value)
         if told is None:
             return state, Skipped.UNUSABLE

@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from streams.detect.base import Moment, Observed, Skipped, State, Witness
+from streams.detect.base import Moment, Observed, Option, Seen, Settings, Skipped, State, Witness
 from streams.detect.entries import kept_id
 from streams.detect.exact import exact, plain
 from streams.model import FindingKind, Severity
@@ -25,6 +25,36 @@ from streams.rules.rule import Ladder
 COMPARISONS = ("above", "at_least", "below", "at_most")
 _FORGET = 86_400_000
 _MAX_IDS = 16
+
+OPTIONS = (
+    Option("value", "field", None, "the number to look at"),
+    Option("above", "threshold", "", "fires where the value is above; one of these four"),
+    Option("at_least", "threshold", "", "fires where the value is at or above"),
+    Option("below", "threshold", "", "fires where the value is below"),
+    Option("at_most", "threshold", "", "fires where the value is at or below"),
+    Option("of", "field", "", "the field of which the value is taken as a percentage"),
+    Option("clear", "number", "the threshold", "past which the alert resolves"),
+    Option("forget", "duration", "1d", "how long a key without events is remembered"),
+)
+
+EXAMPLE = """
+id: example.disk-full
+title: "{host}: {value} % of the disk is used"
+source: metric
+where: {name: disk.used.percent}
+group_by: [host]
+detect: {level: {value: value, at_least: 85, clear: 80}}
+severity: {medium: 85, critical: 95}
+type: system
+tests:
+  - name: fires on the edge, rises, and not again in between
+    events:
+      - {at: 0s, host: a, name: disk.used.percent, value: 84}
+      - {at: 1m, host: a, name: disk.used.percent, value: 86}
+      - {at: 2m, host: a, name: disk.used.percent, value: 87}
+      - {at: 3m, host: a, name: disk.used.percent, value: 96}
+    expect: [{at: 1m, host: a, severity: medium}, {at: 3m, host: a, severity: critical}]
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +79,7 @@ class Threshold:
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class Level(Settings):
     """Edge-triggered: fires where a rung is reached that is higher than the one held, clears past ``clear``.
 
     With a ladder of thresholds each rung is a level, compared as ``comparison`` says. Values are numbers or decimal
@@ -68,20 +98,12 @@ class Level:
         return "level"
 
     @property
-    def within(self) -> None:
-        return None
-
-    @property
     def falling(self) -> bool:
         return self.comparison in ("below", "at_most")
 
     @property
     def keeps(self) -> int:
         return self.forget
-
-    @property
-    def refuses_late(self) -> bool:
-        return True
 
     def fields(self) -> tuple[str, ...]:
         return (self.value, *filter(None, (self.of, self.threshold.field)))
@@ -128,8 +150,8 @@ class Crossing:
             (exact(limit), (severity, word)) for limit, severity, word in ladder.rungs
         ]
 
-    def step(self, state: State | None, moment: Moment) -> tuple[State | None, Observed | Skipped | None]:
-        at, _, event_id, values, _ = moment
+    def step(self, state: State | None, moment: Moment) -> tuple[State | None, Seen]:
+        at, _, event_id, values, _, _, _ = moment
         last, held, *ids = state or (at, 0)
         if at < last:
             return state, Skipped.STALE

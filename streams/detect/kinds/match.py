@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from streams.detect.base import Moment, Observed, Skipped, State, Witness
+from streams.detect.base import Moment, Observed, Option, Seen, Settings, Skipped, State, Witness
 from streams.detect.entries import above, kept_id, place
 from streams.model import FindingKind
 from streams.rules.block import Block
@@ -17,9 +17,28 @@ _DEDUP = 600_000
 _STRIDE = 2
 _MAX_IDS = 256
 
+OPTIONS = (Option("dedup", "duration", "10m", "an event id seen again inside it does not count"),)
+
+EXAMPLE = """
+id: example.root-login
+title: "root logged in from {source_ip}"
+source: audit
+where: {action: login, actor: root}
+group_by: [source_ip]
+detect: {match: {dedup: 10m}}
+severity: high
+type: security
+tests:
+  - name: every login of root is told, a repeated record is not
+    events:
+      - {at: 0s, event_id: a, actor: root, action: login, source_ip: 192.0.2.1}
+      - {at: 1s, event_id: a, actor: root, action: login, source_ip: 192.0.2.1}
+    expect: [{at: 0s, source_ip: 192.0.2.1}]
+"""
+
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class Match(Settings):
     """Fires on every event; an id seen again inside ``dedup`` ms does not count. However old an event is, it counts."""
 
     dedup: int = _DEDUP
@@ -29,23 +48,12 @@ class Match:
         return "match"
 
     @property
-    def within(self) -> None:
-        return None
-
-    @property
-    def falling(self) -> bool:
-        return False
-
-    @property
     def keeps(self) -> int:
         return self.dedup
 
     @property
     def refuses_late(self) -> bool:
         return False
-
-    def fields(self) -> tuple[str, ...]:
-        return ()
 
     def document(self) -> dict[str, Any]:
         return {"dedup": format_duration(self.dedup)}
@@ -66,8 +74,8 @@ class Matching:
     def __init__(self, match: Match) -> None:
         self._keeps = match.dedup
 
-    def step(self, state: State | None, moment: Moment) -> tuple[State | None, Observed | Skipped | None]:
-        at, ref, event_id, _, horizon = moment
+    def step(self, state: State | None, moment: Moment) -> tuple[State | None, Seen]:
+        at, ref, event_id, _, horizon, _, _ = moment
         seen = Observed(FindingKind.FIRE, None, None, (Witness(at, ref, event_id),))
         if not event_id:
             return state, seen

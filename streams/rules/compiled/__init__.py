@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from streams.model import Source
@@ -9,7 +10,7 @@ from streams.rules.compiled.generate import Generator, readers_of
 from streams.rules.compiled.projection import Projection
 from streams.rules.plain import documents
 from streams.rules.program import Key
-from streams.rules.rule import Rule, RuleSet
+from streams.rules.rule import Arm, RuleSet
 from streams.rules.values import normal
 
 __all__ = ["CompiledProgram", "compiled"]
@@ -20,18 +21,18 @@ class CompiledProgram:
     functions, not methods, so that a loop over events pays for nothing else.
     """
 
-    def __init__(self, rules: tuple[Rule, ...], source: Source) -> None:
-        self.rules = rules
+    def __init__(self, arms: tuple[Arm, ...], source: Source) -> None:
+        self.arms = arms
         self.document = documents(source)
-        paths = dict.fromkeys(path for rule in rules for path in _paths(rule))
+        paths = dict.fromkeys(path for arm in arms for path in _paths(arm))
         projection = Projection(paths)
-        generator = Generator(rules, projection)
+        generator = Generator(arms, projection)
         functions = generator.run(source.name)
         self.source_code = generator.source_code
         self.match = functions["match"]
         self.decode = projection.decoder() if source.mapping is None else self._mapped(projection)
-        self._keys = [functions[f"key{index}"] for index in range(len(rules))]
-        self._values = [functions[f"values{index}"] for index in range(len(rules))]
+        self._keys = [functions[f"key{index}"] for index in range(len(arms))]
+        self._values = [functions[f"values{index}"] for index in range(len(arms))]
         self._readers = readers_of(projection, list(paths))
 
     def _mapped(self, projection: Projection) -> Any:
@@ -40,22 +41,22 @@ class CompiledProgram:
 
     def match_one(self, index: int, event: Any) -> bool:
         readers = self._readers
-        return bool(self.rules[index].where.holds(lambda path: normal(readers[path](event))))
+        return self.arms[index].where.holds(lambda path: normal(readers[path](event)))
 
-    def key(self, index: int, event: Any) -> Key | None:
-        key: Key | None = self._keys[index](event)
+    def key(self, index: int) -> Callable[[Any], Key | None]:
+        key: Callable[[Any], Key | None] = self._keys[index]
         return key
 
-    def values(self, index: int, event: Any) -> tuple[Any, ...]:
-        values: tuple[Any, ...] = self._values[index](event)
+    def values(self, index: int) -> Callable[[Any], tuple[Any, ...]]:
+        values: Callable[[Any], tuple[Any, ...]] = self._values[index]
         return values
 
 
-def _paths(rule: Rule) -> list[str]:
-    read = [leaf.path for leaf in rule.where.leaves()]
-    return [*read, *rule.group_by, *rule.detect.fields()]
+def _paths(arm: Arm) -> list[str]:
+    read = [leaf.path for leaf in arm.where.leaves()]
+    return [*read, *(path for part in arm.key for path in part.paths), *arm.rule.detect.fields(), *arm.rule.captures]
 
 
 def compiled(ruleset: RuleSet, source: Source) -> CompiledProgram:
     """The compiled program over one source. Costs milliseconds; share it between partitions."""
-    return CompiledProgram(ruleset.reading(source.name), source)
+    return CompiledProgram(ruleset.arms(source.name), source)

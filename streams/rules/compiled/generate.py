@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from streams.rules.compiled.leaves import VALUE, index_values, source
 from streams.rules.compiled.projection import Projection
 from streams.rules.conditions import All, AnyOf, Condition, Leaf, Not, conjuncts, identity
-from streams.rules.rule import Rule
+from streams.rules.rule import Arm, Rule
 from streams.rules.values import key_part, normal
 
 #: From so many rules on a table is faster than asking each.
@@ -27,27 +27,27 @@ _MAX_FILED = 40, 4_000
 
 
 class _Open(NamedTuple):
-    """A rule, and what is still to be asked of the event."""
+    """A way into a rule, and what is still to be asked of the event."""
 
-    number: int  #: of the rule in the program
+    number: int  #: of the arm in the program
     parts: tuple[Condition, ...]
 
 
 class Generator:
     """Writes functions over an event ``e`` and binds what they refer to in ``names``."""
 
-    def __init__(self, rules: tuple[Rule, ...], projection: Projection) -> None:
+    def __init__(self, arms: tuple[Arm, ...], projection: Projection) -> None:
         self.names: dict[str, Any] = {"INF": float("inf"), "part": key_part, "normal": normal}
         self._projection = projection
         self._functions: list[list[str]] = []
         self._buckets: dict[tuple[tuple[int, tuple[int, ...]], ...], str] = {}
         self._tables: list[tuple[dict[Any, Any], dict[Any, str]]] = []
         self._bound: dict[tuple[type, Any], str] = {}
-        self._may_file = _MAX_FILED[0] * len(rules) + _MAX_FILED[1]
-        self._matcher("match", 0, [_Open(index, tuple(conjuncts(rule.where))) for index, rule in enumerate(rules)])
-        for index, rule in enumerate(rules):
-            self._key(index, rule)
-            self._values(index, rule)
+        self._may_file = _MAX_FILED[0] * len(arms) + _MAX_FILED[1]
+        self._matcher("match", 0, [_Open(index, tuple(conjuncts(arm.where))) for index, arm in enumerate(arms)])
+        for index, arm in enumerate(arms):
+            self._key(index, arm)
+            self._values(index, arm.rule)
         self.names |= projection.names
         self.source_code = "\n".join(
             [*self._legend(), *(line for lines in self._functions for line in ["", *lines]), ""]
@@ -146,21 +146,27 @@ class Generator:
 
     # -- keys and values -----------------------------------------------------------------------------------------
 
-    def _key(self, index: int, rule: Rule) -> None:
+    def _key(self, index: int, arm: Arm) -> None:
         lines = [f"def key{index}(e):"]
         self._functions.append(lines)
-        for place, path in enumerate(rule.group_by):
+        for place, field in enumerate(arm.key):
+            read = [self._projection.source(path) for path in field.paths]
+            if field.is_field:
+                value = read[0]
+            else:
+                value = f"{self.bind(field.apply)}({', '.join(f'normal({text})' for text in read)})"
             lines += [
-                f"    a{place} = {self._projection.source(path)}",
+                f"    a{place} = {value}",
                 f"    if a{place}.__class__ is not str:",
-                f"        a{place} = part(a{place}, {self.bind(rule.missing)})",
+                f"        a{place} = part(a{place}, {self.bind(arm.rule.missing)})",
                 f"        if a{place} is None:",
                 "            return None",
             ]
-        lines.append(f"    return ({''.join(f'a{place}, ' for place in range(len(rule.group_by)))})")
+        lines.append(f"    return ({''.join(f'a{place}, ' for place in range(len(arm.key)))})")
 
     def _values(self, index: int, rule: Rule) -> None:
-        values = "".join(f"normal({self._projection.source(path)}), " for path in rule.detect.fields())
+        paths = (*rule.detect.fields(), *rule.captures)
+        values = "".join(f"normal({self._projection.source(path)}), " for path in paths)
         self._functions.append([f"def values{index}(e):", f"    return ({values})"])
 
 

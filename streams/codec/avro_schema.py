@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import math
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -176,6 +176,9 @@ def _mark(kind: str, node: dict[str, Any]) -> str | None:
     return mark or _READ_AS.get((kind, None))
 
 
+_SIZES = {"null": 0, "float": 4, "double": 8}  #: of the others at least one byte
+
+
 class _Least(NamedTuple):
     """The least bytes a value takes, how many values inside take none, and how deep it nests."""
 
@@ -198,7 +201,7 @@ class _Look:
             return _Least(1, max((b.free for b in branches), default=0), max((b.depth for b in branches), default=0))
         if isinstance(node, str):
             if node not in self._named:
-                return _Least(0, 1, 0) if node == "null" else _Least(4 if node == "float" else 8 if node == "double" else 1, 0, 0)
+                return _Least(_SIZES.get(node, 1), int(node == "null"), 0)
             node = self._named[node]
         kind = node["type"]
         if kind in ("record", "error"):
@@ -229,87 +232,3 @@ class _Look:
                 1 + max((field.depth for field in fields), default=0),
             )
         return self._known[name]
-
-
-def check_depth(schema: Schema, payload: bytes, at: int) -> None:
-    """Raise ValueError where the value that begins at ``at`` nests deeper than ``MAX_DEPTH``, or ends too early."""
-    _Skip(schema.named, payload).over(schema.parsed, at, 0)
-
-
-class _Skip:
-    """Walks over encoded values without making them: ``over`` gives where the value ends."""
-
-    def __init__(self, named: dict[str, Any], payload: bytes) -> None:
-        self._named, self._payload = named, payload
-        self._by_kind: dict[str, Callable[[Any, int, int], int]] = {
-            "record": self._record, "error": self._record, "array": self._items, "map": self._items,
-        }  # fmt: skip
-
-    def over(self, node: Any, at: int, depth: int) -> int:
-        if depth > MAX_DEPTH:
-            raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
-        if isinstance(node, list):
-            branch, at = self._long(at)
-            if not 0 <= branch < len(node):
-                raise ValueError(f"branch {branch} of a union of {len(node)}")
-            return self.over(node[branch], at, depth)
-        if isinstance(node, str):
-            if node not in self._named:
-                return self._leaf(node, at)
-            node = self._named[node]
-        kind = node["type"]
-        if kind in self._by_kind:
-            return self._by_kind[kind](node, at, depth + 1)
-        return at + node["size"] if kind == "fixed" else self._leaf(kind, at)
-
-    def _record(self, node: Any, at: int, depth: int) -> int:
-        for field in node["fields"]:
-            at = self.over(field["type"], at, depth)
-        return at
-
-    def _items(self, node: Any, at: int, depth: int) -> int:
-        item = node["items"] if node["type"] == "array" else node["values"]
-        for at in self._blocks(at):
-            count, at = self._long(at)
-            if count < 0:
-                count, (_, at) = -count, self._long(at)
-            for _ in range(count):
-                if node["type"] == "map":
-                    at = self._leaf("string", at)
-                at = self.over(item, at, depth)
-            self._after = at
-        return self._after
-
-    def _blocks(self, at: int) -> Iterator[int]:
-        """Where each block begins, until the empty one."""
-        self._after = at
-        while True:
-            count, behind = self._long(self._after)
-            if count == 0:
-                self._after = behind
-                return
-            yield self._after
-
-    def _leaf(self, kind: str, at: int) -> int:
-        if kind == "null":
-            return at
-        if kind in ("float", "double", "boolean"):
-            return at + {"float": 4, "double": 8, "boolean": 1}[kind]
-        number, at = self._long(at)
-        if kind in ("bytes", "string"):
-            if not 0 <= number <= len(self._payload) - at:
-                raise ValueError(f"{number} bytes are told, {len(self._payload) - at} are left")
-            return at + number
-        return at
-
-    def _long(self, at: int) -> tuple[int, int]:
-        number = shift = 0
-        while at < len(self._payload):
-            byte = self._payload[at]
-            number |= (byte & 0x7F) << shift
-            at, shift = at + 1, shift + 7
-            if byte < 0x80:
-                return (number >> 1) ^ -(number & 1), at
-            if shift > 63:
-                raise ValueError("a number of more than 64 bits")
-        raise ValueError("it ends too early")

@@ -16,6 +16,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from streams.config import Config, load_config
+from streams.config.references import resolved
 from streams.errors import ClusterError, ConfigError
 from streams.runtime.names import Names
 
@@ -63,30 +64,15 @@ def kafka_options(config: Config) -> dict[str, Any]:
     kafka = config.kafka
     options: dict[str, Any] = {"log_level": 2}  # what goes wrong is raised or called back; stderr is for people
     for name, value in kafka.client.items():
-        options[name] = _resolved(f"kafka.client.{name}", value)
+        options[name] = resolved(f"kafka.client.{name}", value)
     options["bootstrap.servers"] = kafka.bootstrap_servers
     if kafka.security_protocol != "PLAINTEXT":
         options["security.protocol"] = kafka.security_protocol
     if kafka.sasl is not None:
         options["sasl.mechanism"] = kafka.sasl.mechanism
         options["sasl.username"] = kafka.sasl.username
-        options["sasl.password"] = _resolved("kafka.sasl.password", kafka.sasl.password)
+        options["sasl.password"] = resolved("kafka.sasl.password", kafka.sasl.password)
     return options
-
-
-def _resolved(path: str, value: Any) -> Any:
-    """What a reference ``env:NAME`` or ``file:PATH`` leads to; anything else as it is."""
-    kind, _, name = value.partition(":") if isinstance(value, str) else ("", "", "")
-    if kind == "env":
-        if not (secret := os.environ.get(name, "")):
-            raise ConfigError(f"{path}: the environment variable {name} is not set", "set it, or correct the reference")
-        return secret
-    if kind == "file":
-        try:
-            return Path(name).read_text().rstrip("\r\n")
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{path}: cannot read {name}: {type(error).__name__}", "correct the reference") from None
-    return value
 
 
 def admin(config: Config, seconds: float = 10) -> AdminClient:

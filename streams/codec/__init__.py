@@ -1,4 +1,4 @@
-"""From foreign payloads to the envelope: user mappings and those written out. Native JSON needs none."""
+"""From foreign payloads to the envelope: codecs (Avro, CloudEvents), then mappings. Native JSON needs neither."""
 
 from streams.codec.mapping import Mapping, parse_mapping
 from streams.codec.registry import MAPPINGS, mapping_named_or_file

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 import fastavro
 
@@ -34,13 +34,14 @@ class AvroDecoder:
     def __call__(self, raw: bytes) -> dict[str, Any]:
         """The object of one payload. Raises ValueError for what is not one, SourceUnavailable as ``writer`` does."""
         schema_id, value = unframed(raw)
+        reader = None if self.reader is None else self.reader.parsed
         schema = self._known.get(schema_id)
         if schema is None:
             schema = self._known[schema_id] = self.writer(schema_id)
         try:
             if schema.recursive:
                 check_depth(schema, raw, _HEAD)
-            document = fastavro.schemaless_reader(value, schema.parsed, self.reader and self.reader.parsed)
+            document = fastavro.schemaless_reader(value, schema.parsed, reader)
         except TocsinError:
             raise
         except Exception as error:  # by what the bytes hit: EOFError, IndexError, OverflowError, and fastavro's own
@@ -48,7 +49,7 @@ class AvroDecoder:
             raise ValueError(f"not a value of schema {schema_id}: {why}") from None
         if (left := len(raw) - value.tell()) > 0:
             raise ValueError(f"not a value of schema {schema_id}: {left} bytes are left over")
-        return document  # type: ignore[no-any-return]  # ``prepare`` takes records only
+        return cast("dict[str, Any]", document)  # ``prepare`` takes records only
 
 
 def unframed(raw: bytes) -> tuple[int, BytesIO]:

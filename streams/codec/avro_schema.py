@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import math
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -49,6 +49,18 @@ def _date(days: int, _: Any = None, __: Any = None) -> str:
         raise ValueError(f"{days} days after 1970 is no date") from None
 
 
+def _uuid(data: bytes, _: Any = None, __: Any = None) -> str:
+    return str(uuid.UUID(bytes=data))
+
+
+def _micros(value: int, _: Any = None, __: Any = None) -> int:
+    return value // 1_000
+
+
+def _nanos(value: int, _: Any = None, __: Any = None) -> int:
+    return value // 1_000_000
+
+
 def _float(value: float, _: Any = None, __: Any = None) -> float | str:
     if math.isfinite(value):
         return value
@@ -77,12 +89,12 @@ LOGICAL_READERS.update(
         "fixed-tocsin-decimal": _decimal,
         "bytes-tocsin-base64": _base64,
         "fixed-tocsin-base64": _base64,
-        "fixed-tocsin-uuid": lambda data, _=None, __=None: str(uuid.UUID(bytes=data)),
+        "fixed-tocsin-uuid": _uuid,
         "int-tocsin-date": _date,
         "float-tocsin-float": _float,
         "double-tocsin-float": _float,
-        "long-tocsin-micros": lambda value, _=None, __=None: value // 1_000,
-        "long-tocsin-nanos": lambda value, _=None, __=None: value // 1_000_000,
+        "long-tocsin-micros": _micros,
+        "long-tocsin-nanos": _nanos,
     }
 )
 

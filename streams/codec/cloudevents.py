@@ -26,7 +26,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def cloudevent(raw: bytes) -> dict[str, Any]:
-    """The envelope of one structured event. Raises ValueError for what is none, is a batch, or has other data than JSON."""
+    """The envelope of one structured event. Raises ValueError for what is none, a batch, or data that is not JSON."""
     if raw.lstrip(b" \t\r\n")[:1] == b"[":
         raise ValueError("a batch of CloudEvents: send each event as a record of its own")
     return envelope(decode_full(raw))

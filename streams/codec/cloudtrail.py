@@ -77,7 +77,11 @@ def _resource(record: dict[str, Any]) -> str | None:
 
 def cloudtrail(raw: bytes) -> dict[str, Any]:
     """The envelope of one CloudTrail record. Raises ValueError for what is none, or has an unreadable time."""
-    record = decode_full(raw)
+    return cloudtrail_envelope(decode_full(raw))
+
+
+def cloudtrail_envelope(record: dict[str, Any]) -> dict[str, Any]:
+    """The same, of a decoded record."""
     if "eventName" not in record and isinstance(record.get("detail"), dict) and "eventName" in record["detail"]:
         record = record["detail"]
     if _text(record.get("eventName")) is None:

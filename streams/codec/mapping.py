@@ -108,7 +108,10 @@ class Mapping:
 
     def apply(self, raw: bytes) -> dict[str, Any]:
         """The envelope of one payload. Raises ValueError for what is no JSON object or has an unreadable time."""
-        original = decode_full(raw)
+        return self.envelope(decode_full(raw))
+
+    def envelope(self, original: dict[str, Any]) -> dict[str, Any]:
+        """The same, of a decoded payload, which stays as it is."""
         envelope = dict(original)
         for field in self.fields:
             value = field.read(original)

@@ -1,4 +1,4 @@
-"""Mappings by name, and from files."""
+"""Codecs and mappings by name, and mappings from files. A source is a codec (bytes to an object), then a mapping."""
 
 from __future__ import annotations
 
@@ -7,18 +7,43 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from streams.codec.cloudtrail import cloudtrail
+from streams.codec.cloudevents import cloudevent, structured
+from streams.codec.cloudevents import envelope as cloudevent_envelope
+from streams.codec.cloudtrail import cloudtrail, cloudtrail_envelope
 from streams.codec.mapping import Mapping, MappingErrors, parse_mapping
 from streams.errors import ConfigError
+from streams.model.flow import Original
 from streams.rules.document import line_of, read_document
 
 Apply = Callable[[bytes], dict[str, Any]]
+Envelope = Callable[[dict[str, Any]], dict[str, Any]]
+Join = Callable[[bytes, Original], bytes]
+
+#: How a payload is written. ``json``: as it is; ``avro`` needs its schemas, see ``streams.codec.avro``.
+CODECS = ("json", "cloudevents", "avro")
+
+#: What of a codec's, or a mapping's, payload stands in the record's headers: see ``Source.join``.
+JOINS: dict[str, Join] = {"cloudevents": structured}
 
 #: The mappings that come with Tocsin. None: the payload is the envelope.
 MAPPINGS: dict[str, Apply | None] = {
     "json": None,
     "cloudtrail": cloudtrail,
+    "cloudevents": cloudevent,
 }
+_ENVELOPES: dict[str, Envelope] = {"cloudtrail": cloudtrail_envelope, "cloudevents": cloudevent_envelope}
+
+
+def source_mapping(documents: Apply | None, mapping: str | None) -> Apply | None:
+    """What makes envelopes of payloads: ``documents`` (of a codec; None: of JSON), then the mapping called so.
+
+    None where the payload is the envelope. Raises ConfigError as ``mapping_named_or_file`` does.
+    """
+    found = mapping_named_or_file(mapping) if mapping else None
+    if documents is None or found is None:
+        return documents or found
+    envelope = found.envelope if isinstance(found, Mapping) else _ENVELOPES[str(mapping)]
+    return lambda raw: envelope(documents(raw))
 
 
 def mapping_named_or_file(text: str) -> Apply | None:

@@ -24,6 +24,7 @@ VARIABLES = {
     "TOCSIN_DETECT_IDLE_COMMIT_MS": "detect.idle_commit_ms",
     "TOCSIN_DETECT_MIN_COMMIT_MS": "detect.min_commit_ms",
     "TOCSIN_DETECT_MAX_KEYS": "detect.max_keys",
+    "TOCSIN_SCHEMA_REGISTRY_URL": "schema_registry.url",
     "TOCSIN_LOG_LEVEL": "log.level",
     "TOCSIN_LOG_FORMAT": "log.format",
 }

@@ -13,6 +13,7 @@ from streams.alerts.policy import parse_policy
 from streams.codec.registry import mapping_named_or_file
 from streams.config.document import Document, read
 from streams.config.environment import override
+from streams.config.formats import output_formats, schema_registry, source_format
 from streams.config.settings import (
     MECHANISMS,
     PACKS,
@@ -25,6 +26,7 @@ from streams.config.settings import (
     Kafka,
     Log,
     Sasl,
+    SchemaRegistry,
     SourceSettings,
 )
 from streams.errors import ConfigError
@@ -141,6 +143,7 @@ def _config(root: _Section, file: Path | None, default_bootstrap: str | None) ->
         if not rule.exists():
             root.problem(f"rules[{number}]", f"there is no {rule}")
     sinks, policy = root.anything("sinks", []), root.anything("policy", {})
+    registry = schema_registry(root.section("schema_registry"), base)
     _check_sinks(root, sinks)
     _check_policy(root, policy)
     config = Config(
@@ -151,9 +154,11 @@ def _config(root: _Section, file: Path | None, default_bootstrap: str | None) ->
         worker_id=root.name("worker_id", "") or None,
         data_dir=base / Path(root.text("data_dir", ".tocsin") or ".tocsin").expanduser(),
         rules=rules,
-        sources=_sources(root.section("sources"), base),
+        sources=_sources(root.section("sources"), base, registry),
         policy=policy if isinstance(policy, dict) else {},
         sinks=tuple(sinks) if isinstance(sinks, list) else (),
+        schema_registry=registry,
+        outputs=output_formats(root.section("outputs"), registry),
         http=_http(root.section("http")),
         detect=_detect(root.section("detect")),
         log=_log(root.section("log")),
@@ -205,13 +210,13 @@ def _client(block: _Section) -> dict[str, str | int | float | bool]:
     return {str(name): value for name, value in given.items()}
 
 
-def _sources(block: _Section, base: Path) -> dict[str, SourceSettings]:
+def _sources(block: _Section, base: Path, registry: SchemaRegistry | None) -> dict[str, SourceSettings]:
     sources = dict(SOURCES)
     for name in list(block.given):
         if not isinstance(name, str) or not re.fullmatch(_NAME, name):
             block.problem(str(name)[:60], "is no name for a source: letters, digits, dot, dash and underscore")
             continue
-        sources[name] = _source(block.section(name), SOURCES.get(name), base)
+        sources[name] = _source(block.section(name), SOURCES.get(name), base, registry)
     topics = [source.topic for source in sources.values()]
     for name, source in sources.items():
         if source.topic and topics.count(source.topic) > 1:
@@ -219,7 +224,9 @@ def _sources(block: _Section, base: Path) -> dict[str, SourceSettings]:
     return sources
 
 
-def _source(block: _Section, usual: SourceSettings | None, base: Path) -> SourceSettings:
+def _source(
+    block: _Section, usual: SourceSettings | None, base: Path, registry: SchemaRegistry | None
+) -> SourceSettings:
     if usual is None and block.given and "topic" not in block.given:
         block.problem("topic", "is missing: only audit, trade, chain and metric have one by default")
     mapping: str | None = block.text("mapping", "") or None
@@ -229,6 +236,7 @@ def _source(block: _Section, usual: SourceSettings | None, base: Path) -> Source
             mapping_named_or_file(mapping)
         except ConfigError as error:
             block.problem("mapping", f"{error.message} ({error.hint})" if error.hint else error.message)
+    codec, schema, writers = source_format(block, base, registry)
     source = SourceSettings(
         topic=block.name("topic", usual.topic if usual else ""),
         partition_by=block.names("partition_by", usual.partition_by if usual else ("tenant",)),
@@ -237,6 +245,9 @@ def _source(block: _Section, usual: SourceSettings | None, base: Path) -> Source
         idle_after=block.duration("idle_after", 3_000, 1),
         mapping=mapping,
         default_tenant=block.text("default_tenant", "default"),
+        codec=codec,
+        schema=schema,
+        writers=writers,
     )
     block.finish()
     return source

@@ -12,6 +12,8 @@ PACKS = Path(__file__).resolve().parent.parent / "packs"
 
 ROLES = ("detect", "alert", "deliver")
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+#: Topics whose records other systems may want in Avro.
+OUTPUTS = ("alerts", "notifications", "deliveries")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
@@ -33,7 +35,11 @@ class Kafka(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """A source of events. ``partition_by``: fields that decide the partition; ``mapping``: a name or a file."""
+    """A source of events. ``partition_by``: fields that decide the partition; ``mapping``: a name or a file.
+
+    ``codec``: how payloads are written. For avro, ``schema`` is a file: what they are read as; ``writers`` are files by
+    the id of the schema; the registry, if there is one, is asked for the other ids.
+    """
 
     topic: str
     partition_by: tuple[str, ...]
@@ -42,6 +48,19 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
     idle_after: int = 3_000
     mapping: str | None = None
     default_tenant: str = "default"
+    codec: str = "json"
+    schema: Path | None = None
+    writers: dict[int, Path] = {}
+
+
+class SchemaRegistry(msgspec.Struct, frozen=True, kw_only=True):
+    """A Confluent-compatible registry. ``password`` and ``token`` are references; ``ca``: a file of certificates."""
+
+    url: str
+    username: str = ""
+    password: str = ""
+    token: str = ""
+    ca: Path | None = None
 
 
 class Http(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +108,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     sources: dict[str, SourceSettings] = msgspec.field(default_factory=SOURCES.copy)
     policy: dict[str, Any] = {}
     sinks: tuple[dict[str, Any], ...] = ()
+    schema_registry: SchemaRegistry | None = None
+    outputs: dict[str, str] = {}  #: topic -> json or avro
     http: Http = Http()
     detect: Detect = Detect()
     log: Log = Log()

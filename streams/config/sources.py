@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from streams.codec.registry import mapping_named_or_file
-from streams.config.settings import Config
+from pathlib import Path
+
+from streams.codec.avro import AvroDecoder
+from streams.codec.avro_schema import Schema
+from streams.codec.registry import JOINS, MAPPINGS, Apply, source_mapping
+from streams.codec.schema_registry import Login, Registry, local_schema
+from streams.config.references import resolved
+from streams.config.settings import Config, SourceSettings
+from streams.errors import ConfigError
 from streams.model import Source
 
 
 def event_sources(config: Config) -> tuple[Source, ...]:
-    """One ``Source`` per configured source, by name. Raises ConfigError for a mapping that cannot be used."""
+    """One ``Source`` per configured source, by name. Raises ConfigError for a mapping or schema that cannot be used."""
+    registry = registry_of(config)
     return tuple(
         Source(
             name=name,
@@ -18,7 +26,50 @@ def event_sources(config: Config) -> tuple[Source, ...]:
             max_skew=source.max_skew,
             idle_after=source.idle_after,
             default_tenant=source.default_tenant,
-            mapping=mapping_named_or_file(source.mapping) if source.mapping else None,
+            mapping=source_mapping(_documents(source, registry), source.mapping),
+            join=JOINS.get(source.codec),
         )
         for name, source in sorted(config.sources.items())
     )
+
+
+def registry_of(config: Config) -> Registry | None:
+    """The configured schema registry, secrets resolved; nothing is asked of it yet."""
+    settings = config.schema_registry
+    if settings is None:
+        return None
+    login = Login(
+        settings.username,
+        resolved("schema_registry.password", settings.password),
+        resolved("schema_registry.token", settings.token),
+    )
+    ca = None if settings.ca is None else str(settings.ca)
+    return Registry(settings.url, login, ca=ca, kept=config.data_dir / "schemas")
+
+
+def _documents(source: SourceSettings, registry: Registry | None) -> Apply | None:
+    if source.codec != "avro":
+        return MAPPINGS[source.codec]
+    reader = None if source.schema is None else local_schema(source.schema)
+    if source.writers:
+        return AvroDecoder(_Local(source.writers, registry), reader)
+    if registry is not None:
+        return AvroDecoder(registry.schema, reader)
+    if reader is None:
+        raise ConfigError("codec: avro needs a schema_registry, or schema: a file", "see streams/docs/codecs.md")
+    return AvroDecoder(lambda _: reader)
+
+
+class _Local:
+    """Schemas of files, by id; of the registry for other ids, if there is one."""
+
+    def __init__(self, files: dict[int, Path], registry: Registry | None) -> None:
+        self._registry = registry
+        self._schemas = {schema_id: local_schema(path) for schema_id, path in files.items()}
+
+    def __call__(self, schema_id: int) -> Schema:
+        if schema_id in self._schemas:
+            return self._schemas[schema_id]
+        if self._registry is None:
+            raise ValueError(f"schema {schema_id} is not one of writers: {', '.join(map(str, sorted(self._schemas)))}")
+        return self._registry.schema(schema_id)

@@ -226,12 +226,15 @@ DOCUMENTATION = (Path(__file__).parents[2] / "streams" / "docs" / "configuration
 def test_the_example_of_the_documentation_names_every_key_and_is_right(tmp_path: Path) -> None:
     example = DOCUMENTATION.partition("```yaml\n")[2].partition("```")[0]
     (tmp_path / "rules").mkdir()
+    for schema in ("logins.avsc", "logins-v1.avsc"):
+        (tmp_path / schema).write_text('{"type": "record", "name": "Login", "fields": []}')
     config = load(tmp_path, example)
     document = yaml.safe_load(example)
     assert set(document) == set(Config.__struct_fields__) - {"file"}
     for block, keys in (("http", Http), ("detect", Detect), ("log", Log), ("kafka", Kafka)):
         assert set(document[block]) == set(keys.__struct_fields__)
-    assert set(document["sources"]["audit"]) == set(SourceSettings.__struct_fields__)
+    audit, logins = (set(document["sources"][name]) for name in ("audit", "logins"))
+    assert audit | logins == set(SourceSettings.__struct_fields__)
     usual = load_config(None, {})
     for shown in ("app", "topic_prefix", "roles", "http", "detect", "log"):
         assert getattr(config, shown) == getattr(usual, shown)

@@ -78,10 +78,13 @@ def finding(
     """``key``: the values of ``rule.group_by``. Raises whatever a template or a document raises."""
     keyed = dict(zip(rule.group_by, key, strict=True))
     document = event.document()
-    words = {**keyed, **_words(rule, seen)}
-    metadata: dict[str, Any] = {name: render(text, document, words) for name, text in rule.metadata.items()}
+    words = {**keyed, **(seen.detail or {}), **_words(rule, seen)}
+    metadata: dict[str, Any] = {**(seen.detail or {})}
+    metadata |= {name: render(text, document, words) for name, text in rule.metadata.items()}
     if event.from_record:
         metadata["event_time_source"] = "record"
+    if rule.overridden:
+        metadata["overridden"] = rule.overridden
     if evicted:
         metadata["state_evicted"] = evicted  # what this rule had to forget for want of room: it may have missed some
     severity, word = seen.severity or rule.severity.at(seen.value)
@@ -96,7 +99,7 @@ def finding(
         key=keyed,
         alert_id=alert_id(rule.id, tenant, keyed, event.position),
         source=rule.source,
-        event_time=event.at,
+        event_time=event.at if seen.at is None else seen.at,
         position=event.position,
         severity=severity,
         severity_word=word,

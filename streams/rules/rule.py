@@ -41,6 +41,17 @@ class Arm:
     key: tuple[KeyField, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A series for dashboards: the number that the kind measures, for each key, under the names of the key's parts.
+
+    At most ``max_series`` keys in each partition, those that came first; how many were left out is counted.
+    """
+
+    name: str  #: of the label ``series``
+    max_series: int = 100
+
+
 class KindConfig(Protocol):
     """The ``detect`` block of one kind, parsed: a frozen value (``streams/detect/kinds``)."""
 
@@ -122,6 +133,10 @@ class Rule:
     file: str = ""
     line: int = 0
     variant: str = ""  #: the tenant for which a setting is overridden
+    overridden: str = ""  #: which settings are not the file's own, and for whom (``streams.rules.overrides``)
+    max_keys: int = 0  #: of a tenant, in one partition; 0: as configured
+    max_memory: int = 0  #: bytes, of a tenant, in one partition; 0: no such bound
+    export: Export | None = None
 
     @property
     def group_by(self) -> tuple[str, ...]:
@@ -205,14 +220,16 @@ class RuleSet:
 
     rules: tuple[Rule, ...]
     variants: Mapping[str, Mapping[str, Rule | None]] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict)  #: the document that ``rules`` and ``variants`` follow
 
     def __hash__(self) -> int:
         return hash(self.version)  # rules hold documents, which have no hash; programs are cached by rule set
 
     @cached_property
     def version(self) -> str:
-        """Hash of every rule in full."""
-        return content_hash("ruleset", sorted((rule.document for rule in self.rules), key=lambda d: str(d["id"])))[:16]
+        """Hash of every rule in full, and of what is overridden in them."""
+        rules = sorted((rule.document for rule in self.rules), key=lambda d: str(d["id"]))
+        return content_hash("ruleset", rules, *([self.overrides] if self.overrides else ()))[:16]
 
     def reading(self, source: str) -> tuple[Rule, ...]:
         """Enabled rules over one source, in order of id."""

@@ -20,9 +20,11 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from streams import telemetry
 from streams.alerts.policy import parse_policy
 from streams.detect.registry import KINDS
+from streams.detect.tuning import TUNABLE
 from streams.errors import ClusterError, TocsinError
 from streams.model import Control
 from streams.rules.load import ruleset_from_documents
+from streams.rules.overrides import overridden
 from streams.rules.rule import RuleSet
 from streams.runtime.names import Names
 from streams.runtime.points import at
@@ -74,6 +76,7 @@ class ControlLog:
                 name = f"{record.kind}/{record.id}"
                 if name == RULESET:
                     ruleset = ruleset_from_documents(record.document["rules"], KINDS)
+                    ruleset = overridden(ruleset, record.document.get("overrides"), KINDS, TUNABLE)
                 elif name == POLICY:
                     parse_policy(record.document)
                 # The rule set's document would be carried twice.
@@ -208,8 +211,9 @@ def _record(name: str, document: dict[str, Any]) -> ControlRecord:
 
 
 def ruleset_record(ruleset: RuleSet) -> ControlRecord:
-    """The record that brings a rule set into force."""
-    return _record(RULESET, {"version": ruleset.version, "rules": [rule.document for rule in ruleset.rules]})
+    """The record that brings a rule set into force, with what is overridden in it: both switch as one."""
+    document = {"version": ruleset.version, "rules": [rule.document for rule in ruleset.rules]}
+    return _record(RULESET, document | ({"overrides": dict(ruleset.overrides)} if ruleset.overrides else {}))
 
 
 def policy_record(document: dict[str, Any]) -> ControlRecord:

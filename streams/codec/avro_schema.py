@@ -134,10 +134,9 @@ def _parsed(text: str | bytes, named: dict[str, Any]) -> Any:
     try:
         document = msgspec.json.decode(text)
         return fastavro.parse_schema(_Rewriting().of(document, 0), named_schemas=named)
-    except ValueError as error:
-        raise ValueError(f"not an Avro schema: {str(error)[:300]}") from None
     except Exception as error:  # fastavro raises a dozen kinds, and what Python does on a schema of another shape
-        raise ValueError(f"not an Avro schema: {type(error).__name__}: {str(error)[:300]}") from None
+        kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
+        raise ValueError(f"not an Avro schema: {kind}{str(error)[:300]}") from None
 
 
 class _Rewriting:
@@ -210,7 +209,8 @@ class _Look:
     def at(self, node: Any) -> _Least:
         if isinstance(node, list):
             branches = [self.at(branch) for branch in node]
-            return _Least(1, max((b.free for b in branches), default=0), max((b.depth for b in branches), default=0))
+            free = (branch.free - (branch.size == 0) for branch in branches)  # its number is a byte
+            return _Least(1, max(free, default=0), max((branch.depth for branch in branches), default=0))
         if isinstance(node, str):
             if node not in self._named:
                 return _Least(_SIZES.get(node, 1), int(node == "null"), 0)

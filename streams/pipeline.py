@@ -17,6 +17,7 @@ from streams.model import Batch, Control, DeadReason, Finding, Output, position
 from streams.state.alerting import MAX_TICK, AlertState
 from streams.state.detecting import DetectState
 from streams.state.hits import Hit, copied, evaluate
+from streams.state.judging import lapsed
 from streams.state.rekeyed import FOREVER, RekeyedState
 
 #: Expired keys that one step looks at for each rule, beside two for each of its records.
@@ -34,9 +35,14 @@ def detect(state: DetectState, batch: Batch, now: int, control: Control) -> list
     """
     state.begin(control)
     outputs: list[Output] = []
-    program, clock, skew = state.program, state.clock, state.source.max_skew
+    program, clock, book, skew = state.program, state.clock, state.book, state.source.max_skew
     decode, match, newest = program.decode, program.match, clock.newest
+    wake = clock.reaching(book.wake)
     for offset, raw, stamp in batch.records:
+        if newest >= wake:  # some timer may be due, before this event
+            clock.newest = newest
+            outputs += lapsed(state, clock.mark, now, locate=state.locate)
+            wake = clock.reaching(book.wake)
         try:
             if raw is None:
                 raise ValueError("null where an event was expected")
@@ -57,7 +63,9 @@ def detect(state: DetectState, batch: Batch, now: int, control: Control) -> list
             matched = ()
         if matched is not None:
             clock.newest = newest
-            hit = Hit(state, offset, raw, at, stamp, tenant, event_id, event)
+            # By a time that cannot be true its key would see nothing else until that time came.
+            skewed = at > stamp + skew and stamp >= 0
+            hit = Hit(state, offset, raw, stamp if skewed else at, tenant, event_id, event, skewed=skewed)
             try:
                 outputs += evaluate(state, batch, hit, matched, now)
             except Exception as error:  # as above
@@ -65,6 +73,7 @@ def detect(state: DetectState, batch: Batch, now: int, control: Control) -> list
             if state.program is not program:  # a rule was switched off
                 program = state.program
                 decode, match = program.decode, program.match
+            wake = clock.reaching(book.wake)
         if at > newest:
             if stamp < 0 or at <= stamp + skew:
                 newest = at
@@ -74,6 +83,7 @@ def detect(state: DetectState, batch: Batch, now: int, control: Control) -> list
     if batch.records:
         state.counts["events", state.source.name] += len(batch.records)
         state.came(now, batch.records[-1][0] + 1)
+    outputs += lapsed(state, clock.mark, now, locate=state.locate)
     return outputs + state.finish(now, SWEEP + 2 * len(batch.records))
 
 
@@ -81,7 +91,8 @@ def detect_tick(state: DetectState, now: int, control: Control, *, at_end: bool)
     """Time passes over a partition without events: its watermark advances, and is published where others need it."""
     state.begin(control)
     state.tick(now, at_end=at_end)
-    return state.finish(now, SWEEP)
+    outputs = lapsed(state, state.clock.mark, now, locate=state.locate)
+    return outputs + state.finish(now, SWEEP)
 
 
 def rekeyed(state: RekeyedState, batch: Batch, now: int, control: Control) -> list[Output]:
@@ -116,8 +127,11 @@ def _drain(state: RekeyedState, limit: int | None, now: int) -> list[Output]:
     outputs: list[Output] = []
     stepped = 0
     for copy in state.ready(limit):
+        if copy.order >= state.book.wake:
+            outputs += lapsed(state, copy.order, now, locate=str)
         outputs += copied(state, copy, copy.order, now)
         stepped += 1
+    outputs += lapsed(state, state.limit, now, locate=str)
     state.finish(now, SWEEP + 2 * stepped)
     return outputs
 

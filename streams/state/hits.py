@@ -12,12 +12,13 @@ from streams.detect.clock import EVERY_TENANT, MAX_TENANT
 from streams.detect.findings import MAX_EVENT, fitted
 from streams.model import Batch, Original, Output
 from streams.model.decode import decode_full
-from streams.rules.program import Key, Program
-from streams.state.detecting import DetectState
+from streams.rules.program import Key
+from streams.state.detecting import DetectState, Lane
 from streams.state.judging import judge, rule_failed, ruleset_of, too_late
-from streams.state.keys import MAX_KEY, bounded, key_of
+from streams.state.keys import bounded, key_of, too_long
 from streams.state.rekeyed import RekeyedState
 from streams.state.rulebook import MAX_ERRORS
+from streams.state.tables import Table
 
 _encode = msgspec.json.Encoder().encode
 _NO_ORIGINAL = Original(None, ())
@@ -25,6 +26,7 @@ _NO_ORIGINAL = Original(None, ())
 _SMALL = MAX_EVENT // 8
 
 _Hop = tuple[tuple[str, ...], str, Key]  # key set, tenant, key
+_Copy = tuple[Table, tuple[int, ...], tuple[Any, ...]]  # of a rule: arms, values
 
 
 class Hit:
@@ -33,15 +35,13 @@ class Hit:
     __slots__ = ("_document", "_state", "at", "event", "event_id", "mark", "offset", "raw", "skewed", "tenant")
 
     def __init__(
-        self, state: DetectState, offset: int, raw: bytes, at: int, stamp: int, tenant: str, event_id: str, event: Any
-    ) -> None:
+        self, state: DetectState, offset: int, raw: bytes, at: int, tenant: str, event_id: str, event: Any, *, skewed: bool
+    ) -> None:  # fmt: skip
         self._state = state
         self._document: dict[str, Any] | None = None
         self.offset, self.raw, self.tenant, self.event_id = offset, raw, tenant, event_id
+        self.at, self.skewed = at, skewed
         self.mark = state.clock.mark  #: the watermark before it
-        self.skewed = state.clock.skewed(at, stamp)
-        # By a time that cannot be true its key would hold it, and see nothing else, until that time came.
-        self.at = stamp if self.skewed else at
         self.event = event  #: as the program decoded it
 
     @property
@@ -83,6 +83,18 @@ class Copied:
         return str(ref)
 
 
+class _Reached:
+    """The rules that an event reached, before each is stepped: by several arms of one rule, but one key, it is one step."""
+
+    __slots__ = ("by_arms", "copies", "failed", "late")
+
+    def __init__(self) -> None:
+        self.by_arms: dict[tuple[str, str, Key], tuple[Lane, Table, list[int], tuple[Any, ...]]] = {}
+        self.copies: dict[_Hop, list[_Copy]] = {}
+        self.failed: list[tuple[Table, Exception]] = []
+        self.late: set[str] = set()  # rules that were told already
+
+
 def evaluate(state: DetectState, batch: Batch, hit: Hit, matched: tuple[int, ...], now: int) -> list[Output]:
     """Step every rule that matched, each on its own: one that raises takes nothing from the others.
 
@@ -92,55 +104,82 @@ def evaluate(state: DetectState, batch: Batch, hit: Hit, matched: tuple[int, ...
     if len(hit.tenant) > MAX_TENANT or hit.tenant == EVERY_TENANT:
         raise ValueError(f"tenant {hit.tenant[:40]!r} is reserved or longer than {MAX_TENANT} characters")
     outputs: list[Output] = []
-    program, lanes, at, event = state.program, state.lanes, hit.at, hit.event
-    failed: list[tuple[int, Exception]] = []
-    copies: dict[_Hop, list[tuple[int, tuple[Any, ...]]]] = {}
-    for index in matched or _match_each(program, event, failed):
+    reached = _Reached()
+    lanes, at, event, mark = state.lanes, hit.at, hit.event, hit.mark
+    for index in matched or _match_each(state, event, reached):
         lane = lanes[index]
         table = lane.table
+        tenant = EVERY_TENANT if lane.of_all else hit.tenant
+        if lane.variants is not None:
+            variant = lane.variants.get(tenant, table)
+            if variant is None:
+                continue  # switched off for this tenant
+            table = variant
         rule = table.rule
         try:
             if rule.active is not None and not rule.active.covers(at):
                 continue
-            key = program.key(index, event)
+            key = lane.key(event)
             if key is None:
                 state.counts["unkeyed", rule.id] += 1
                 continue
-            horizon = hit.mark - table.span
+            horizon = mark - table.span
             if at <= horizon and table.refuses_late:
-                outputs.append(too_late(state, table, hit, horizon, batch.original_of(hit.offset), now))
+                if rule.ref not in reached.late:
+                    reached.late.add(rule.ref)
+                    outputs.append(too_late(state, table, hit, horizon, batch.original_of(hit.offset), now))
                 continue
-            tenant = EVERY_TENANT if rule.scope == "global" else hit.tenant
-            values = program.values(index, event)
-            if not lane.local:
-                copies.setdefault((lane.keyset, tenant, key), []).append((index, values))
-                continue
-            found = judge(state, table, tenant, key, Moment(at, hit.offset, hit.event_id, values, horizon), hit)
-            if found is not None:
-                outputs.append(found)
+            values = lane.values(event)
+            if not lane.alone:
+                known = reached.by_arms.setdefault((rule.ref, tenant, key), (lane, table, [], values))
+                known[2].append(lane.arm)
+            elif lane.local:
+                moment = Moment(at, hit.offset, hit.event_id, values, horizon, mark - rule.allowed_lateness - 1)
+                outputs += judge(state, table, tenant, key, moment, hit, locate=state.locate)
+            else:
+                reached.copies.setdefault((lane.keyset, tenant, key), []).append((table, (lane.arm,), values))
         except Exception as error:  # isolated and reported
-            failed.append((index, error))
-    for way, rules in copies.items():
+            reached.failed.append((table, error))
+    if reached.by_arms:
+        _step_arms(state, hit, reached, outputs)
+    for way, rules in reached.copies.items():
         try:
             outputs.append(_copy(state, hit, way, rules))
             state.sent = True
         except Exception as error:  # as above
-            failed.extend((index, error) for index, _ in rules)
-    switched_off = False
-    for index, failure in failed:
-        more, off = rule_failed(state, lanes[index].table, hit, failure, batch.original_of(hit.offset), now)
-        outputs += more
-        switched_off |= off
-    if switched_off:
-        state.compile()
+            reached.failed.extend((table, error) for table, _, _ in rules)
+    if reached.failed:
+        switched_off = False
+        for table, failure in reached.failed:
+            more, off = rule_failed(state, table, hit, failure, batch.original_of(hit.offset), now)
+            outputs += more
+            switched_off |= off
+        if switched_off:
+            state.compile()
     return outputs
+
+
+def _step_arms(state: DetectState, hit: Hit, reached: _Reached, outputs: list[Output]) -> None:
+    for (_, tenant, key), (lane, table, arms, values) in reached.by_arms.items():
+        if not lane.local:
+            reached.copies.setdefault((lane.keyset, tenant, key), []).append((table, tuple(arms), values))
+            continue
+        closed = hit.mark - table.rule.allowed_lateness - 1
+        horizon = hit.mark - table.span
+        moment = Moment(hit.at, hit.offset, hit.event_id, values, horizon, closed, tuple(arms))
+        try:
+            outputs += judge(state, table, tenant, key, moment, hit, locate=state.locate)
+        except Exception as error:  # isolated and reported
+            reached.failed.append((table, error))
 
 
 def copied(state: RekeyedState, copy: hop.Copy, order: int, now: int) -> list[Output]:
     """Step the rules that matched an event at its origin. ``order``: how far the partition has come with it."""
     outputs: list[Output] = []
     event, key = Copied(copy), key_of(list(copy.key))
-    for ref, values in zip(copy.rules, copy.values, strict=True):
+    if len(copy.rules) != len(copy.values) or (copy.arms and len(copy.arms) != len(copy.rules)):
+        raise ValueError(f"a copy for {len(copy.rules)} rules with values for {len(copy.values)}")
+    for number, (ref, values) in enumerate(zip(copy.rules, copy.values, strict=True)):
         table = state.book.table(ref)
         if table is None or table.errors >= MAX_ERRORS:
             state.counts["copies", "not_in_force"] += 1
@@ -150,39 +189,38 @@ def copied(state: RekeyedState, copy: hop.Copy, order: int, now: int) -> list[Ou
             if event.at <= horizon and table.refuses_late:
                 outputs.append(too_late(state, table, event, horizon, _NO_ORIGINAL, now))
                 continue
-            moment = Moment(event.at, event.position, event.event_id, hop.unpacked(values), horizon)
+            arms = copy.arms[number] if copy.arms else (0,)
+            closed = order - table.rule.allowed_lateness - 1
+            moment = Moment(event.at, event.position, event.event_id, hop.unpacked(values), horizon, closed, arms)
             # For a global rule the copy's tenant stands for all of them already.
-            found = judge(state, table, copy.tenant, key, moment, event)
-            if found is not None:
-                outputs.append(found)
+            outputs += judge(state, table, copy.tenant, key, moment, event, locate=str)
         except Exception as error:  # isolated and reported
             outputs += rule_failed(state, table, event, error, _NO_ORIGINAL, now)[0]
     return outputs
 
 
-def _match_each(program: Program, event: Any, failed: list[tuple[int, Exception]]) -> list[int]:
-    """The rules that match, asked one by one; those that raise go to ``failed``."""
+def _match_each(state: DetectState, event: Any, reached: _Reached) -> list[int]:
+    """The arms that match, asked one by one; the rules of those that raise have failed."""
     matched = []
-    for index in range(len(program.rules)):
+    for index, lane in enumerate(state.lanes):
         try:
-            if program.match_one(index, event):
+            if state.program.match_one(index, event):
                 matched.append(index)
         except Exception as error:  # isolated and reported
-            failed.append((index, error))
+            reached.failed.append((lane.table, error))
     return matched
 
 
-def _copy(state: DetectState, hit: Hit, way: _Hop, rules: list[tuple[int, tuple[Any, ...]]]) -> Output:
+def _copy(state: DetectState, hit: Hit, way: _Hop, rules: list[_Copy]) -> Output:
     fields, tenant, key = way
-    record_key = hop.hop_key(fields, tenant, key)
-    if len(record_key) > MAX_KEY:
+    if too_long(key):
         key = bounded(key)
-        record_key = hop.hop_key(fields, tenant, key)
     as_it_came = state.source.mapping is None and len(hit.raw) <= _SMALL
     copy = hop.Copy(
         ruleset=ruleset_of(state),
-        rules=tuple(state.lanes[index].table.rule.ref for index, _ in rules),
-        values=tuple(hop.packed(values) for _, values in rules),
+        rules=tuple(table.rule.ref for table, _, _ in rules),
+        arms=tuple(arms for _, arms, _ in rules) if any(arms != (0,) for _, arms, _ in rules) else (),
+        values=tuple(hop.packed(values) for _, _, values in rules),
         tenant=tenant,
         key=key,
         # A skewed event takes its place in the log: its record may be years ahead of the times in an old one.
@@ -196,4 +234,4 @@ def _copy(state: DetectState, hit: Hit, way: _Hop, rules: list[tuple[int, tuple[
         event=msgspec.Raw(hit.raw if as_it_came else _encode(hit.document())),
         from_record=hit.from_record,
     )
-    return Output("rekeyed", record_key, _encode(copy))
+    return Output("rekeyed", hop.hop_key(fields, tenant, key), _encode(copy))

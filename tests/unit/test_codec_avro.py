@@ -210,7 +210,7 @@ def deep(levels: int) -> dict[str, Any]:
         ("string", "not that of a record"),
         (["null", SIMPLE], "not that of a record"),
         (record(("f", "nowhere")), "UnknownType"),
-        (record(*((f"d{n}", record(("f", f"D{n - 1}" if n else "int"), name=f"D{n}")) for n in range(300))), "deeper than 256 levels"),
+        (record(*((f"d{n}", {"type": "array", "items": record(("f", f"D{n - 1}" if n else "int"), name=f"D{n}")}) for n in range(300))), "deeper than 256 levels"),
         ({**record(("f", "nowhere")), "__fastavro_parsed__": True}, "UnknownType"),
         ({"type": "record", "name": "R", "fields": 3}, "not an Avro schema"),
         ({"type": "record", "name": "R", "fields": [3]}, "not an Avro schema"),

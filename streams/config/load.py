@@ -154,6 +154,8 @@ def _config(root: _Section, file: Path | None, default_bootstrap: str | None) ->
         worker_id=root.name("worker_id", "") or None,
         data_dir=base / Path(root.text("data_dir", ".tocsin") or ".tocsin").expanduser(),
         rules=rules,
+        watch_rules=root.flag("watch_rules", False),
+        overrides=root.section("overrides").given,
         sources=_sources(root.section("sources"), base, registry),
         policy=policy if isinstance(policy, dict) else {},
         sinks=tuple(sinks) if isinstance(sinks, list) else (),

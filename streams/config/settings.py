@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     worker_id: str | None = None
     data_dir: Path = Path(".tocsin")
     rules: tuple[Path, ...] = (PACKS,)
+    watch_rules: bool = False  #: whether workers bring the files into force whenever they change
+    overrides: Mapping[str, Any] = {}  #: of rules' settings; checked against the rules in ``streams.config.rules``
     sources: dict[str, SourceSettings] = msgspec.field(default_factory=SOURCES.copy)
     policy: dict[str, Any] = {}
     sinks: tuple[dict[str, Any], ...] = ()

@@ -13,6 +13,7 @@ from streams.alerts.outcomes import dead, dead_reason, operation
 from streams.detect import hop
 from streams.detect.clock import MAX_TIME, event_id_of, event_time, tenant_of
 from streams.detect.refusals import reason_of, refused
+from streams.errors import SourceUnavailable
 from streams.model import Batch, Control, DeadReason, Finding, Output, position
 from streams.state.alerting import MAX_TICK, AlertState
 from streams.state.detecting import DetectState
@@ -37,7 +38,7 @@ def detect(state: DetectState, batch: Batch, now: int, control: Control) -> list
     outputs: list[Output] = []
     program, clock, book, skew = state.program, state.clock, state.book, state.source.max_skew
     decode, match, newest = program.decode, program.match, clock.newest
-    wake = clock.reaching(book.wake)
+    wake, join = clock.reaching(book.wake), state.source.join
     for offset, raw, stamp in batch.records:
         if newest >= wake:  # some timer may be due, before this event
             clock.newest = newest
@@ -46,7 +47,8 @@ def detect(state: DetectState, batch: Batch, now: int, control: Control) -> list
         try:
             if raw is None:
                 raise ValueError("null where an event was expected")
-            event = decode(raw)
+            payload = raw if join is None else join(raw, batch.original_of(offset))
+            event = decode(payload)
             at, tenant, event_id = event.event_time, event.tenant, event.event_id
             if at.__class__ is not int or not 0 <= at <= MAX_TIME:
                 at, _ = event_time(at, stamp)
@@ -54,6 +56,8 @@ def detect(state: DetectState, batch: Batch, now: int, control: Control) -> list
                 tenant = tenant_of(tenant, state.source.default_tenant)
             if event_id.__class__ is not str:
                 event_id = event_id_of(event_id)
+        except SourceUnavailable:  # no record's fault: the process ends without a commit, and reads it again
+            raise
         except Exception as error:  # it is this record's fault, and never the batch's
             outputs.append(_dead(state, batch, offset, raw, reason_of(raw, error), error, now))
             continue
@@ -65,7 +69,7 @@ def detect(state: DetectState, batch: Batch, now: int, control: Control) -> list
             clock.newest = newest
             # By a time that cannot be true its key would see nothing else until that time came.
             skewed = at > stamp + skew and stamp >= 0
-            hit = Hit(state, offset, raw, stamp if skewed else at, tenant, event_id, event, skewed=skewed)
+            hit = Hit(state, offset, raw, stamp if skewed else at, tenant, event_id, event, payload, skewed=skewed)
             try:
                 outputs += evaluate(state, batch, hit, matched, now)
             except Exception as error:  # as above

@@ -32,14 +32,18 @@ _Copy = tuple[Table, tuple[int, ...], tuple[Any, ...]]  # of a rule: arms, value
 class Hit:
     """An event of a source partition that some rule matched. See ``streams.detect.findings.Completing``."""
 
-    __slots__ = ("_document", "_state", "at", "event", "event_id", "mark", "offset", "raw", "skewed", "tenant")
+    __slots__ = (
+        "_document", "_payload", "_state", "at", "event", "event_id", "mark", "offset", "raw", "skewed", "tenant",
+    )  # fmt: skip
 
     def __init__(
-        self, state: DetectState, offset: int, raw: bytes, at: int, tenant: str, event_id: str, event: Any, *, skewed: bool
+        self, state: DetectState, offset: int, raw: bytes, at: int, tenant: str, event_id: str, event: Any,
+        payload: bytes, *, skewed: bool,
     ) -> None:  # fmt: skip
         self._state = state
         self._document: dict[str, Any] | None = None
         self.offset, self.raw, self.tenant, self.event_id = offset, raw, tenant, event_id
+        self._payload = payload  #: ``raw``, joined with what stands in the headers
         self.at, self.skewed = at, skewed
         self.mark = state.clock.mark  #: the watermark before it
         self.event = event  #: as the program decoded it
@@ -55,7 +59,7 @@ class Hit:
 
     def document(self) -> dict[str, Any]:
         if self._document is None:
-            document = self._state.program.document(self.raw)
+            document = self._state.program.document(self._payload)
             small = self._state.source.mapping is None and len(self.raw) <= _SMALL
             self._document = document if small else fitted(document)
         return self._document

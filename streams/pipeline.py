@@ -11,6 +11,7 @@ from streams.alerts.intake import read
 from streams.alerts.lifecycle import obey
 from streams.alerts.outcomes import dead, dead_reason, operation
 from streams.detect import hop
+from streams.detect.base import FOREVER
 from streams.detect.clock import MAX_TIME, event_id_of, event_time, tenant_of
 from streams.detect.refusals import reason_of, refused
 from streams.errors import SourceUnavailable
@@ -19,7 +20,7 @@ from streams.state.alerting import MAX_TICK, AlertState
 from streams.state.detecting import DetectState
 from streams.state.hits import Hit, copied, evaluate
 from streams.state.judging import lapsed
-from streams.state.rekeyed import FOREVER, RekeyedState
+from streams.state.rekeyed import RekeyedState
 
 #: Expired keys that one step looks at for each rule, beside two for each of its records.
 SWEEP = 500
@@ -121,13 +122,15 @@ def rekeyed_tick(state: RekeyedState, now: int, control: Control, *, at_end: boo
     return _drain(state, None, now)
 
 
-def rekeyed_end(state: RekeyedState, now: int, control: Control) -> list[Output]:
-    """For a replay that has read everything: no origin sends more, so all that waits is stepped."""
+def rekeyed_end(state: RekeyedState, now: int, control: Control, *, mark: int) -> list[Output]:
+    """For a replay that has read everything: no origin sends more, so all that waits is stepped. ``mark``: how far
+    all origins have come, which is how far time has.
+    """
     state.begin(control)
-    return _drain(state, FOREVER, now)
+    return _drain(state, FOREVER, now, mark)
 
 
-def _drain(state: RekeyedState, limit: int | None, now: int) -> list[Output]:
+def _drain(state: RekeyedState, limit: int | None, now: int, mark: int | None = None) -> list[Output]:
     outputs: list[Output] = []
     stepped = 0
     for copy in state.ready(limit):
@@ -135,7 +138,7 @@ def _drain(state: RekeyedState, limit: int | None, now: int) -> list[Output]:
             outputs += lapsed(state, copy.order, now, locate=str)
         outputs += copied(state, copy, copy.order, now)
         stepped += 1
-    outputs += lapsed(state, state.limit, now, locate=str)
+    outputs += lapsed(state, state.limit if mark is None else mark, now, locate=str)
     state.finish(now, SWEEP + 2 * stepped)
     return outputs
 

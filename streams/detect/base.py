@@ -19,6 +19,8 @@ State = list[Any]
 
 #: Before all time: the horizon while a partition has no watermark.
 NEVER = -(1 << 62)
+#: After all time.
+FOREVER = 1 << 62
 
 #: The largest state value in the changelog, bytes.
 MAX_STATE = 256 * 1024

@@ -92,6 +92,10 @@ class Watermark:
         """The watermark, ms; far below zero while nothing is known. Never goes back."""
         return max(self.floor, self.newest - self.max_disorder if self.newest != NEVER else NEVER)
 
+    def reaching(self, mark: int) -> int:
+        """The event time with which the watermark reaches ``mark``; far below zero where it has."""
+        return NEVER if self.floor >= mark else mark + self.max_disorder
+
     def skewed(self, at: int, record_time: int) -> bool:
         """Whether an event is too far ahead of its record to be believed. A negative record time is unknown."""
         return record_time >= 0 and at > record_time + self.max_skew

@@ -15,11 +15,13 @@ from streams.rules.rule import Rule
 
 
 class Copy(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="copy", omit_defaults=True, gc=False):
-    """One event for all rules of one key set that matched it. ``values[i]`` belong to ``rules[i]``."""
+    """One event for all rules of one key set that matched it. ``values[i]`` belong to ``rules[i]``: of the kind's
+    fields, then of what its templates need.
+    """
 
     ruleset: str
     rules: tuple[str, ...]  #: id@version
-    values: tuple[tuple[tuple[Any, ...], ...], ...]  #: of the kind's fields, each as (value,), or () where missing
+    values: tuple[tuple[tuple[Any, ...], ...], ...]  #: each as (value,), or () where missing
     tenant: str
     key: tuple[Any, ...]  #: parts, as in ``streams.state.keys``
     order: int  #: max(event time, the origin's watermark before this record), ms
@@ -31,6 +33,7 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="c
     event_id: str
     event: msgspec.Raw  #: the envelope, fitted
     from_record: bool = False
+    arms: tuple[tuple[int, ...], ...] = ()  #: by which it came into ``rules[i]``; empty: by the only one, everywhere
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="watermark", omit_defaults=True):
@@ -52,8 +55,8 @@ def read(value: bytes) -> Copy | Mark:
 
 
 def keyset(rule: Rule) -> tuple[str, ...]:
-    """Rules of one key set share their copies: the scope and the fields of the key."""
-    return rule.scope, *rule.group_by
+    """Rules of one key set share their copies: the scope and the parts of the key, as the rule writes them."""
+    return rule.scope, *(part.text for part in rule.key)
 
 
 def hop_key(fields: tuple[str, ...], tenant: str, key: Key) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from streams import pipeline
+from streams.detect.base import NEVER
 from streams.detect.hop import Copy, Mark, read
 from streams.model import Batch, Control, Output, Record
 from streams.rules.rule import RuleSet
@@ -30,6 +31,7 @@ class Hop:
         self._control = control
         self._copies: list[tuple[int, str, int, int, int, bytes]] = []
         self.clock = 0  #: the latest time read anywhere, ms
+        self._marks: dict[tuple[str, int], int] = {}  # how far each origin has come
         self.counts: Counter[tuple[str, ...]] = Counter()
 
     def take(self, output: Output) -> None:
@@ -38,6 +40,10 @@ class Hop:
         if isinstance(copy, Copy):
             place = copy.order, copy.topic, copy.partition, copy.offset
             self._copies.append((*place, len(self._copies), output.value))
+
+    def came(self, topic: str, partition: int, mark: int) -> None:
+        """An origin has come so far: timers that are due by then, for all origins, fire in the end."""
+        self._marks[topic, partition] = mark
 
     def drain(self) -> Iterator[Output]:
         """All copies through DETECT's second half."""
@@ -54,5 +60,6 @@ class Hop:
             offset += len(records)
             yield from pipeline.rekeyed(state, Batch(records), self.clock, self._control)
             state.changes()  # nobody stores them
-        yield from pipeline.rekeyed_end(state, self.clock, self._control)
+        mark = min(self._marks.values(), default=NEVER)
+        yield from pipeline.rekeyed_end(state, self.clock, self._control, mark=mark)
         self.counts += state.counts

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
 
 from streams.detect import hop
-from streams.detect.base import NEVER
+from streams.detect.base import FOREVER, NEVER
 from streams.detect.clock import Watermark
 from streams.model import Control, Output, Source, position
-from streams.rules.program import Program
-from streams.rules.rule import Rule, RuleSet
+from streams.rules.program import Key, Program
+from streams.rules.rule import Arm, Rule, RuleSet
 from streams.state.partition import Position, take_up
 from streams.state.rulebook import Rulebook
 from streams.state.tables import Table
@@ -22,16 +23,24 @@ from streams.state.tables import Table
 PUBLISH_EVERY = 1_000
 #: A partition without events looks so often whether the control state has changed.
 QUIET_TICK = 10_000
+#: One in which a timer waits for an idle watermark is looked at no more often than so.
+TIMER_TICK = 100
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Lane(NamedTuple):
-    """Where a rule of the program leads: to its table here, or over ``rekeyed``."""
+    """Where an arm of the program leads: to its rule's table here, or over ``rekeyed``."""
 
     table: Table
+    variants: Mapping[str, Table | None] | None  #: by tenant; None: the rule is off there
+    arm: int
+    alone: bool  #: the rule has no other arm
     local: bool
+    of_all: bool  #: one key for all tenants
     keyset: tuple[str, ...]
+    key: Callable[[Any], Key | None]
+    values: Callable[[Any], tuple[Any, ...]]
 
 
 class DetectState:
@@ -97,8 +106,9 @@ class DetectState:
             return
         take_up(self.position, control, f"{self.topic}/{self.partition}")
         self.control = control
-        rules = control.ruleset.reading(self.source.name)
-        self.book.adopt(rules)
+        ruleset = control.ruleset
+        rules = ruleset.reading(self.source.name)
+        self.book.adopt(rule for rule in ruleset.in_force() if self.source.name in rule.sources)
         self.compile()
         hops = any(not rule.is_local(self.source.partition_by) for rule in rules)
         if hops and not self.hops:
@@ -108,15 +118,37 @@ class DetectState:
     def compile(self) -> None:
         """Make the program of the rules in force, without those that are off."""
         assert self.control is not None
-        on = tuple(rule for rule in self.control.ruleset.rules if not self.book.is_off(rule.ref))
-        same = len(on) == len(self.control.ruleset.rules)
-        self.program = self._compile(self.control.ruleset if same else RuleSet(on), self.source)
-        self.lanes = [self._lane(rule) for rule in self.program.rules]
+        ruleset = self.control.ruleset
+        on = tuple(rule for rule in ruleset.rules if not self.book.is_off(rule.ref))
+        same = len(on) == len(ruleset.rules)
+        self.program = self._compile(ruleset if same else replace(ruleset, rules=on), self.source)
+        self.lanes = [self._lane(index, arm) for index, arm in enumerate(self.program.arms)]
 
-    def _lane(self, rule: Rule) -> Lane:
+    def _lane(self, index: int, arm: Arm) -> Lane:
+        rule = arm.rule
         table = self.book.table(rule.ref)
         assert table is not None, rule.ref
-        return Lane(table, rule.is_local(self.source.partition_by), hop.keyset(rule))
+        return Lane(
+            table=table,
+            variants=self._variants(rule),
+            arm=arm.number,
+            alone=len(rule.arms) == 1,
+            local=rule.is_local(self.source.partition_by),
+            of_all=rule.scope == "global",
+            keyset=hop.keyset(rule),
+            key=self.program.key(index),
+            values=self.program.values(index),
+        )
+
+    def _variants(self, rule: Rule) -> dict[str, Table | None] | None:
+        assert self.control is not None
+        variants = self.control.ruleset.variants.get(rule.id)
+        if not variants:
+            return None
+        return {
+            tenant: None if variant is None or self.book.is_off(variant.ref) else self.book.table(variant.ref)
+            for tenant, variant in variants.items()
+        }
 
     def came(self, now: int, next_offset: int) -> None:
         """A batch of records has been stepped."""
@@ -149,6 +181,9 @@ class DetectState:
         if self.control is None:
             return 0
         quiet = max(self._ticked, self._last or 0) + QUIET_TICK
+        if self.book.wake < FOREVER and self._last is not None and self.clock.newest != NEVER:
+            missing = self.book.wake + self.source.max_disorder - self.clock.newest
+            quiet = min(quiet, max(self._ticked + TIMER_TICK, self._last + max(missing, self.source.idle_after)))
         if not self.hops:
             return quiet
         soon = max(self._ticked, self._published[0] if self._published else 0) + PUBLISH_EVERY
@@ -156,7 +191,7 @@ class DetectState:
             return soon
         if self.clock.newest == NEVER:
             return quiet  # idle, and said so
-        return max(soon, (self._last or 0) + self.source.idle_after)
+        return min(quiet, max(soon, (self._last or 0) + self.source.idle_after))
 
     def tick(self, now: int, *, at_end: bool) -> None:
         """Let time pass over a partition that has been read to its end."""

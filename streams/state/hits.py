@@ -88,7 +88,7 @@ class Copied:
 
 
 class _Reached:
-    """The rules that an event reached, before each is stepped: by several arms of one rule, but one key, it is one step."""
+    """The rules that an event reached. By several arms of one rule, but one key, it is one step."""
 
     __slots__ = ("by_arms", "copies", "failed", "late")
 

@@ -6,19 +6,24 @@ Shared by both halves of DETECT, before and after the hop through ``rekeyed``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import msgspec
 
-from streams.detect.base import Moment, Skipped
+from streams.detect.base import Moment, Observed, Ref, Skipped, State, Witness
 from streams.detect.findings import Completing, analysis_failed, finding
 from streams.detect.refusals import refused
 from streams.model import Control, DeadReason, Finding, FindingKind, Original, Output
 from streams.rules.program import Key
-from streams.state.keys import MAX_KEY, bounded, row_tail, values_of
-from streams.state.rulebook import MAX_ERRORS
+from streams.rules.rule import Rule
+from streams.rules.template import MAX_VALUE, shown
+from streams.state.keys import Row, bounded, key_at, row_of, too_long, values_of
+from streams.state.rulebook import MAX_ERRORS, Rulebook
+from streams.state.shelf import Shelf
 from streams.state.tables import Table
+
+Locate = Callable[[Any], str]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -30,32 +35,144 @@ class Judging(Protocol):
     timings: list[tuple[str, int]]
     stopwatch: Callable[[], int] | None
     control: Control | None
+    book: Rulebook
+
+    @property
+    def topic(self) -> str:
+        """Logical name of what is read."""
+
+    def locate(self, ref: Any, /) -> str:
+        """The position of an event by what the state of a key has of it."""
 
 
-def judge(state: Judging, table: Table, tenant: str, key: Key, moment: Moment, event: Completing) -> Output | None:
-    """Step the key; the finding, if it is one. Where anything raises, nothing has changed."""
-    rule, watch = table.rule, state.stopwatch
+class Lapsed:
+    """The event after which nothing came, for what time alone brings about. See ``findings.Completing``."""
+
+    __slots__ = ("_captured", "_locate", "at", "event_id", "position", "tenant")
+
+    from_record = False
+    raw = b""
+
+    def __init__(self, locate: Callable[[Ref], str], tenant: str, last: Witness, captured: Mapping[str, Any]) -> None:
+        self._locate, self._captured = locate, captured
+        self.tenant, self.at, self.event_id, self.position = tenant, last.at, last.event_id, locate(last.ref)
+
+    def document(self) -> dict[str, Any]:
+        """What was kept of it for the templates."""
+        return nested(self._captured)
+
+    def locate(self, ref: Ref) -> str:
+        return self._locate(ref)
+
+
+def judge(
+    state: Judging, table: Table, tenant: str, key: Key, moment: Moment, event: Completing, *, locate: Locate
+) -> list[Output]:
+    """Step a key, whatever time has brought about for it before; the findings. Where it raises, nothing has changed
+    but what time had brought about.
+    """
+    watch = state.stopwatch
     began = watch() if watch is not None else 0
-    row = row_tail(tenant, key)
-    if len(row) > MAX_KEY:
+    if too_long(key):
         key = bounded(key)
-        row = row_tail(tenant, key)
-    after, seen = table.step(row, moment)
-    output = None
+    shelf, row = table.shelf(tenant), row_of(key)
+    before = shelf.rows.get(row)
+    outputs: list[Output] = []
+    timed = table.timed
+    if timed is not None and before is not None:
+        while before is not None and (due := timed.due(before)) is not None and due <= moment.closed:
+            outputs += lapse(state, table, shelf, row, before, moment.horizon, locate=locate)
+            before = shelf.rows.get(row)
+    if table.captures:
+        captured = tuple(map(clipped, moment.values[table.reads :]))
+        moment = moment._replace(values=moment.values[: table.reads])
+    after, seen = table.detector.step(before, moment)
+    if seen.__class__ is Skipped:
+        state.counts[seen.value, table.rule.id] += 1
+        return outputs
     if seen is not None:
-        if isinstance(seen, Skipped):
-            state.counts[seen.value, rule.id] += 1
-            return None
-        found = finding(rule, ruleset_of(state), tenant, values_of(key), seen, event, table.evicted)
-        output = output_of(found)
+        evicted = table.forgot(shelf, moment.horizon)
+        outputs += told(state, table.rule, tenant, key, seen, event, evicted)  # type: ignore[arg-type]  # as above
+    if table.captures and after is not None:
+        shelf.captured[row] = captured
+    table.put(shelf, row, before, after, moment.horizon)
+    if timed is not None and (wake := table.wake) < state.book.wake:
+        state.book.wake = wake
+    if table.measured is not None and after is not None:
+        table.show(tenant, row, table.measured.measure(after))
+    if watch is not None:
+        state.timings.append((table.rule.id, watch() - began))
+    return outputs
+
+
+def lapse(
+    state: Judging, table: Table, shelf: Shelf, row: Row, before: State, horizon: int, *, locate: Locate
+) -> list[Output]:
+    """What time alone has brought about for a key; the findings. Where it raises, nothing has changed."""
+    timed = table.timed
+    assert timed is not None
+    after, seen = timed.expire(before)
+    outputs: list[Output] = []
+    if seen is not None:
+        rule, first = table.rule, seen[0] if isinstance(seen, list) else seen
+        assert isinstance(first, Observed)
+        captured = dict(zip(table.captures, shelf.captured.get(row, ()), strict=False))
+        event = Lapsed(locate, shelf.tenant, first.evidence[-1], captured)
+        evicted = table.forgot(shelf, horizon)
+        outputs = told(state, rule, shelf.tenant, key_at(row), seen, event, evicted)  # type: ignore[arg-type]  # never Skipped
+    table.put(shelf, row, before, after, horizon)
+    return outputs
+
+
+def lapsed(state: Judging, mark: int, now: int, *, locate: Locate) -> list[Output]:
+    """What time alone has brought about when the watermark reached ``mark``, over all rules and keys."""
+    outputs: list[Output] = []
+    for table, shelf, row, before in state.book.due(mark):
+        try:
+            outputs += lapse(state, table, shelf, row, before, mark - table.span, locate=locate)
+        except Exception as error:  # isolated and reported; the key rests until its next event
+            event = Lapsed(str, shelf.tenant, Witness(mark, f"{state.topic}/timer", ""), {})
+            outputs += rule_failed(state, table, event, error, Original(None, ()), now)[0]
+    return outputs
+
+
+def told(
+    state: Judging, rule: Rule, tenant: str, key: Key, seen: Observed | list[Observed], event: Completing, evicted: int
+) -> list[Output]:
+    """The findings of what was seen, counted."""
+    outputs = []
+    for observed in seen if isinstance(seen, list) else (seen,):
+        found = finding(rule, ruleset_of(state), tenant, values_of(key), observed, event, evicted)
+        outputs.append(output_of(found))
         if found.kind is FindingKind.FIRE:
             state.counts["findings", rule.id, rule.type, found.severity.value] += 1
         else:
             state.counts["cleared", rule.id] += 1
-    table.put(row, after, moment.horizon)
-    if watch is not None:
-        state.timings.append((rule.id, watch() - began))
-    return output
+    return outputs
+
+
+def clipped(value: Any) -> Any:
+    """A value as templates would show it, small enough to be kept with a key's state; None where it is missing."""
+    if value.__class__ is str:
+        return value[:MAX_VALUE]
+    if value is None or value.__class__ in (bool, int, float):
+        return value
+    return None if value is msgspec.UNSET else shown(value)
+
+
+def nested(captured: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by dot path as a document. A path through another one's value is left out."""
+    document: dict[str, Any] = {}
+    for path, value in captured.items():
+        if value is None:
+            continue
+        node: Any = document
+        *parents, name = path.split(".")
+        for parent in parents:
+            node = node.setdefault(parent, {}) if isinstance(node, dict) else None
+        if isinstance(node, dict):
+            node.setdefault(name, value)
+    return document
 
 
 def rule_failed(

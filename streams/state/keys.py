@@ -1,8 +1,4 @@
-"""Changelog keys: canonical JSON arrays, typed, so that ``1``, ``"1"`` and ``true`` never share a state.
-
-["row", "<rule id>@<version>", "<tenant>", ["ada", ["i", 5]]]     the state of one key of one rule
-["rule", "<rule id>@<version>"]                                   what is remembered of the rule itself
-"""
+"""Keys in memory and in the changelog: typed parts, canonical JSON, bounded."""
 
 from __future__ import annotations
 
@@ -14,12 +10,20 @@ import msgspec
 from streams.errors import StateMismatch
 from streams.rules.program import Key, KeyPart
 
-#: Keys that are longer in the changelog are ``bounded``: nobody may write a megabyte into every state record.
-MAX_KEY = 1_024
+#: Keys with more characters are ``bounded``: nobody may write a megabyte into every state record.
+MAX_KEY = 900
 _MAX_PART = 200
+
+#: What stands for a key in a table: its only part where that is text, else all of them.
+Row = str | Key
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(list[Any]).decode
+
+
+def too_long(key: Key) -> bool:
+    """Whether a key has to be ``bounded``."""
+    return sum(len(part) for part in key if part.__class__ is str) > MAX_KEY
 
 
 def bounded(key: Key) -> Key:
@@ -41,25 +45,33 @@ def values_of(key: Key) -> tuple[Any, ...]:
 
 def key_of(parts: list[Any]) -> Key:
     """A key again from the parts that JSON brought. Raises ValueError."""
-    return tuple(_part(part) for part in parts)
+    return tuple(part if part.__class__ is str else _part(part) for part in parts)
 
 
 def _part(part: Any) -> KeyPart:
-    if isinstance(part, str):
-        return part
     if isinstance(part, list) and len(part) == 2 and part[0] in ("i", "f", "b", "n"):
         return part[0], part[1]
     raise ValueError(f"not a part of a key: {part!r}")
 
 
-def row_head(ref: str) -> bytes:
-    """What the changelog keys of one rule's states begin with."""
-    return _encode(["row", ref])[:-1] + b","
+def row_head(ref: str, tenant: str) -> bytes:
+    """What the changelog keys of one tenant's states of a rule begin with."""
+    return _encode(["row", ref, tenant])[:-1] + b","
 
 
-def row_tail(tenant: str, key: Key) -> bytes:
-    """What follows; it is also the key of the state in memory: compact, hashable, and ordered."""
-    return _encode([tenant, key])[1:]
+def row_tail(row: Row) -> bytes:
+    """What follows; also an order of rows that does not depend on how they came."""
+    return b"[" + _encode(row) + b"]]" if row.__class__ is str else _encode(row) + b"]"
+
+
+def row_of(key: Key) -> Row:
+    """What stands for a key in a table."""
+    return key[0] if len(key) == 1 and key[0].__class__ is str else key
+
+
+def key_at(row: Row) -> Key:
+    """The key for which a row stands."""
+    return (row,) if isinstance(row, str) else row
 
 
 def rule_key(ref: str) -> bytes:
@@ -67,15 +79,15 @@ def rule_key(ref: str) -> bytes:
     return _encode(["rule", ref])
 
 
-def parse(key: bytes) -> tuple[str, str, bytes]:
-    """Table, rule and, for a row, its tail. Raises StateMismatch for a key that this program did not write."""
+def parse(key: bytes) -> tuple[str, str, str, Row]:
+    """Table, rule and, for a row, tenant and row. Raises StateMismatch for a key that this program did not write."""
     try:
         parts = _decode(key)
         if len(parts) == 4 and parts[0] == "row":
-            return "row", str(parts[1]), _encode(parts[2:])[1:]
+            return "row", parts[1], parts[2], row_of(key_of(parts[3]))
         if len(parts) == 2 and parts[0] == "rule":
-            return "rule", str(parts[1]), b""
-    except ValueError:
+            return "rule", str(parts[1]), "", ()
+    except (ValueError, TypeError):
         pass
     raise StateMismatch(f"the changelog holds a key that is none of ours: {key[:80]!r}",
                         "it was written by a newer version, or the changelog topic is shared")  # fmt: skip

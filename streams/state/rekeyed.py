@@ -21,8 +21,6 @@ from streams.state.rulebook import Rulebook
 
 #: A partition in which copies wait looks so often whether the control state has changed.
 QUIET_TICK = 10_000
-#: Later than any order time: what a replay drains to at its end.
-FOREVER = 1 << 62
 
 Origin = tuple[str, int]
 Turn = tuple[int, str, int, int, int]  # order time, topic, partition, offset, offset here
@@ -52,7 +50,7 @@ class RekeyedState:
         self._waiting: set[int] = set()  # offsets of what stands in the heap
         self._arrived: deque[int] = deque()  # the same, in order, with those that have gone since
 
-    def locate(self, offset: int) -> str:
+    def locate(self, offset: int, /) -> str:
         """The position of a record of ``rekeyed`` itself."""
         return position(self.topic, self.partition, offset)
 
@@ -85,7 +83,7 @@ class RekeyedState:
             return
         take_up(self.position, control, f"{self.topic}/{self.partition}")
         self.control = control
-        self.book.adopt(rule for rule in control.ruleset.rules if rule.enabled)
+        self.book.adopt(control.ruleset.in_force())
         self._expected = self._origins_of(control.ruleset)
 
     def take(self, offset: int, record: Copy | Mark) -> Copy | None:

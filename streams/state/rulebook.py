@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import Any
 
-from streams.detect.base import State
+from streams.detect.base import FOREVER, NEVER, State
 from streams.rules.rule import Rule
-from streams.state.keys import parse, row_head, rule_key
-from streams.state.tables import Table, opened
+from streams.state.keys import Row, parse, row_head, row_tail, rule_key
+from streams.state.shelf import Shelf
+from streams.state.tables import Loaded, Table, opened
 
 #: A rule that raised so often in a partition is off there, until a new version of it comes.
 MAX_ERRORS = 10
@@ -22,31 +24,39 @@ class Rulebook:
     def __init__(self, max_keys: int) -> None:
         self._max_keys = max_keys
         self._tables: dict[str, Table] = {}
-        self._rows: dict[str, dict[bytes, State]] = {}  # loaded, by rule
-        self._rules: dict[str, tuple[int, int]] = {}  # loaded: errors and evictions, by rule
-        self._graves: dict[str, set[bytes]] = {}  # rows still to be deleted from the changelog, by rule
+        self._rows: dict[str, Loaded] = {}  # by rule
+        self._rules: dict[str, list[Any]] = {}  # loaded: errors and evictions, by rule
+        self._graves: dict[str, set[tuple[str, Row]]] = {}  # rows still to be deleted from the changelog, by rule
         self._dropping: frozenset[str] = frozenset()  # loaded: rules whose rows are such remains
+        self._timed: list[Table] = []
+        self.wake = FOREVER  #: the watermark at which time alone may bring something about; never too late
 
     # -- what is loaded, what is written -------------------------------------------------------------------------
 
     def load(self, key: bytes, value: bytes) -> None:
         """Take a changelog record. Raises StateMismatch."""
-        table, ref, row = parse(key)
+        name, ref, tenant, row = parse(key)
         content = opened(value)
-        if table == "row":
-            self._rows.setdefault(ref, {})[row] = content[0]
-        else:
-            self._rules[ref] = content[0], content[1]
+        if name == "rule":
+            self._rules[ref] = content
+            return
+        rows = self._rows.get(ref)
+        if rows is None:
+            rows = self._rows[ref] = {}
+        shelf = rows.get(tenant)
+        if shelf is None:
+            shelf = rows[tenant] = {}
+        shelf[row] = content[1]
 
     def unload(self, key: bytes) -> None:
         """Forget what stands under a changelog key."""
-        name, ref, row = parse(key)
+        name, ref, tenant, row = parse(key)
         if name == "rule":
             self._rules.pop(ref, None)
             return
-        self._rows.get(ref, {}).pop(row, None)
+        self._rows.get(ref, {}).get(tenant, {}).pop(row, None)
         if (table := self._tables.get(ref)) is not None:
-            table.unload(row)
+            table.unload(tenant, row)
 
     def loaded(self, dropping: Iterable[str]) -> None:
         """Everything is loaded. ``dropping`` as the position had it: these rows belong to no table any more."""
@@ -62,8 +72,7 @@ class Rulebook:
         records: list[tuple[bytes, bytes | None]] = []
         for ref, rows in list(self._graves.items()):
             some = list(islice(rows, MAX_TOMBSTONES - len(records)))
-            head = row_head(ref)
-            records.extend((head + row, None) for row in some)
+            records.extend((row_head(ref, tenant) + row_tail(row), None) for tenant, row in some)
             rows.difference_update(some)
             if not rows:
                 records.append((rule_key(ref), None))
@@ -82,16 +91,25 @@ class Rulebook:
         for ref in (self._rows.keys() | self._rules.keys() | self._dropping) - (wanted.keys() - self._dropping):
             rows, known = self._rows.pop(ref, None), self._rules.pop(ref, None)
             if rows or known:
-                self._graves.setdefault(ref, set()).update(rows or ())
+                remains = ((tenant, row) for tenant, shelf in (rows or {}).items() for row in shelf)
+                self._graves.setdefault(ref, set()).update(remains)
         self._dropping = frozenset()
         for ref, rule in wanted.items():
             if ref in self._tables:
                 self._tables[ref].rebind(rule)
             else:
-                table = Table(rule, self._max_keys, self._rows.pop(ref, None), *self._rules.pop(ref, ()))
-                if ref in self._graves:  # it was dropped, and is back before all of it was deleted
-                    table.overwrite(self._graves.pop(ref))
-                self._tables[ref] = table
+                self._tables[ref] = self._made(ref, rule)
+        self._tables = dict(sorted(self._tables.items()))
+        self._timed = [table for table in self._tables.values() if table.timed is not None]
+        self.look()
+
+    def _made(self, ref: str, rule: Rule) -> Table:
+        _, errors, evicted, until, shelves = self._rules.pop(ref, None) or (0, 0, 0, NEVER, ())
+        table = Table(rule, self._max_keys, self._rows.pop(ref, None), errors)
+        table.remember(evicted, until, shelves)
+        if ref in self._graves:  # it was dropped, and is back before all of it was deleted
+            table.overwrite(self._graves.pop(ref))
+        return table
 
     def table(self, ref: str) -> Table | None:
         """The table of a rule in force."""
@@ -105,14 +123,34 @@ class Rulebook:
     @property
     def off(self) -> list[str]:
         """Rules that are off in this partition, by id."""
-        return sorted(table.rule.id for table in self._tables.values() if table.errors >= MAX_ERRORS)
+        return sorted({table.rule.id for table in self._tables.values() if table.errors >= MAX_ERRORS})
 
     @property
     def evicted(self) -> dict[str, int]:
         """Keys and entries that had to go for want of room, by rule id; rules that lost none are left out."""
-        return {table.rule.id: table.evicted for table in self._tables.values() if table.evicted}
+        found: dict[str, int] = {}
+        for table in self._tables.values():
+            if table.evicted:
+                found[table.rule.id] = found.get(table.rule.id, 0) + table.evicted
+        return found
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Learn from the tables when time may bring something about next."""
+        self.wake = min((table.wake for table in self._timed if table.errors < MAX_ERRORS), default=FOREVER)
+
+    def due(self, mark: int) -> Iterator[tuple[Table, Shelf, Row, State]]:
+        """Keys for which time alone brings something about at watermark ``mark``, in an order of the log's own."""
+        for table in self._timed:
+            if table.wake <= mark and table.errors < MAX_ERRORS:
+                for shelf, row, state in table.due(mark):
+                    yield table, shelf, row, state
+        self.look()
 
     def sweep(self, mark: int, budget: int) -> None:
         """Forget what has expired at watermark ``mark``; looks at no more than ``budget`` keys of each rule."""
         for table in self._tables.values():
-            table.sweep(mark - table.span, budget)
+            horizon = mark - table.span
+            if horizon >= table.next_sweep:
+                table.sweep(horizon, budget)

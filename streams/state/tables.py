@@ -1,85 +1,168 @@
-"""The states of all keys of one rule in one partition: plain lists in a dict, what is dirty, what may be forgotten."""
+"""The states of all keys of one rule in one partition, their timers, and what of them goes into the changelog."""
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
 from typing import Any, cast
 
 import msgspec
 
-from streams.detect.base import Detector, Kind, Moment, Observed, Skipped, State
+from streams.detect.base import FOREVER, NEVER, Detector, Kind, Measured, State, Timed
 from streams.errors import StateMismatch
 from streams.rules.rule import Rule
-from streams.state.keys import row_head, rule_key
+from streams.state.keys import Row, row_head, row_tail, rule_key
+from streams.state.shelf import Shelf
 
 #: Format of the values in the changelog.
-FORMAT = 1
+FORMAT = 2
+#: Tenants of one rule in one partition; above it a sixteenth of them go, those that were silent for longest.
+MAX_TENANTS = 20_000
+#: What a state costs in memory, for a budget in bytes: a key, and an item of its list.
+KEY_BYTES, ITEM_BYTES = 200, 40
+
+_FILES = 64  #: that the time for which an entry matters is divided into
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(list[Any]).decode
 
+#: Loaded: state and captured values, by tenant and row.
+Loaded = dict[str, dict[Row, State]]
+
 
 class Table:
-    """States by ``row_tail``. Whether and when expired keys are swept changes no result: they count as absent."""
+    """States by tenant and key. Whether and when expired keys are swept changes no result: they count as absent."""
 
-    def __init__(
-        self, rule: Rule, max_keys: int, rows: dict[bytes, State] | None = None, errors: int = 0, evicted: int = 0
-    ) -> None:
-        """``rows``, ``errors`` and ``evicted`` as the changelog had them."""
+    def __init__(self, rule: Rule, max_keys: int, loaded: Loaded | None = None, errors: int = 0) -> None:
+        """``loaded`` and ``errors`` as the changelog had them."""
         self.rule = rule
         self.kind = cast(Kind, rule.detect)
-        self.detector: Detector = self.kind.detector(rule.severity)
+        self.errors = errors
+        self.evicted = 0
         self.span = rule.allowed_lateness + self.kind.keeps  #: the horizon lies so far behind the watermark
         self.refuses_late = self.kind.refuses_late
-        self.errors = errors
-        self.evicted = evicted
-        self._max_keys = max_keys
-        self._head = row_head(rule.ref)
-        self._rows: dict[bytes, State] = {} if rows is None else rows
-        self._dirty: set[bytes] = set()
+        self.captures = rule.captures
+        self.reads = len(self.kind.fields())
+        self._max_keys = rule.max_keys or max_keys
+        self._width = max(1, self.kind.keeps // _FILES)
+        self._timers: list[tuple[int, str, bytes, Row]] = []  # due, tenant, key; one that no longer holds is skipped
         self._rule_dirty = False
-        # Each key not parked stands here once, with a time its newest entry had; looked at again when that is due.
-        self._ages = [(self.detector.newest(state), row) for row, state in self._rows.items()]
-        heapq.heapify(self._ages)
-        self._parked: set[bytes] = set()  # keys that were due but hold their condition
+        self._gone: list[tuple[str, Row]] = []  # rows of tenants that had to go
+        self.dropped_until = NEVER  #: the newest entry of a tenant that had to go
+        self.next_sweep = NEVER  #: the horizon from which on a sweep finds anything
+        self.shelves: dict[str, Shelf] = {}
+        self.series: dict[tuple[str, Row], float] = {}  #: what is exported, by tenant and key
+        self.unshown = 0  #: steps of keys beyond the number of series
+        self.rebind(rule)
+        for tenant, rows in (loaded or {}).items():
+            self._load(tenant, rows)
 
     def rebind(self, rule: Rule) -> None:
         """The same rule with another title, ladder or cooldown: its state goes on."""
         self.rule = rule
-        self.detector = self.kind.detector(rule.severity)
+        self.detector: Detector = self.kind.detector(rule.severity)
+        self.timed = cast(Timed, self.detector) if self.kind.timed else None
+        self.measured = self.detector if rule.export is not None and isinstance(self.detector, Measured) else None
+
+    def _load(self, tenant: str, rows: dict[Row, State]) -> None:
+        shelf = self.shelf(tenant)
+        captured = self.captures
+        if captured:
+            shelf.captured = {row: tuple(state.pop()) for row, state in rows.items()}
+        shelf.fill(rows, self.detector.newest)
+        if self.timed is not None:
+            for row, state in rows.items():
+                self._schedule(shelf, row, state)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return sum(len(shelf.rows) for shelf in self.shelves.values())
 
-    def step(self, row: bytes, moment: Moment) -> tuple[State | None, Observed | Skipped | None]:
-        """What the detector makes of it. Nothing is changed: ``put`` the state when all that may raise is done."""
-        return self.detector.step(self._rows.get(row), moment)
+    def shelf(self, tenant: str) -> Shelf:
+        """A tenant's states; made where there are none."""
+        shelf = self.shelves.get(tenant)
+        if shelf is None:
+            if len(self.shelves) >= MAX_TENANTS:
+                self._drop_tenants()
+            shelf = self.shelves[tenant] = Shelf(tenant, self._width)
+        return shelf
 
-    def put(self, row: bytes, state: State | None, horizon: int) -> None:
-        """Take a new state. Above ``max_keys`` the key with the oldest newest entry goes; counted where it had not
-        expired at ``horizon``.
+    def put(self, shelf: Shelf, row: Row, before: State | None, state: State | None, horizon: int) -> None:
+        """Take a key's new state in place of ``before``. Above its room the oldest key of the tenant goes; counted
+        where it had not expired at ``horizon``.
         """
-        rows = self._rows
         if state is None:
-            if rows.pop(row, None) is not None:
-                self._parked.discard(row)
-                self._dirty.add(row)
+            if before is not None:
+                shelf.remove(row, filed=True)
             return
         detector = self.detector
         if len(state) > detector.max_items:
-            self._count_evicted((len(state) - detector.max_items) // detector.stride)
-            del state[: len(state) - detector.max_items]
-        self._dirty.add(row)
-        known = row in rows
-        rows[row] = state
-        if not known:
-            heapq.heappush(self._ages, (detector.newest(state), row))
-            while len(rows) > self._max_keys:
-                self._evict(horizon)
-        elif row in self._parked and not detector.holds(state):
-            self._parked.discard(row)
-            heapq.heappush(self._ages, (detector.newest(state), row))
+            surplus = len(state) - detector.max_items
+            del state[:surplus]
+            self._count_evicted(shelf, surplus // detector.stride, detector.newest(state))
+        shelf.dirty.add(row)
+        shelf.rows[row] = state
+        if before is None:
+            shelf.items += len(state)
+            shelf.file(row, detector.newest(state))
+            if len(shelf.rows) > self._max_keys or self._is_full(shelf):
+                self._make_room(shelf, horizon)
+        else:
+            shelf.items += len(state) - len(before)
+            if shelf.parked and row in shelf.parked and not detector.holds(state):
+                shelf.unpark(row, detector.newest(state))
+            if self.rule.max_memory and self._is_full(shelf):
+                self._make_room(shelf, horizon)
+        if self.timed is not None:
+            self._schedule(shelf, row, state)
+
+    def show(self, tenant: str, row: Row, value: float | None) -> None:
+        """Note the number that a key's state measures, for a dashboard."""
+        series, export = self.series, self.rule.export
+        assert export is not None
+        if value is None:
+            series.pop((tenant, row), None)
+        elif len(series) < export.max_series or (tenant, row) in series:
+            series[tenant, row] = value
+        else:
+            self.unshown += 1
+
+    # -- timers --------------------------------------------------------------------------------------------------
+
+    @property
+    def wake(self) -> int:
+        """The watermark at which the first timer may be due; FOREVER without one."""
+        return self._timers[0][0] + self.rule.allowed_lateness + 1 if self._timers else FOREVER
+
+    def due(self, mark: int) -> Iterator[tuple[Shelf, Row, State]]:
+        """Keys for which time alone brings something about, in order of time and key. Each must be ``put`` anew."""
+        closed = mark - self.rule.allowed_lateness - 1
+        timed, timers = self.timed, self._timers
+        while timers and timers[0][0] <= closed:
+            due, tenant, _, row = heappop(timers)
+            shelf = self.shelves.get(tenant)
+            if shelf is None or shelf.scheduled.get(row) != due:
+                continue  # another one stands for it
+            del shelf.scheduled[row]
+            state = shelf.rows.get(row)
+            if state is None or timed is None:
+                continue
+            truth = timed.due(state)
+            if truth is not None and truth <= due:
+                yield shelf, row, state
+            else:
+                self._schedule(shelf, row, state)
+
+    def _schedule(self, shelf: Shelf, row: Row, state: State) -> None:
+        assert self.timed is not None
+        due = self.timed.due(state)
+        if due is None:
+            return
+        known = shelf.scheduled.get(row)
+        if known is None or due < known:
+            shelf.scheduled[row] = due
+            heappush(self._timers, (due, shelf.tenant, row_tail(row), row))
+
+    # -- room ----------------------------------------------------------------------------------------------------
 
     def failed(self) -> int:
         """Count an error of the rule; returns how many there have been."""
@@ -87,73 +170,107 @@ class Table:
         self._rule_dirty = True
         return self.errors
 
-    def sweep(self, horizon: int, budget: int) -> int:
-        """Forget keys all of whose entries are at or below ``horizon``; looks at no more than ``budget`` of them."""
-        ages, rows, detector, looked = self._ages, self._rows, self.detector, 0
-        while ages and ages[0][0] <= horizon and looked < budget:
-            looked += 1
-            age, row = ages[0]
-            if (state := rows.get(row)) is None:
-                heapq.heappop(ages)
-            elif (newest := detector.newest(state)) > age:
-                heapq.heapreplace(ages, (newest, row))
-            else:
-                heapq.heappop(ages)
-                if detector.holds(state):
-                    self._parked.add(row)
-                else:
-                    del rows[row]
-                    self._dirty.add(row)
-        return looked
+    def sweep(self, horizon: int, budget: int) -> None:
+        """Forget keys all of whose entries are at or below ``horizon``; looks at no more than ``budget`` a tenant."""
+        detector, done = self.detector, True
+        for tenant, shelf in list(self.shelves.items()):
+            done &= shelf.sweep(horizon, budget, detector.newest, detector.holds) < budget
+            if not shelf.rows and not shelf.dirty and shelf.evicted_until <= horizon:
+                del self.shelves[tenant]
+        if done:
+            self.next_sweep = horizon + self._width // 2
 
-    def unload(self, row: bytes) -> None:
+    def _drop_tenants(self) -> None:
+        detector = self.detector
+        ages = sorted(
+            (max(map(detector.newest, shelf.rows.values()), default=NEVER), tenant)
+            for tenant, shelf in self.shelves.items()
+        )
+        for newest, tenant in ages[: max(1, len(ages) // 16)]:
+            shelf = self.shelves[tenant]
+            self.evicted += len(shelf.rows)
+            self._gone.extend((tenant, row) for row in shelf.remains())
+            del self.shelves[tenant]
+            self.dropped_until = max(self.dropped_until, newest)
+        self._rule_dirty = True
+
+    def _is_full(self, shelf: Shelf) -> bool:
+        memory = self.rule.max_memory
+        return bool(memory) and shelf.items * ITEM_BYTES + len(shelf.rows) * KEY_BYTES > memory
+
+    def _make_room(self, shelf: Shelf, horizon: int) -> None:
+        detector = self.detector
+        while len(shelf.rows) > 1 and (len(shelf.rows) > self._max_keys or self._is_full(shelf)):
+            row = shelf.oldest(detector.newest, detector.holds)
+            newest = detector.newest(shelf.rows[row])
+            shelf.remove(row, filed=False)
+            if newest > horizon:
+                self._count_evicted(shelf, 1, newest)
+
+    def _count_evicted(self, shelf: Shelf, n: int, newest: int) -> None:
+        self.evicted += n
+        shelf.evicted += n
+        shelf.evicted_until = max(shelf.evicted_until, newest)
+        self._rule_dirty = True
+
+    # -- the changelog -------------------------------------------------------------------------------------------
+
+    def remember(self, evicted: int, dropped_until: int, shelves: Iterable[tuple[str, int, int]]) -> None:
+        """Take what the changelog had of evictions: how many, and by tenant how many and until when."""
+        self.evicted, self.dropped_until = evicted, dropped_until
+        for tenant, n, until in shelves:
+            shelf = self.shelf(tenant)
+            shelf.evicted, shelf.evicted_until = n, until
+
+    def unload(self, tenant: str, row: Row) -> None:
         """Forget a state that the changelog does not hold."""
-        self._rows.pop(row, None)
-        self._parked.discard(row)
+        if (shelf := self.shelves.get(tenant)) is not None:
+            shelf.drop(row)
 
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Changelog records of what changed since the last call; forgets that it did."""
-        dirty, self._dirty = self._dirty, set()
-        for row in dirty:
-            state = self._rows.get(row)
-            yield self._head + row, None if state is None else _encode([FORMAT, state])
+        encode, ref = _encode, self.rule.ref
+        for shelf in self.shelves.values():
+            if not (dirty := shelf.dirty):
+                continue
+            shelf.dirty = set()
+            head = row_head(ref, shelf.tenant)
+            rows, captured = shelf.rows, shelf.captured
+            for row in dirty:
+                state = rows.get(row)
+                key = head + b"[" + encode(row) + b"]]" if row.__class__ is str else head + encode(row) + b"]"
+                if state is None:
+                    yield key, None
+                elif self.captures:
+                    yield key, encode([FORMAT, [*state, captured.get(row, ())]])
+                else:
+                    yield key, encode([FORMAT, state])
+        gone, self._gone = self._gone, []
+        for tenant, row in gone:
+            if tenant not in self.shelves or row not in self.shelves[tenant].rows:
+                yield row_head(ref, tenant) + row_tail(row), None
         if self._rule_dirty:
             self._rule_dirty = False
-            yield rule_key(self.rule.ref), _encode([FORMAT, self.errors, self.evicted])
+            shelves = [[s.tenant, s.evicted, s.evicted_until] for s in self.shelves.values() if s.evicted]
+            yield rule_key(ref), encode([FORMAT, self.errors, self.evicted, self.dropped_until, shelves])
 
-    def overwrite(self, rows: Iterable[bytes]) -> None:
+    def forgot(self, shelf: Shelf, horizon: int) -> int:
+        """How much was evicted that could still count above ``horizon``: for this tenant, or one it may have been."""
+        if self.dropped_until > horizon:
+            return self.evicted
+        return shelf.evicted if shelf.evicted_until > horizon else 0
+
+    def overwrite(self, rows: Iterable[tuple[str, Row]]) -> None:
         """Have these rows written, whatever is in them: the changelog holds remains of an earlier life of the rule."""
-        self._dirty.update(rows)
+        for tenant, row in rows:
+            self.shelf(tenant).dirty.add(row)
         self._rule_dirty = True
 
-    def remains(self) -> list[bytes]:
+    def remains(self) -> Iterator[tuple[str, Row]]:
         """The rows that the changelog may hold."""
-        return [*self._rows, *(self._dirty - self._rows.keys())]
-
-    def _evict(self, horizon: int) -> None:
-        while self._ages:
-            age, row = heapq.heappop(self._ages)
-            if (state := self._rows.get(row)) is None:
-                continue
-            if (newest := self.detector.newest(state)) > age:
-                heapq.heappush(self._ages, (newest, row))
-            elif self.detector.holds(state):
-                self._parked.add(row)
-            else:
-                return self._remove(row, expired=newest <= horizon)
-        oldest = min(self._parked, key=lambda row: (self.detector.newest(self._rows[row]), row))
-        self._parked.discard(oldest)
-        return self._remove(oldest, expired=False)
-
-    def _remove(self, row: bytes, *, expired: bool) -> None:
-        del self._rows[row]
-        self._dirty.add(row)
-        if not expired:
-            self._count_evicted(1)
-
-    def _count_evicted(self, n: int) -> None:
-        self.evicted += n
-        self._rule_dirty = True
+        for tenant, shelf in self.shelves.items():
+            for row in shelf.remains():
+                yield tenant, row
 
 
 def opened(value: bytes) -> list[Any]:
@@ -162,6 +279,6 @@ def opened(value: bytes) -> list[Any]:
     if not content or content[0] != FORMAT:
         raise StateMismatch(
             f"the changelog holds a state of format {content[:1]}, this program writes {FORMAT}",
-            "it was written by a newer version: run that, or reset the group and its changelog",
+            "it was written by another version: run that, or reset the group and its changelog",
         )
-    return content[1:]
+    return content

@@ -90,7 +90,7 @@ def evaluated(log: Log, in_force: Control, rnd: random.Random, crashes: float) -
     while at < len(log):
         outputs += pipeline.rekeyed(state, Batch(log[at:]), BASE, in_force)
         at = len(log)
-    return outputs + pipeline.rekeyed_end(state, BASE, in_force)
+    return outputs + pipeline.rekeyed_end(state, BASE, in_force, mark=0)
 
 
 def found(outputs: list[Output]) -> list[bytes]:

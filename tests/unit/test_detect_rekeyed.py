@@ -177,7 +177,7 @@ def test_without_any_rekeyed_rule_nothing_waits_for_ever() -> None:
 def test_a_replay_ends_with_all_that_waits() -> None:
     state = rekeyed()
     assert step(state, 0, copy(9, 2), copy(1, 1)) == []
-    assert [f["position"] for f in findings(pipeline.rekeyed_end(state, 7, HOP))] == ["audit.events/0/2"]
+    assert [f["position"] for f in findings(pipeline.rekeyed_end(state, 7, HOP, mark=0))] == ["audit.events/0/2"]
 
 
 def test_records_that_are_none_are_dead_letters() -> None:

@@ -1,0 +1,161 @@
+"""The states of one tenant's keys under one rule: what there is, what is dirty, what is oldest.
+
+Keys are filed by the age of their newest entry, coarsely: eight bytes a key, and nothing to do when an entry comes to
+a key that is filed already. A key may have become newer than where it is filed; it is filed anew when its turn comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+from streams.detect.base import NEVER, State
+from streams.state.keys import Row, row_tail
+
+Newest = Callable[[State], int]
+
+
+class Shelf:
+    """States by row. ``items``: of all state lists together. ``evicted_until``: the newest that had to go."""
+
+    __slots__ = (
+        "_filed", "_ghosts", "_order", "_sorted", "_width", "captured", "dirty", "evicted", "evicted_until", "items",
+        "parked", "rows", "scheduled", "tenant",
+    )  # fmt: skip
+
+    def __init__(self, tenant: str, width: int) -> None:
+        """``width`` of a file, ms."""
+        self.tenant = tenant
+        self.rows: dict[Row, State] = {}
+        self.dirty: set[Row] = set()
+        self.captured: dict[Row, tuple[Any, ...]] = {}  #: what templates need of a key's last event
+        self.scheduled: dict[Row, int] = {}  #: when a key's timer is due
+        self.parked: set[Row] = set()  #: keys that are old but hold their condition
+        self.items = 0
+        self.evicted = 0
+        self.evicted_until = NEVER
+        self._width = width
+        self._filed: dict[int, list[Row]] = {}
+        self._order: list[int] = []  # a heap of the files there are
+        self._ghosts: set[Row] = set()  # rows that are gone, but filed
+        self._sorted: int | None = None  # the file that is in order of eviction, if it still is
+
+    def fill(self, rows: dict[Row, State], newest: Newest) -> None:
+        """Take what was loaded."""
+        self.rows = rows
+        filed, width = self._filed, self._width
+        items = 0
+        for row, state in rows.items():
+            items += len(state)
+            place = newest(state) // width
+            try:
+                filed[place].append(row)
+            except KeyError:
+                filed[place] = [row]
+        self.items = items
+        self._order = list(filed)
+        heapify(self._order)
+
+    def file(self, row: Row, newest: int) -> None:
+        """File a new row."""
+        if row in self._ghosts:
+            self._ghosts.discard(row)  # it is filed, and not too high
+            return
+        self._file(row, newest // self._width)
+
+    def _file(self, row: Row, place: int) -> None:
+        rows = self._filed.get(place)
+        if rows is None:
+            self._filed[place] = [row]
+            heappush(self._order, place)
+            return
+        rows.append(row)
+        if place == self._sorted:
+            self._sorted = None
+
+    def remove(self, row: Row, *, filed: bool) -> None:
+        """Forget a row; ``filed``: it still stands in a file (a parked one does not)."""
+        self.items -= len(self.rows.pop(row))
+        self.dirty.add(row)
+        self.captured.pop(row, None)
+        self.scheduled.pop(row, None)
+        if row in self.parked:
+            self.parked.discard(row)
+        elif filed:
+            self._ghosts.add(row)
+
+    def drop(self, row: Row) -> None:
+        """Forget a row that the changelog does not hold."""
+        state = self.rows.pop(row, None)
+        if state is not None:
+            self.items -= len(state)
+            self.captured.pop(row, None)
+            self.parked.discard(row)
+
+    def unpark(self, row: Row, newest: int) -> None:
+        """The row holds no condition any more: it may grow old."""
+        self.parked.discard(row)
+        self._file(row, newest // self._width)
+
+    def sweep(self, horizon: int, budget: int, newest: Newest, holds: Callable[[State], bool]) -> int:
+        """Forget rows whose newest entry is at or below ``horizon``, file by file; looks at ``budget`` rows at most."""
+        looked, width = 0, self._width
+        while self._order and (self._order[0] + 1) * width - 1 <= horizon and looked < budget:
+            place = self._order[0]
+            rows = self._filed[place]
+            while rows and looked < budget:
+                looked += 1
+                row = rows.pop()
+                state = self._known(row)
+                if state is None:
+                    continue
+                if (now := newest(state) // width) > place:
+                    self._file(row, now)
+                elif holds(state):
+                    self.parked.add(row)
+                else:
+                    self.remove(row, filed=False)
+            if not rows:
+                self._close(place)
+        return looked
+
+    def oldest(self, newest: Newest, holds: Callable[[State], bool]) -> Row:
+        """The row to go for want of room, of those that hold no condition if there are any: by file, then by key."""
+        while self._order:
+            place = self._order[0]
+            rows = self._filed[place]
+            if self._sorted != place:
+                rows.sort(key=row_tail, reverse=True)
+                self._sorted = place
+            while rows:
+                row = rows.pop()
+                state = self._known(row)
+                if state is None:
+                    continue
+                if (now := newest(state) // self._width) > place:
+                    self._file(row, now)
+                elif holds(state):
+                    self.parked.add(row)
+                else:
+                    return row
+            self._close(place)
+        return min(self.parked, key=lambda row: (newest(self.rows[row]), row_tail(row)))
+
+    def _known(self, row: Row) -> State | None:
+        """The state of a row that was taken from its file."""
+        if row in self._ghosts:
+            self._ghosts.discard(row)
+            return None
+        return self.rows.get(row)
+
+    def _close(self, place: int) -> None:
+        del self._filed[place]
+        heappop(self._order)
+        if self._sorted == place:
+            self._sorted = None
+
+    def remains(self) -> Iterable[Row]:
+        """The rows that the changelog may hold."""
+        yield from self.rows
+        yield from self.dirty - self.rows.keys()

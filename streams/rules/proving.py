@@ -1,0 +1,150 @@
+"""The ``tests`` of a rule that came without any: events that must fire, and the nearest that must not.
+
+They are found from the rule's own conditions, so they show that the rule *can* fire and where; whether it is the rule
+that was meant, a person has to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from streams.rules.conditions import Not
+from streams.rules.durations import format_duration, parse_duration
+from streams.rules.rule import Arm, Rule
+from streams.rules.satisfying import put, satisfying
+from streams.rules.values import key_part, read
+
+#: What a document says while it has no tests yet, so that it can be parsed.
+UNPROVEN = [{"name": "none yet", "events": [{"at": "0s"}], "expect": [{"at": "0s"}]}]
+
+_Event = dict[str, Any]
+#: Names of a test's event that are not its fields.
+_OWN = ("at", "times", "every", "late_by")
+
+
+class Unproven(ValueError):
+    """No events were found that the rule fires on. The text says for which part."""
+
+
+def proofs(rule: Rule) -> list[dict[str, Any]]:
+    """Tests for a rule of the kinds match, count, distinct, aggregate, sequence and group. Raises Unproven."""
+    settings = rule.detect.document()
+    at = {"count": _count, "distinct": _distinct, "aggregate": _aggregate, "sequence": _steps, "group": _steps}
+    making = at.get(rule.detect.name, _match)
+    return making(rule, settings)
+
+
+def _match(rule: Rule, _: Mapping[str, Any]) -> list[dict[str, Any]]:
+    event = _example(rule.arms[0], {})
+    tests = [_case("what it describes fires", [{"at": "0s", **event}], [{"at": "0s"}])]
+    other = satisfying(Not(rule.arms[0].where), _names(rule.arms[0], event))
+    if other is not None and not set(_OWN) & other.keys():
+        tests.append(_case("anything else is silent", [{"at": "0s", **other}], []))
+    return tests
+
+
+def _count(rule: Rule, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    need, every = settings["at_least"], _every(settings)
+    event = _example(rule.arms[0], {})
+    return [
+        _case(f"{need} inside {settings['within']} fire", [_times(event, need, every)], [_at(need, every)]),
+        *([_case(f"{need - 1} are too few", [_times(event, need - 1, every)], [])] if need > 1 else ()),
+    ]
+
+
+def _distinct(rule: Rule, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    need, every, path = settings["at_least"], _every(settings), settings["field"]
+    arm = rule.arms[0]
+    event = _example(arm, {})
+    for value in ("value-{n}", f"{_text(event, path)}{{n}}", f"{{n}}{_text(event, path)}"):
+        values = [value.replace("{n}", str(number)) for number in (1, 2, need)]
+        found = [satisfying(arm.where, {**_names(arm, event), path: each}) for each in values]
+        if path in _names(arm, event) or not all(found):
+            continue
+        put(event, path, value)
+        return [
+            _case(f"{need} values of {path} fire", [_times(event, need, every)], [_at(need, every)]),
+            *([_case(f"{need - 1} are too few", [_times(event, need - 1, every)], [])] if need > 1 else ()),
+        ]
+    raise Unproven(f"no events were found that differ in {path}")
+
+
+def _aggregate(rule: Rule, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    arm, path = rule.arms[0], settings["field"]
+    word = next(name for name in ("above", "at_least", "below", "at_most") if name in settings)
+    limit = settings[word]
+    beyond, within = {"above": (limit + 1, limit), "at_least": (limit, limit - 1), "below": (limit - 1, limit),
+                      "at_most": (limit, limit + 1)}[word]  # fmt: skip
+    within_ms = parse_duration(settings["within"])
+    tests = []
+    for name, value in ((f"{beyond} fires", beyond), (f"{within} does not", within)):
+        event = _example(arm, {path: value})
+        # a later event of the same key, which does not fire, closes the window of the first
+        calm = {"at": format_duration(3 * within_ms), **_example(arm, {path: within})}
+        closing = [calm] if word in ("below", "at_most") else []
+        tests.append(_case(name, [{"at": "0s", **event}, *closing], [{"value": beyond}] if value == beyond else []))
+    return tests
+
+
+def _steps(rule: Rule, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    every = max(1, min(1_000, parse_duration(settings["within"]) // (2 * len(rule.arms))))
+    keys: dict[int, Any] = {}
+    for arm in rule.arms:  # a part that asks for a certain key decides for all
+        event = satisfying(arm.where) or {}
+        for place, part in enumerate(arm.key):
+            value = read(event, part.text) if part.is_field else None
+            if isinstance(value, str) and value:
+                keys.setdefault(place, value)
+    events = []
+    for number, arm in enumerate(rule.arms):
+        given = {part.text: keys.get(place, f"key-{place + 1}") for place, part in enumerate(arm.key) if part.is_field}
+        source = {"source": arm.source} if arm.source != rule.source else {}
+        events.append({"at": format_duration(number * every), **source, **_example(arm, given)})
+    last = {"at": events[-1]["at"]}
+    return [
+        _case("all of its parts, in order, fire", events, [last]),
+        _case("all but the last are silent", events[:-1], []),
+    ]
+
+
+def _example(arm: Arm, given: Mapping[str, Any]) -> _Event:
+    """An event that comes in by this way and has a key. Raises Unproven."""
+    event = satisfying(arm.where, given)
+    if event is None:
+        raise Unproven("no event was found that its conditions hold for")
+    keys = {part.text: read(event, part.text) for part in arm.key if part.is_field}
+    lacking = {path: "someone" for path, value in keys.items() if key_part(value) is None}
+    if lacking:
+        event = satisfying(arm.where, {**given, **lacking})
+        if event is None:
+            raise Unproven(f"no event was found that has a key ({', '.join(lacking)})")
+    if clash := set(_OWN) & event.keys():
+        raise Unproven(f"a test cannot give an event the field {clash.pop()}")
+    return event
+
+
+def _names(arm: Arm, event: Mapping[str, Any]) -> dict[str, Any]:
+    """The key of an event, by path."""
+    return {part.text: read(event, part.text) for part in arm.key if part.is_field}
+
+
+def _every(settings: Mapping[str, Any]) -> int:
+    return max(1, min(1_000, parse_duration(settings["within"]) // (2 * int(settings["at_least"]))))
+
+
+def _times(event: _Event, times: int, every: int) -> _Event:
+    return {"at": "0s", **event, "times": times, "every": format_duration(every)}
+
+
+def _at(need: int, every: int) -> dict[str, Any]:
+    return {"at": format_duration((need - 1) * every)}
+
+
+def _text(event: Mapping[str, Any], path: str) -> str:
+    value = read(event, path)
+    return value if isinstance(value, str) else ""
+
+
+def _case(name: str, events: list[_Event], expect: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"name": name, "events": events, "expect": expect}

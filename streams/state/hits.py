@@ -154,7 +154,7 @@ def evaluate(state: DetectState, batch: Batch, hit: Hit, matched: tuple[int, ...
             reached.failed.extend((table, error) for table, _, _ in rules)
     if reached.failed:
         switched_off = False
-        for table, failure in reached.failed:
+        for table, failure in {id(table): (table, failure) for table, failure in reversed(reached.failed)}.values():
             more, off = rule_failed(state, table, hit, failure, batch.original_of(hit.offset), now)
             outputs += more
             switched_off |= off

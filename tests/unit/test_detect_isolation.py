@@ -39,15 +39,15 @@ class Broken:
     def __init__(self, ruleset: RuleSet, source: Source, place: str, when: Any = lambda event: True) -> None:
         self._program = compiled(ruleset, source)
         self._place, self._when = place, when
-        self.rules = self._program.rules
+        self.arms = self._program.arms
         self.decode, self.document = self._program.decode, self._program.document
 
     def _raise(self, place: str, index: int, event: Any) -> None:
-        if place == self._place and self.rules[index].id == "bad" and self._when(event):
+        if place == self._place and self.arms[index].rule.id == "bad" and self._when(event):
             raise ZeroDivisionError(f"in {place}")
 
     def match(self, event: Any) -> Any:
-        for index in range(len(self.rules)):
+        for index in range(len(self.arms)):
             self._raise("match", index, event)
         return self._program.match(event)
 
@@ -55,13 +55,20 @@ class Broken:
         self._raise("match", index, event)
         return self._program.match_one(index, event)
 
-    def key(self, index: int, event: Any) -> Any:
-        self._raise("key", index, event)
-        return self._program.key(index, event)
+    def key(self, index: int) -> Any:
+        return self._reader("key", index)
 
-    def values(self, index: int, event: Any) -> Any:
-        self._raise("values", index, event)
-        return self._program.values(index, event)
+    def values(self, index: int) -> Any:
+        return self._reader("values", index)
+
+    def _reader(self, place: str, index: int) -> Any:
+        reads = getattr(self._program, place)(index)
+
+        def read(event: Any) -> Any:
+            self._raise(place, index, event)
+            return reads(event)
+
+        return read
 
 
 class FailingCount(Count):
@@ -244,7 +251,7 @@ def test_want_of_memory_is_no_record_s_fault(place: str) -> None:
 
     def program(ruleset: RuleSet, source: Source) -> Any:
         made = Broken(ruleset, source, "nowhere")
-        setattr(made, place, exhausted)
+        setattr(made, place, (lambda _: exhausted) if place == "key" else exhausted)
         if place == "match":
             made.match_one = exhausted  # type: ignore[method-assign]
         return made

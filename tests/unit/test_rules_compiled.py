@@ -94,7 +94,7 @@ def test_nothing_a_user_wrote_becomes_python() -> None:
     assert "SystemExit" not in "".join(line for line in made.source_code.splitlines() if not line.startswith("#"))
     event = {field: evil, f"{field}x": evil, "class": evil, "e": 1, "r": 2, "v": 3, "n": 4, "import": 7}
     assert matched(made, event) == (0, 1, 2, 3, 4)
-    assert made.key(0, made.decode(msgspec.json.encode(event))) == (evil, ("i", 7))
+    assert made.key(0)(made.decode(msgspec.json.encode(event))) == (evil, ("i", 7))
 
 
 @pytest.mark.parametrize("make", [plain, compiled])
@@ -127,7 +127,7 @@ def test_a_rule_that_raises_can_be_named(make: Any) -> None:
 )  # fmt: skip
 def test_keys_are_typed_and_canonical(make: Any, value: bytes, key: Any) -> None:
     made = make(RuleSet((rule(0, {}),)), AUDIT)
-    found = made.key(0, made.decode(b'{"actor":' + value + b"}"))
+    found = made.key(0)(made.decode(b'{"actor":' + value + b"}"))
     assert found == key
     assert msgspec.json.encode(found) == msgspec.json.encode(key)
 
@@ -139,19 +139,19 @@ def test_an_absent_part_of_a_key_skips_the_event_or_counts_as_null(make: Any) ->
         AUDIT,
     )
     event = made.decode(b'{"user":{"id":7}}')
-    assert made.key(0, event) is None
-    assert made.key(1, event) == (("n", None), ("i", 7))
-    assert made.key(1, made.decode(b'{"actor":null,"user":5}')) == (("n", None), ("n", None))
-    assert made.key(1, made.decode(b'{"actor":[]}')) is None
-    assert made.key(2, event) == ()
+    assert made.key(0)(event) is None
+    assert made.key(1)(event) == (("n", None), ("i", 7))
+    assert made.key(1)(made.decode(b'{"actor":null,"user":5}')) == (("n", None), ("n", None))
+    assert made.key(1)(made.decode(b'{"actor":[]}')) is None
+    assert made.key(2)(event) == ()
 
 
 @pytest.mark.parametrize("make", [plain, compiled])
 def test_values_tell_missing_from_null(make: Any) -> None:
     level = {"level": {"value": "a.b", "of": "n", "above": "5%"}}
     made = make(RuleSet((rule(0, {}, detect=level),)), AUDIT)
-    assert made.values(0, made.decode(b'{"a":{"b":null}}')) == (None, UNSET)
-    assert made.values(0, made.decode(b'{"a":[1],"n":[18446744073709551616]}')) == (UNSET, ["18446744073709551616"])
+    assert made.values(0)(made.decode(b'{"a":{"b":null}}')) == (None, UNSET)
+    assert made.values(0)(made.decode(b'{"a":[1],"n":[18446744073709551616]}')) == (UNSET, ["18446744073709551616"])
 
 
 @pytest.mark.parametrize("make", [plain, compiled])
@@ -165,7 +165,7 @@ def test_a_mapping_that_makes_no_envelope_is_refused(make: Any) -> None:
 
 def test_only_enabled_rules_of_the_source_run() -> None:
     rules = (rule(2, {}), rule(1, {}, enabled=False), rule(0, {}, source="trade"), rule(3, {}))
-    assert [made.id for made in compiled(RuleSet(rules), AUDIT).rules] == ["r0002", "r0003"]
+    assert [arm.rule.id for arm in compiled(RuleSet(rules), AUDIT).arms] == ["r0002", "r0003"]
 
 
 def test_a_field_read_whole_and_through() -> None:

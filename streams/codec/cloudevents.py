@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from streams.codec.times import rfc3339
-from streams.model.decode import decode_full
+from streams.model.decode import check_depth, decode_full
 from streams.model.flow import Original
 
 _RENAMED = {"id": "event_id", "time": "event_time"}
@@ -75,6 +75,7 @@ def _data(event: dict[str, Any]) -> Any:
     except (AttributeError, UnicodeEncodeError, binascii.Error):
         raise ValueError("data_base64 is no base64 text") from None
     try:
+        check_depth(data)
         _is_json(data)  # one value and nothing behind it: then it can stand inside another
         return decode_full(b'{"data":' + data + b"}")["data"]
     except ValueError as error:

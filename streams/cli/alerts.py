@@ -24,7 +24,8 @@ from connectors.registry import parse_sinks
 from connectors.storage.sqlite_reader import find_alerts, read_alerts, read_versions
 from connectors.times import for_people, rfc3339
 from streams.cli.context import admin, get_config, kafka_options, names_of
-from streams.config import Config
+from streams.codec.outputs import Wire
+from streams.config import Config, registry_of
 from streams.errors import ConfigError, TocsinError
 from streams.model import SEVERITIES, Action, Alert, Command, Operation, OperationOutcome, Status
 
@@ -232,7 +233,7 @@ def _find(config: Config, alert_id: str, history: bool = False) -> list[tuple[Al
     from streams.runtime.commands import Desk
 
     admin(config)
-    versions = Desk(kafka_options(config), names_of(config)).versions(alert_id)
+    versions = Desk(kafka_options(config), names_of(config), Wire(registry_of(config))).versions(alert_id)
     if not versions:
         raise TocsinError(
             f"there is no alert {plain(alert_id, 80)}",

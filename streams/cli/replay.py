@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from streams.cli.context import admin, get_config, kafka_options, names_of
-from streams.codec.registry import mapping_named_or_file
-from streams.config import Config, event_sources
+from streams.codec.outputs import Wire
+from streams.codec.registry import JOINS, mapping_named_or_file
+from streams.config import Config, event_sources, registry_of
 from streams.detect.registry import KINDS
 from streams.errors import ConfigError, TocsinError
 from streams.model import Alert, Source
@@ -126,12 +127,12 @@ def _sources(wanted: Iterable[str], mappings: Sequence[str], ruleset: RuleSet, c
     for text in mappings:
         name, equals, mapping = text.partition("=")
         if not equals:
-            found = mapping_named_or_file(text)
-            chosen = {name: with_(source, mapping=found) for name, source in chosen.items()}
+            found, join = mapping_named_or_file(text), JOINS.get(text)
+            chosen = {name: with_(source, mapping=found, join=join) for name, source in chosen.items()}
         elif name not in chosen:
             raise click.UsageError(f"--mapping {text!r}: {name!r} is not replayed")
         else:
-            chosen[name] = with_(chosen[name], mapping=mapping_named_or_file(mapping))
+            chosen[name] = with_(chosen[name], mapping=mapping_named_or_file(mapping), join=JOINS.get(mapping))
     return chosen
 
 
@@ -178,7 +179,7 @@ def _topic(stretch: str, source: Source, config: Config) -> Topic:
 def _logs_of_topic(source: Source, topic: Topic, config: Config) -> list[PartitionLog]:
     own = topic.topic == names_of(config).topic(source.topic)
     return [
-        PartitionLog(source, partition, topic.chunks(partition), None if own else topic.origin(partition))
+        PartitionLog(source, partition, topic.batches(partition), None if own else topic.origin(partition))
         for partition in topic.ranges
     ]
 
@@ -228,7 +229,7 @@ def _journal(config: Config, as_json: bool, compare: bool) -> int:
 
         replayed = replay_range(options, names, event_sources(config), max_keys=config.detect.max_keys, progress=tell)
         if compare:
-            replayed.differences = differences(replayed.outputs, options, names, ends)
+            replayed.differences = differences(replayed.outputs, options, names, ends, Wire(registry_of(config)))
     click.echo(
         f"{replayed.partitions} partitions, {replayed.steps:,} steps, {replayed.ticks:,} ticks, {replayed.records:,} "
         f"records: {len(replayed.findings):,} findings, {len(replayed.alerts):,} alert versions, "

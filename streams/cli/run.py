@@ -8,6 +8,7 @@ import socket
 import click
 
 from streams.cli.context import admin, get_config, kafka_options, names_of
+from streams.cli.topic_schemas import wire_of
 from streams.config import Config, event_sources
 from streams.errors import ConfigError
 from streams.telemetry import configure_logging
@@ -65,6 +66,7 @@ def _run(config: Config, roles: frozenset[str], worker: str | None, port: int | 
         data_dir=config.data_dir,
         max_keys=detect.max_keys,
         stall_after=detect.stall_after / 1000,
+        wire=wire_of(config),
         timing=Timing(linger=detect.idle_commit_ms / 1000, pause=detect.min_commit_ms / 1000),
     )
     Worker(settings).run()

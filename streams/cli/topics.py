@@ -9,11 +9,15 @@ import click
 
 from streams.cli.cluster_topics import Difference, compare, create, found_topics, needed_topics
 from streams.cli.context import admin, get_config
+from streams.cli.topic_schemas import schemas_
 
 
 @click.group("topics")
 def command() -> None:
     """The topics, as schemas/topics.yaml describes them, under the configured prefix."""
+
+
+command.add_command(schemas_)
 
 
 @command.command("create")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 from confluent_kafka import TopicPartition
 
+from streams.codec.outputs import PLAIN, Wire
 from streams.replay.topics import consumer_of, partitions_of, read
 from streams.runtime.names import Names
 from streams.runtime.waiting import watermarks
@@ -72,8 +74,9 @@ def ends_of(options: Mapping[str, Any], names: Names) -> Ends:
 
 
 def differences(
-    outputs: Mapping[str, Records], options: Mapping[str, Any], names: Names, ends: Ends | None = None
-) -> list[str]:
+    outputs: Mapping[str, Records], options: Mapping[str, Any], names: Names, ends: Ends | None = None,
+    wire: Wire = PLAIN,
+) -> list[str]:  # fmt: skip
     """``outputs`` of a replay, by logical topic, against the live topics.
 
     With ``ends``, from before the journal was read, what live workers wrote since is no difference.
@@ -90,6 +93,8 @@ def differences(
                 for messages in read(consumer, names.topic(topic), partition, low, high) if low < high else ():
                     for message in messages:
                         value = message.value() or b""
+                        with suppress(ValueError):  # then it differs as it is
+                            value = wire.json(topic, value)
                         if ours(_decoded(value)):
                             live[message.key() or b"", value] += 1
                             if ends is not None and (message.offset() or 0) >= ends.get((topic, partition), 0):

@@ -15,7 +15,8 @@ from typing import Any, Self
 import msgspec
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from streams.config import event_sources, load_config
+from streams.codec.outputs import Wire
+from streams.config import event_sources, load_config, registry_of
 from streams.errors import ClusterError, StateMismatch
 from streams.model import Batch, Control, Original, Output, Source, Step
 from streams.replay.compare import differences
@@ -102,7 +103,7 @@ def replay_journal(
     names = Names(app=app, prefix=prefix)
     loaded = load_config(config, {})
     replay = replay_range(options, names, event_sources(loaded), max_keys=loaded.detect.max_keys, progress=progress)
-    replay.differences = differences(replay.outputs, options, names)
+    replay.differences = differences(replay.outputs, options, names, wire=Wire(registry_of(loaded)))
     return replay
 
 

@@ -41,7 +41,7 @@ class PartitionLog:
 
     source: Source
     partition: int
-    chunks: Iterable[list[Record]]
+    chunks: Iterable[list[Record] | Batch]
     locate: Callable[[int], str] | None = None
 
 
@@ -88,9 +88,11 @@ def _detect(
     state = DetectState(log.source, log.partition, rekeyed_partitions=1, program=program, locate=log.locate)
     state.loaded()
     spool, now = Spool(), 0
-    for records in log.chunks:
+    for chunk in log.chunks:
+        batch = chunk if isinstance(chunk, Batch) else Batch(chunk)
+        records = batch.records
         now = max(now, *(record[2] for record in records))
-        for output in pipeline.detect(state, Batch(records), now, control):
+        for output in pipeline.detect(state, batch, now, control):
             if output.topic == "alert-input":
                 spool.add(_waiting(output, now))
             elif output.topic == "rekeyed":

@@ -11,7 +11,7 @@ from typing import Any
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from streams.errors import ClusterError, ConfigError
-from streams.model import Record, position
+from streams.model import Batch, Original, Record, position
 from streams.replay.moments import parse_moment
 from streams.runtime.waiting import watermarks
 
@@ -113,6 +113,11 @@ class Topic:
         for messages in self.messages(partition):
             yield records(messages)
 
+    def batches(self, partition: int) -> Iterator[Batch]:
+        """The same with keys and headers, for sources that join them to the value."""
+        for messages in self.messages(partition):
+            yield Batch(records(messages), originals(messages))
+
     def origin(self, partition: int) -> Callable[[int], str]:
         return lambda offset: position(self.topic, partition, offset)
 
@@ -154,6 +159,11 @@ def partitions_of(consumer: Consumer, topic: str) -> list[int]:
         reason = metadata.error.str() if metadata is not None and metadata.error is not None else "there is none"
         raise ClusterError(f"topic {topic}: {reason}", "list the topics of the cluster with `tocsin topics list`")
     return sorted(metadata.partitions)
+
+
+def originals(messages: list[Message]) -> Callable[[int], Original]:
+    """Key and headers, by the number of the message."""
+    return lambda index: Original(messages[index].key(), tuple(messages[index].headers() or ()))
 
 
 def records(messages: list[Message]) -> list[Record]:

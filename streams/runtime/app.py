@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 from mode import Service
 
 from streams import telemetry
+from streams.codec.outputs import PLAIN, Wire
 from streams.errors import FAILED, ClusterError
 from streams.model import Source as EventSource
 from streams.rules.rule import RuleSet
@@ -50,6 +51,7 @@ class Settings:
     max_keys: int = 1_000_000
     stall_after: float = 60.0
     timing: Timing = field(default_factory=Timing)
+    wire: Wire = PLAIN  #: how records of our topics are written
 
 
 def partition_counts(settings: Settings) -> dict[str, int]:
@@ -138,13 +140,19 @@ class Worker:
                 self.control.in_force,
                 {entry.topic: counts[entry.topic] for entry in stage.inputs},
                 settings.timing,
+                settings.wire,
             )
             for stage, agent in zip(stages, self.agents, strict=True)
         ]
         self.deliver: DeliverRole | None = None
         if "deliver" in settings.roles and settings.sinks:
             self.deliver = DeliverRole(
-                settings.sinks, settings.options, settings.names, settings.worker, data_dir=settings.data_dir
+                settings.sinks,
+                settings.options,
+                settings.names,
+                settings.worker,
+                data_dir=settings.data_dir,
+                wire=settings.wire,
             )
 
     def _seed(self) -> None:

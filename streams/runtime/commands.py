@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from streams.codec.outputs import PLAIN, Wire
 from streams.errors import ClusterError
 from streams.model import Alert, Command, Operation, position
 from streams.runtime.names import Names
@@ -48,8 +49,8 @@ def partition_of(key: bytes, partitions: int) -> int:
 class Desk:
     """Short work on the cluster for a person: every method opens what it needs, and closes it."""
 
-    def __init__(self, options: Mapping[str, Any], names: Names) -> None:
-        self._options, self._names = dict(options), names
+    def __init__(self, options: Mapping[str, Any], names: Names, wire: Wire = PLAIN) -> None:
+        self._options, self._names, self._wire = dict(options), names, wire
 
     def versions(self, alert_id: str) -> list[tuple[Alert, str]]:
         """Every retained version of an alert, oldest first, with its position; reads its partition from the start."""
@@ -61,7 +62,10 @@ class Desk:
             needle = alert_id.encode()
             for message in _to_the_end(consumer, topic, number):
                 value = message.value()
-                if message.key() == needle and value is not None and _is(value, alert_id):
+                if message.key() != needle or value is None:
+                    continue
+                value = self._wire.json("alerts", value)
+                if _is(value, alert_id):
                     alert = _alert(value)
                     found.setdefault(alert.version, (alert, position("alerts", number, message.offset() or 0)))
         finally:

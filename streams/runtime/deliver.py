@@ -19,6 +19,7 @@ from connectors.context import SinkContext
 from connectors.redact import Secrets
 from connectors.registry import SinkConfig, parse_sinks
 from streams import telemetry
+from streams.codec.outputs import PLAIN, Wire
 from streams.runtime.names import Names
 from streams.runtime.sink_feed import SinkFeed
 
@@ -38,10 +39,11 @@ class DeliverRole:
         *,
         data_dir: Path = Path(".tocsin"),
         environ: Mapping[str, str] = os.environ,
+        wire: Wire = PLAIN,
     ) -> None:
         raw = [sink for sink in sinks if not isinstance(sink, SinkConfig)]
         configs = [*(sink for sink in sinks if isinstance(sink, SinkConfig)), *parse_sinks(raw)]
-        self._sinks = [_Supervised(config, options, names, worker, data_dir, environ) for config in configs]
+        self._sinks = [_Supervised(config, options, names, worker, data_dir, environ, wire) for config in configs]
 
     def start(self) -> None:
         for sink in self._sinks:
@@ -73,8 +75,9 @@ class _Supervised:
         worker: str,
         data_dir: Path,
         environ: Mapping[str, str],
+        wire: Wire,
     ) -> None:
-        self.config = config
+        self.config, self._wire = config, wire
         self._options, self._names, self._worker = options, names, worker
         self._secrets = Secrets(environ)
         self._context = SinkContext(config.name, data_dir, self._secrets, config.policy.timeout_ms)
@@ -129,7 +132,7 @@ class _Supervised:
         telemetry.SINK_UP.labels(self.config.name).set(0)
 
     def _once(self) -> None:
-        feed = SinkFeed(self.config, self._context, self._options, self._names, self._worker, self._count)
+        feed = SinkFeed(self.config, self._context, self._options, self._names, self._worker, self._count, self._wire)
         self._feed = feed
         if self._stopping.is_set():  # asked to stop between the loop's look and here
             return

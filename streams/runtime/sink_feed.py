@@ -22,6 +22,7 @@ from connectors.offsets import Commit
 from connectors.registry import SinkConfig
 from connectors.runner import Runner
 from streams import telemetry
+from streams.codec.outputs import PLAIN, Wire
 from streams.model import DeadReason
 from streams.runtime.ending import STALE
 from streams.runtime.names import Names
@@ -60,7 +61,9 @@ class SinkFeed:
         names: Names,
         worker: str,
         count: Callable[[str], None],
+        wire: Wire = PLAIN,
     ) -> None:
+        self._wire = wire
         self._config, self._context, self._names = config, context, names
         self._source = "notifications" if config.kind is Kind.NOTIFIER else "alerts"
         role = f"deliver-{config.name}"
@@ -79,7 +82,7 @@ class SinkFeed:
             "fetch.wait.max.ms": 100,
             "queued.max.messages.kbytes": 16_384,
         }
-        self._writer = SinkWriter(config.name, options, names, count)
+        self._writer = SinkWriter(config.name, options, names, count, wire)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=f"kafka-{config.name}")
         self._owned: set[tuple[str, int]] = set()
         self._committed: dict[tuple[str, int], Commit] = {}
@@ -152,7 +155,7 @@ class SinkFeed:
         try:
             if value is None:
                 raise ValueError("a record without a value")
-            item = decode_item(self._config.kind, self._config.name, value, origin)
+            item = decode_item(self._config.kind, self._config.name, self._wire.json(self._source, value), origin)
         except (ValueError, RecursionError) as error:
             reason = DeadReason.TOMBSTONE if value is None else DeadReason.MALFORMED
             headers = tuple(cast("list[tuple[str, bytes | None]]", message.headers() or []))

@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from connectors.base import Origin
 from connectors.schedule import Settled
 from streams import telemetry
+from streams.codec.outputs import PLAIN, Wire
 from streams.model import Action, Command, DeadReason, Delivery, Outcome, content_hash, position
 from streams.model.dead import dead_letter
 from streams.runtime.names import Names
@@ -24,8 +25,11 @@ Headers = tuple[tuple[str, bytes | None], ...]
 class SinkWriter:
     """Idempotent, acks=all. ``report`` and ``bury`` queue; only after ``flush`` may an offset be committed."""
 
-    def __init__(self, sink: str, options: Mapping[str, Any], names: Names, count: Callable[[str], None]) -> None:
+    def __init__(
+        self, sink: str, options: Mapping[str, Any], names: Names, count: Callable[[str], None], wire: Wire = PLAIN
+    ) -> None:
         self._sink, self._names, self._count = sink, names, count
+        self._wire = wire
         self._options = {
             **options,
             "enable.idempotence": True,
@@ -44,7 +48,7 @@ class SinkWriter:
         at("attempted", sink=self._sink, key=delivery.notification_id, outcome=delivery.outcome.value)
         self._count(delivery.outcome.value)
         telemetry.DELIVERIES.labels(self._sink, delivery.outcome.value).inc()
-        self._write("deliveries", delivery.alert_id, _encode(delivery))
+        self._write("deliveries", delivery.alert_id, self._wire.write("deliveries", _encode(delivery)))
         if delivery.outcome not in (Outcome.REJECTED, Outcome.FAILED):
             return
         telemetry.log.warning("delivery failed", sink=self._sink, alert=delivery.alert_id, error=delivery.error)

@@ -21,6 +21,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from streams import telemetry
+from streams.codec.outputs import PLAIN, Wire
 from streams.errors import LOST, MISMATCH
 from streams.model import Batch, Control, Original, Output, Step
 from streams.runtime import gauges, restore
@@ -66,10 +67,11 @@ class Source:
         control: Callable[[], Control],
         counts: Mapping[str, int],
         timing: Timing = Timing(),
+        wire: Wire = PLAIN,
     ) -> None:
         """``options``: how to reach Kafka. ``counts``: partitions of each input, by logical topic."""
         self.stage, self._names, self._agent, self._control, self._timing = stage, names, agent, control, timing
-        self._options, self._worker = dict(options), worker
+        self._options, self._worker, self._wire = dict(options), worker, wire
         self._identity = names.identity(stage.role, worker)
         self._group = names.group(stage.role)
         self._inputs: dict[str, Input] = {names.topic(entry.topic): entry for entry in stage.inputs}
@@ -160,7 +162,7 @@ class Source:
         )
         until_done(producer.init_transactions, 10)  # fences the dead self first
         self._transaction = Transaction(
-            producer, self._names, self.stage.role, timing.linger, timing.pause, timing.factor
+            producer, self._names, self.stage.role, timing.linger, timing.pause, timing.factor, self._wire
         )
         at("started", role=self.stage.role)
         self._subscribe()

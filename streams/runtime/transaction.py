@@ -16,6 +16,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from streams import telemetry
+from streams.codec.outputs import PLAIN, Wire
 from streams.model import DeadReason, Output, Step
 from streams.model.dead import dead_letter
 from streams.runtime.ending import STALE
@@ -59,10 +60,14 @@ def until_done(call: Callable[..., Any], *args: Any) -> Any:
 class Transaction:
     """The open transaction of one role. Not thread-safe: only the source thread uses it."""
 
-    def __init__(self, producer: Producer, names: Names, role: str, linger: float, pause: float, factor: float) -> None:
+    def __init__(
+        self, producer: Producer, names: Names, role: str, linger: float, pause: float, factor: float,
+        wire: Wire = PLAIN,
+    ) -> None:  # fmt: skip
         """``linger``: it ends after so many seconds; with something urgent at once, but at least
         max(``pause``, ``factor`` x the last commit's duration) after the one before."""
         self._producer, self._names, self._role = producer, names, role
+        self._wire = wire
         self._linger, self._pause, self._factor = linger, pause, factor
         self.touched: dict[tuple[str, int], Part] = {}
         self.open = self._urgent = False
@@ -78,7 +83,9 @@ class Transaction:
     def add(self, outputs: list[Output], urgent: frozenset[str]) -> None:
         for output in outputs:
             if len(output.value) > MAX_VALUE:
-                output = self._oversize(output)
+                output = self._instead(output, f"of {len(output.value)} bytes", "is too large to produce")
+            elif output.topic in self._wire.encoders:
+                output = self._written(output)
             self._put(self._names.topic(output.topic), output.key, output.value, output.partition)
             if output.topic in urgent:
                 self._urgent = True
@@ -150,7 +157,13 @@ class Transaction:
             name = f"{self._role}/{part.input.topic}/{part.number}".encode()
             self._put(self._names.topic("journal"), name, self._encode(record), None)
 
-    def _oversize(self, output: Output) -> Output:
+    def _written(self, output: Output) -> Output:
+        try:
+            return output._replace(value=self._wire.write(output.topic, output.value))
+        except ValueError as error:  # the stage must not stand still for one record
+            return self._instead(output, "", f"does not fit its schema: {str(error)[:200]}")
+
+    def _instead(self, output: Output, what: str, why: str) -> Output:
         """In its stead, a dead letter with the beginning, the size and the hash."""
         telemetry.OVERSIZE.labels(output.topic).inc()
         digest = hashlib.sha256(output.key).hexdigest()[:16]
@@ -158,7 +171,7 @@ class Transaction:
             stage=self._role,
             origin=f"{output.topic}:{digest}",
             reason=DeadReason.FAILED,
-            error=f"output of {len(output.value)} bytes for {output.topic} is too large to produce",
+            error=" ".join(filter(None, ("output", what, "for", output.topic, why))),
             at=time.time_ns() // 1_000_000,
             value=output.value,
             key=output.key,

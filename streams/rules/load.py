@@ -8,22 +8,27 @@ from typing import Any
 
 from streams.rules.document import MAX_BYTES, check_plain, line_of, read_document
 from streams.rules.parse import Kinds, parse_rule
+from streams.rules.policies import SUFFIX, read_policies
 from streams.rules.problems import BlockErrors, Problem, RuleErrors
 from streams.rules.rule import Rule, RuleSet
 
 __all__ = ["Kinds", "load_rules", "ruleset_from_documents"]
 
-_SUFFIXES = (".yaml", ".yml")
+_SUFFIXES = (".yaml", ".yml", SUFFIX)
 
 
 def load_rules(paths: Sequence[Path], kinds: Kinds) -> RuleSet:
-    """The rules in these files and folders (all ``*.yaml`` below them, one rule a file), in order of id.
+    """The rules in these files and folders (all ``*.yaml`` below them, one rule a file, and the policies
+    in ``*.policies.json``), in order of id.
 
     Raises ``RuleErrors`` with every problem of every file, each with its line.
     """
     problems: list[Problem] = []
     rules: list[Rule] = []
     for file in _files(paths, problems):
+        if file.name.endswith(SUFFIX):
+            rules += _policies(file, kinds, problems)
+            continue
         document, lines, unreadable = read_document(file)
         problems += unreadable
         if unreadable:
@@ -37,6 +42,11 @@ def load_rules(paths: Sequence[Path], kinds: Kinds) -> RuleSet:
             found = errors.problems
         problems += (Problem(f"{file}:{line_of(lines, path)}", path, text) for path, text in (*lists.problems, *found))
     return _ruleset(rules, problems)
+
+
+def _policies(file: Path, kinds: Kinds, problems: list[Problem]) -> Iterator[Rule]:
+    for line, document in read_policies(file, problems, kinds):
+        yield parse_rule(document, kinds, str(file), line)
 
 
 def ruleset_from_documents(documents: Sequence[Mapping[str, Any]], kinds: Kinds) -> RuleSet:
@@ -87,7 +97,8 @@ def _files(paths: Sequence[Path], problems: list[Problem]) -> Iterator[Path]:
             below = (
                 file
                 for file in path.rglob("*")
-                if file.suffix in _SUFFIXES and not any(part.startswith(".") for part in file.relative_to(path).parts)
+                if file.name.endswith(_SUFFIXES)
+                and not any(part.startswith(".") for part in file.relative_to(path).parts)
             )
             found = sorted(file for file in below if file.is_file())
             if not found:

@@ -17,6 +17,7 @@ from streams.rules.never import why_never
 from streams.rules.problems import BlockErrors, did_you_mean
 from streams.rules.rule import Arm, KindConfig, Ladder, Rule
 from streams.rules.testing import check_tests
+from streams.rules.throttle import parse_throttle
 from streams.rules.where import parse_where
 
 #: Parsers of the ``detect`` block by the word that names the kind. They raise ``BlockErrors``.
@@ -61,6 +62,7 @@ def parse_rule(document: Mapping[str, Any], kinds: Kinds, file: str = "", line: 
         allowed_lateness=block.duration("allowed_lateness", 0),
         missing=missing,
         active=block.read("active", parse_active, None),
+        throttle=block.read("throttle", parse_throttle, None),
         enabled=block.flag("enabled", True),
         runbook=block.text("runbook", ""),
         tags=block.read("tags", texts, ()),

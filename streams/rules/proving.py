@@ -7,12 +7,14 @@ that was meant, a person has to say.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from streams.rules.conditions import Not
 from streams.rules.durations import format_duration, parse_duration
 from streams.rules.rule import Arm, Rule
 from streams.rules.satisfying import put, satisfying
+from streams.rules.testing import BASE
 from streams.rules.values import key_part, read
 
 #: What a document says while it has no tests yet, so that it can be parsed.
@@ -31,8 +33,19 @@ def proofs(rule: Rule) -> list[dict[str, Any]]:
     """Tests for a rule of the kinds match, count, distinct, aggregate, sequence and group. Raises Unproven."""
     settings = rule.detect.document()
     at = {"count": _count, "distinct": _distinct, "aggregate": _aggregate, "sequence": _steps, "group": _steps}
-    making = at.get(rule.detect.name, _match)
-    return making(rule, settings)
+    tests = at.get(rule.detect.name, _match)(rule, settings)
+    return [{"name": test["name"], **_start(rule), **test} for test in tests]
+
+
+def _start(rule: Rule) -> dict[str, Any]:
+    """When the rule looks: the first hour of a fortnight in which it does."""
+    if rule.active is None:
+        return {}
+    for hour in range(14 * 24):
+        at = BASE + hour * 3_600_000 + 30_000
+        if rule.active.covers(at):
+            return {"start": datetime.fromtimestamp(at // 1_000, UTC).isoformat().replace("+00:00", "Z")}
+    raise Unproven("no hour of a fortnight was found in which it is active")
 
 
 def _match(rule: Rule, _: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from streams.model import Severity, content_hash
 from streams.rules import template
 from streams.rules.conditions import All, Condition
 from streams.rules.keyed import KeyField
+from streams.rules.throttle import Throttle
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class Rule:
     allowed_lateness: int = 0
     missing: str = "skip"  #: what an absent key field does: "skip" the event, or count as "null"
     active: Any = None  #: streams.rules.active.Active, a gate on the event's local time
+    throttle: Throttle | None = None  #: limits on its alerts, for the alert stage
     enabled: bool = True
     runbook: str = ""
     tags: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from streams.rules.document import parse_document
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*|[0-9]+(?:ms|s|m|h|d|w)")
 #: Words that some reader of YAML takes for something else than text.
-_TAKEN = frozenset("true false null yes no on off y n nan inf".split())
+_TAKEN = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"])
 
 
 class _Dumper(yaml.SafeDumper):

@@ -12,13 +12,19 @@ from typing import Any
 
 from streams.detect.base import FIRST_EVIDENCE, Moment, State, Witness
 
-#: Longer ids (and those that JSON would have to escape) are kept as a digest.
+#: Longer ids, and those with a space, a comma or what JSON must escape, are kept as a digest.
 ID_LIMIT = 64
 
 
 def kept_id(event_id: str, limit: int = ID_LIMIT) -> str:
-    """The id as state keeps it: itself where short and plain, else a digest of it."""
-    if len(event_id) <= limit and event_id.isascii() and event_id.isprintable():
+    """The id as state keeps it: itself where short and plain, without spaces and commas; else a digest of it."""
+    if (
+        len(event_id) <= limit
+        and event_id.isascii()
+        and event_id.isprintable()
+        and " " not in event_id
+        and "," not in event_id
+    ):
         return event_id
     return "#" + hashlib.blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()[:15]
 

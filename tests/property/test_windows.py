@@ -9,9 +9,10 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.detect.base import NEVER, Moment, Observed, Skipped, State
+from streams.detect.base import NEVER, Moment, Observed, Ref, Skipped, State
+from streams.detect.counting import Counting
 from streams.detect.entries import kept_id
-from streams.detect.kinds.count import LEAST_NEED, Count, Counting
+from streams.detect.kinds.count import LEAST_NEED, Count
 from streams.detect.kinds.distinct import Distinct, Telling
 from streams.detect.kinds.match import Match
 from streams.model import Severity
@@ -28,12 +29,13 @@ class Event:
 
 
 def machine(kind: Any, need: int) -> Any:
-    return (Telling if kind.fields() else Counting)(kind, need)
+    return Telling(kind, need) if kind.fields() else Counting(kind, need)
 
 
 def run(kind: Any, need: int, events: list[Event], back: int) -> list[tuple[int, Any]]:
     """(index, observed value or the reason why not) per event that is not late; the horizon lies ``back`` behind."""
-    detector, state, newest, seen = machine(kind, need), None, NEVER, []
+    detector, newest, seen = machine(kind, need), NEVER, list[tuple[int, Any]]()
+    state: State | None = None
     for index, event in enumerate(events):
         horizon = newest - back - kind.within if newest != NEVER else NEVER
         newest = max(newest, event.at)
@@ -56,7 +58,7 @@ def run(kind: Any, need: int, events: list[Event], back: int) -> list[tuple[int,
 def defined(kind: Any, most: int, events: list[Event], back: int) -> list[tuple[int, Any]]:
     """What ``run`` must give."""
     kept: list[Event] = []
-    newest, seen = NEVER, []
+    newest, seen = NEVER, list[tuple[int, Any]]()
     for index, event in enumerate(events):
         horizon = newest - back - kind.within if newest != NEVER else NEVER
         newest = max(newest, event.at)
@@ -125,7 +127,7 @@ def test_state_never_holds_more_than_the_need_calls_for(ats: list[int], need: in
         distinct, _ = telling.step(distinct, Moment(at, index, f"e{index}", (index % 97,), NEVER))
         assert count
         assert distinct
-        for times, most in ((count[::3], 2 * need), (distinct[::4], 4 * need)):
+        for times, most in ((count[:-1], 2 * need), (distinct[::4], 4 * need)):
             assert times == sorted(times)
             assert all(b - a >= within for a, b in zip(times, times[most:], strict=False))
 
@@ -162,3 +164,46 @@ def test_a_rule_counts_to_the_top_of_its_ladder_and_a_little_beyond_its_threshol
                 state, seen = detector.step(state, Moment(index, index, f"e{index}", (index,), NEVER))
                 values.append(seen.value if isinstance(seen, Observed) else None)
             assert values == [None] * 4 + [*range(5, most), *[most] * (201 - most)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30)), max_size=60), sizes, st.integers(2, 6))
+def test_what_had_to_go_for_want_of_room_counts_no_more_and_the_rest_as_before(
+    pairs: list[tuple[int, int]], within: int, room: int
+) -> None:
+    counting, kept = Counting(Count(3, within), 50), list[tuple[int, str]]()
+    state: State | None = None
+    counting.max_items = room + 1
+    for index, (at, number) in enumerate(pairs):
+        event_id = f"e{number}" if number else ""
+        state, seen = counting.step(state, Moment(at, index, event_id, (), NEVER))
+        if event_id and event_id in [known for _, known in kept]:
+            assert seen is Skipped.DUPLICATE
+            continue
+        assert state
+        kept = sorted([*kept, (at, event_id)], key=lambda entry: entry[0])
+        best = max(sum(end - within < other <= end for other, _ in kept) for end in range(at, at + within))
+        assert (seen.value if isinstance(seen, Observed) else seen) == (best if best >= 3 else None)
+        del state[: max(0, len(state) - counting.max_items)]  # as a table does it
+        del kept[: max(0, len(kept) - room)]
+        assert state[:-1] == [at for at, _ in kept]
+
+
+def test_ids_that_look_like_positions_are_not_taken_for_them() -> None:
+    counting, state = Counting(Count(9, 1_000), 20), None
+    for index, event_id in enumerate(["1", "0", "2", "2 1", "2,1", " ", ",", "#1", "x/1", ""]):
+        state, seen = counting.step(state, Moment(index, index, event_id, (), NEVER))
+        assert isinstance(seen, Observed) is (index >= 8)
+    for event_id in ("1", "0", "2 1", "2,1", " ", ",", "#1", "x/1"):
+        assert counting.step(state, Moment(50, 50, event_id, (), NEVER))[1] is Skipped.DUPLICATE
+    assert isinstance(counting.step(state, Moment(50, 50, "", (), NEVER))[1], Observed)
+
+
+def test_evidence_has_whole_positions_and_numbers_alike() -> None:
+    cases: tuple[list[Ref], ...] = ([7, 8, 9], ["audit.events/0/7", "audit.events/1/8", "file:abc:9"])
+    for refs in cases:
+        counting, state, seen = Counting(Count(3, 1_000), 20), None, None
+        for at, ref in enumerate(refs):
+            state, seen = counting.step(state, Moment(at, ref, f"e{at}", (), NEVER))
+        assert isinstance(seen, Observed)
+        assert [(w.at, w.ref, w.event_id) for w in seen.evidence] == [(i, ref, f"e{i}") for i, ref in enumerate(refs)]

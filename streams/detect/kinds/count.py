@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from streams.detect.base import MAX_STATE, Moment, Observed, Option, Seen, Settings, Skipped, State
-from streams.detect.entries import ID_LIMIT, above, kept_id, place, windows, witnesses
-from streams.model import FindingKind
+from streams.detect.base import Option, Settings
+from streams.detect.counting import Counting
 from streams.rules.block import Block
 from streams.rules.durations import format_duration
 from streams.rules.rule import Ladder
@@ -18,9 +17,8 @@ from streams.rules.rule import Ladder
 MAX_AT_LEAST = 1_500
 #: So far is counted beyond any threshold, that a person reads "17 failed logins" and not the threshold again.
 LEAST_NEED = 20
-_COMPACT_ABOVE = 500
-_BYTES = 60  #: of an entry in the changelog beside its id: time, position, punctuation
-_STRIDE = 3
+
+__all__ = ["MAX_AT_LEAST", "OPTIONS", "Count", "Counting", "beyond", "need", "parse"]
 
 OPTIONS = (
     Option("at_least", "integer", None, "so many events"),
@@ -49,6 +47,7 @@ class Count(Settings):
 
     at_least: int
     within: int
+    dedup: int = 64
 
     @property
     def name(self) -> str:
@@ -78,59 +77,6 @@ def need(at_least: int, ladder: Ladder, most: int) -> int:
     """How far a rule has to be able to count: to its threshold, to the top of its ladder, and to ``LEAST_NEED``."""
     top = ladder.top
     return min(most, max(at_least, LEAST_NEED, math.ceil(top) if top is not None and math.isfinite(top) else 0))
-
-
-class Counting:
-    """State: ``[at, ref, event_id, …]``, oldest first. Observed values saturate at ``need``.
-
-    Twice ``need`` entries in one window make the one in the middle superfluous: any window, present or future, that
-    would contain it contains ``need`` of its neighbours on one side. So what is kept stays exact up to ``need``.
-    """
-
-    stride = _STRIDE
-
-    def __init__(self, count: Count, need: int) -> None:
-        self._count, self._need = count, need
-        self._id_limit = ID_LIMIT if need <= _COMPACT_ABOVE else 16
-        self.max_items = MAX_STATE // (_BYTES + self._id_limit) * _STRIDE
-
-    def step(self, state: State | None, moment: Moment) -> tuple[State | None, Seen]:
-        at, ref, event_id, _, horizon, _, _ = moment
-        kept = kept_id(event_id, self._id_limit)
-        entries = above(state, horizon, _STRIDE)
-        if kept and kept in entries[2::_STRIDE]:
-            return state, Skipped.DUPLICATE
-        index = place(entries, at, _STRIDE)
-        entries[index * _STRIDE : index * _STRIDE] = (at, ref, kept)
-        if index + 1 < self._count.at_least and len(entries) == (index + 1) * _STRIDE:
-            return entries, None  # the newest of too few: nothing to look for
-        within, times = self._count.within, entries[::_STRIDE]
-        first, last = max(windows(times, index, within), key=_size)
-        found = last - first + 1
-        observed = None
-        if found >= self._count.at_least:
-            evidence = witnesses(entries, _STRIDE, first, last, moment)
-            observed = Observed(FindingKind.FIRE, min(found, self._need), self._count.at_least, evidence)
-        while found > 2 * self._need:
-            middle = first + self._need
-            del entries[middle * _STRIDE : (middle + 1) * _STRIDE], times[middle]
-            if middle == index:
-                break
-            index -= middle < index
-            first, last = max(windows(times, index, within), key=_size)
-            found = last - first + 1
-        return entries, observed
-
-    def newest(self, state: State) -> int:
-        newest: int = state[-_STRIDE]
-        return newest
-
-    def holds(self, state: State) -> bool:
-        return False
-
-
-def _size(window: tuple[int, int]) -> int:
-    return window[1] - window[0]
 
 
 def parse(block: Mapping[str, Any]) -> Count:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from streams.detect.base import Kind, Option
-from streams.detect.kinds import count, distinct, level, match
+from streams.detect.kinds import absence, count, distinct, level, match
 
 
 class Module(Protocol):
@@ -32,6 +32,7 @@ MODULES: Final[Mapping[str, Module]] = {
     "count": count,
     "distinct": distinct,
     "level": level,
+    "absence": absence,
 }
 
 KINDS: Final[Mapping[str, Callable[[Mapping[str, Any]], Kind]]] = {

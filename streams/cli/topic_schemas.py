@@ -47,8 +47,8 @@ def schemas_(ctx: click.Context, register: bool, as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=1))
     else:
         for row in rows:
-            state = f"id {row['id']}{', registered now' if row['new'] else ''}" if row["id"] is not None else "not registered"
-            click.echo(f"{row['subject']}: {state}")
+            state = "not registered" if row["id"] is None else f"id {row['id']}"
+            click.echo(f"{row['subject']}: {state}{', registered now' if row['new'] else ''}")
     ctx.exit(1 if any(row["id"] is None for row in rows) else 0)
 
 

@@ -1,4 +1,4 @@
-"""Which settings of each kind configuration may override: thresholds, windows and words, not fields and conditions."""
+"""Which settings of each kind configuration may override: thresholds and windows, not fields, words and conditions."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Final
 
 from streams.detect.registry import MODULES
 
-#: What says what a rule looks at; another value would make another rule of it.
-_ABOUT: Final = frozenset({"field", "fields", "condition", "steps", "members"})
+#: Another field, condition or word would make another rule of it.
+_TUNABLE: Final = frozenset({"duration", "integer", "number", "threshold"})
 
 TUNABLE: Final[Mapping[str, frozenset[str]]] = {
-    name: frozenset(option.name for option in module.OPTIONS if option.takes not in _ABOUT)
+    name: frozenset(option.name for option in module.OPTIONS if option.takes in _TUNABLE)
     for name, module in MODULES.items()
 }

@@ -1,7 +1,8 @@
-"""A rule's own tests, run through the production engine: the compiled program, DETECT, the hop if need be, ALERT.
+"""A rule's own tests, run through the production engine (``streams.replay.ruleengine``), and what came of them.
 
 ``expect`` lists the notable moments of the rule's alerts: that one opened, and that its severity rose. The list must be
-complete; an empty one says that the rule keeps silent. A field that is given must be equal: ``at`` (time since the
+complete; an empty one says that the rule keeps silent. ``never`` lists what must not be among them; without ``expect``,
+anything else may. A field that is given must be equal: ``at`` (time since the
 case's beginning), ``count``/``value``/``observed``, ``severity`` (or the rule's own word for it), fields of the key and
 of the alert, and names of ``metadata``.
 """
@@ -9,26 +10,16 @@ of the alert, and names of ``metadata``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
-from streams import pipeline
 from streams.errors import TocsinError
-from streams.model import Alert, Batch, Control, Finding, Source, severity_rank
-from streams.replay.hop import Hop
-from streams.replay.report import value_text
+from streams.model import Source
+from streams.replay.ruleengine import Moment, moments
 from streams.rules.durations import format_duration, parse_duration
 from streams.rules.rule import Rule, RuleSet
 from streams.rules.testing import Case, cases
-from streams.runtime.stages import program
-from streams.state.alerting import AlertState
-from streams.state.detecting import DetectState
 
-_finding = msgspec.json.Decoder(Finding)
-_alert = msgspec.json.Decoder(Alert)
-_encode = msgspec.json.Encoder().encode
 _OF_ALERT = (
     "tenant",
     "rule",
@@ -41,21 +32,6 @@ _OF_ALERT = (
     "status",
     "runbook",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """An alert opened, or its severity rose. ``at``: ms since the beginning of the case."""
-
-    at: int
-    what: str
-    finding: Finding
-    alert: Alert
-
-    def __str__(self) -> str:
-        key = ", ".join(f"{name}={value_text(value)}" for name, value in self.finding.key.items())
-        observed = self.finding.observed
-        return f"{self.what} at {format_duration(self.at)}: {self.alert.severity}, observed {observed} ({key})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,72 +52,35 @@ class CaseResult:
 def test_rules(ruleset: RuleSet, sources: Mapping[str, Source]) -> Iterator[CaseResult]:
     """Run every case of every rule, switched off ones too. ``sources`` by name, as configured."""
     for rule in ruleset.rules:
-        source = sources.get(rule.source) or Source(rule.source, f"{rule.source}.events")
         for case in cases(rule):
-            problems = tuple(_run(rule, source, case))
-            yield CaseResult(rule.id, rule.file, rule.line, case.name, problems)
+            yield CaseResult(rule.id, rule.file, rule.line, case.name, tuple(_run(rule, sources, case)))
 
 
 test_rules.__test__ = False  # type: ignore[attr-defined]  # pytest takes it for a test where it is imported
 
 
-def _run(rule: Rule, source: Source, case: Case) -> Iterator[str]:
+def _run(rule: Rule, sources: Mapping[str, Source], case: Case) -> Iterator[str]:
+    delay = rule.allowed_lateness + min(
+        sources[name].max_disorder if name in sources else Source(name, name).max_disorder for name in rule.sources
+    )
+    for number, ordered in enumerate(case.orders(delay)):
+        problems = list(_run_once(rule, sources, ordered))
+        yield from (f"in order {number}: {problem}" if number else problem for problem in problems)
+        if problems:
+            return  # other orders would say it again
+
+
+def _run_once(rule: Rule, sources: Mapping[str, Source], case: Case) -> Iterator[str]:
     try:
-        found, refused = moments(rule, source, case)
+        found, refused = moments(rule, sources, case)
     except TocsinError as error:
         yield error.message
         return
     yield from refused
-    yield from _compare(found, case.expect)
-
-
-def moments(rule: Rule, source: Source, case: Case) -> tuple[list[Moment], list[str]]:
-    """What the rule does with the events of a case; and the events that were refused."""
-    enabled = rule if rule.enabled else replace(rule, enabled=True)
-    control = Control(position=1, ruleset=RuleSet((enabled,)))
-    state = DetectState(source, 0, rekeyed_partitions=1, program=program)
-    state.loaded()
-    hop, findings, refused = Hop(control), [], []
-    for offset, (at, event) in enumerate(case.events):
-        now = case.start + at
-        for output in pipeline.detect(state, Batch([(offset, _encode(event), now)]), now, control):
-            if output.topic == "alert-input":
-                findings.append(output.value)
-            elif output.topic == "rekeyed":
-                hop.take(output)
-            elif output.topic == "dead-letter":
-                refused.append(f"event {offset + 1} (at {format_duration(at)}) is refused: {_reason(output.value)}")
-    findings += [output.value for output in hop.drain() if output.topic == "alert-input"]
-    return list(_folded(findings, control, case.start)), refused
-
-
-class _Reason(msgspec.Struct):
-    reason: str
-    error: str
-
-
-def _reason(value: bytes) -> str:
-    letter = msgspec.json.decode(value, type=_Reason)
-    return f"{letter.reason}: {letter.error}"
-
-
-def _folded(findings: Iterable[bytes], control: Control, start: int) -> Iterator[Moment]:
-    """ALERT over the findings, one step each, so that every one can be told by what it did."""
-    state = AlertState(0)
-    state.loaded()
-    ranks: dict[str, int] = {}
-    now = 0
-    for offset, value in enumerate(findings):
-        finding = _finding.decode(value)
-        now = max(now, finding.event_time)
-        for output in pipeline.alert(state, Batch([(offset, value, now)]), now, control):
-            if output.topic != "alerts":
-                continue
-            alert = _alert.decode(output.value)
-            rank, before = severity_rank(alert.severity), ranks.get(alert.id)
-            ranks[alert.id] = max(rank, before or 0)
-            if before is None or rank > before:
-                yield Moment(finding.event_time - start, "opened" if before is None else "raised", finding, alert)
+    for entry in case.never:
+        yield from (f"never {_shown(entry)}, but it {moment}" for moment in found if not list(_unequal(moment, entry)))
+    if case.expect is not None:
+        yield from _compare(found, case.expect)
 
 
 def _compare(found: list[Moment], expected: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from streams.rules.block import Block
+from streams.rules.block import Block, texts
 from streams.rules.durations import parse_duration, shown
 from streams.rules.problems import BlockErrors
 from streams.rules.rule import Rule
@@ -15,28 +17,66 @@ from streams.rules.rule import Rule
 BASE = 1_704_067_200_000
 
 MAX_EVENTS = 100_000
+MAX_LIST = 10_000
+#: Further orders of arrival in which a case with ``shuffle`` is run.
+ORDERS = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OWN = ("at", "times", "every", "late_by")
 
 
+class Arrival(NamedTuple):
+    """One event of a case: when it comes, ms since the case's start, over which source, and what it says."""
+
+    at: int
+    source: str
+    event: dict[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test of a rule. ``events`` are in order of arrival: (ms since ``start``, envelope with id and event time)."""
+    """One test of a rule. ``events`` are in order of arrival, envelopes with id and event time."""
 
     name: str
     start: int  #: ms since the epoch
-    events: tuple[tuple[int, dict[str, Any]], ...]
-    expect: tuple[dict[str, Any], ...]  #: as written; empty: the rule keeps silent
+    events: tuple[Arrival, ...]
+    expect: tuple[dict[str, Any], ...] | None  #: as written; empty: the rule keeps silent; None: ``never`` says it all
+    never: tuple[dict[str, Any], ...] = ()
+    until: int | None = None  #: how far event time goes on after the last event, ms since ``start``
+    shuffle: bool = False
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def orders(self, delay: int) -> Iterator[Case]:
+        """The case as written; with ``shuffle``, ``ORDERS`` more in which each event comes up to ``delay`` ms later.
+
+        Every event keeps its own event time, so that it is late by at most ``delay``. The same in every run.
+        """
+        yield self
+        for number in range(1, ORDERS + 1) if self.shuffle else ():
+            shifted = (
+                arrival._replace(at=arrival.at + _chance(f"{self.name}/{number}/{place}", delay))
+                for place, arrival in enumerate(self.events)
+            )
+            yield replace(self, events=tuple(sorted(shifted, key=lambda arrival: arrival.at)))
+
+    @property
+    def keeps_silent(self) -> bool:
+        """Whether it shows that something does not happen."""
+        return bool(self.never) or self.expect == ()
+
+
+def _chance(seed: str, most: int) -> int:
+    """A number from 0 to ``most`` that looks like chance."""
+    return int.from_bytes(hashlib.blake2b(seed.encode(), digest_size=8).digest()) % (most + 1)
 
 
 def cases(rule: Rule) -> list[Case]:
     """The cases of a loaded rule, in the order of the file."""
-    return [_case(raw) for raw in rule.tests]
+    return [_case(raw, rule.sources) for raw in rule.tests]
 
 
-def _case(raw: dict[str, Any]) -> Case:
+def _case(raw: dict[str, Any], sources: tuple[str, ...]) -> Case:
     start = _start(raw["start"]) if "start" in raw else BASE
-    events: list[tuple[int, dict[str, Any]]] = []
+    events: list[Arrival] = []
     for place, entry in enumerate(raw["events"], 1):
         at, every = parse_duration(entry.get("at", "0s")), parse_duration(entry.get("every", "0s"))
         late_by = parse_duration(entry.get("late_by", "0s"))
@@ -49,9 +89,20 @@ def _case(raw: dict[str, Any]) -> Case:
                 "source": "test",
                 **_numbered(fields, number + 1),
             }
-            events.append((moment, event))
-    events.sort(key=lambda event: event[0])
-    return Case(raw["name"], start, tuple(events), tuple(raw["expect"]))
+            # An event's own field ``source`` may say anything: it leads where the rule reads a source of that name.
+            over = fields.get("source")
+            events.append(Arrival(moment, over if over in sources else sources[0], event))
+    events.sort(key=lambda arrival: arrival.at)
+    return Case(
+        name=raw["name"],
+        start=start,
+        events=tuple(events),
+        expect=tuple(raw["expect"]) if "expect" in raw else None,
+        never=tuple(raw.get("never", ())),
+        until=parse_duration(raw["until"]) if "until" in raw else None,
+        shuffle=raw.get("shuffle", False),
+        lists={name: tuple(entries) for name, entries in raw.get("lists", {}).items()},
+    )
 
 
 def _numbered(value: Any, number: int) -> Any:
@@ -90,39 +141,60 @@ def check_tests(raw: Any) -> tuple[dict[str, Any], ...]:
         if not isinstance(events, list) or not events:
             block.problem("events", "takes a list of events, at least one")
             events = []
-        total = 0
+        total = last = 0
         for number, entry in enumerate(events):
-            total += _check_event(block, f"events.{number}", entry)
+            times, end = _check_event(block, f"events.{number}", entry)
+            total, last = total + times, max(last, end)
         if total > MAX_EVENTS:
             block.problem("events", f"makes more than {MAX_EVENTS} events")
-        _check_expect(block, block.raw("expect"))
+        if block.duration("until", last) < last:
+            block.problem("until", "is before the last event")
+        block.flag("shuffle", False)
+        block.read("lists", _check_lists, {})
+        if block.has("expect") or not block.has("never"):
+            _check_moments(block, "expect")
+        if block.has("never"):
+            _check_moments(block, "never")
         problems += block.finish()
-    if not problems and not any(case["expect"] for case in raw):
+    if not problems and not any(case.get("expect") for case in raw):
         problems.append(("", "expects nothing anywhere: at least one test has to show the rule fire"))
     if problems:
         raise BlockErrors(problems)
     return tuple(raw)
 
 
-def _check_event(block: Block, path: str, entry: Any) -> int:
-    """Note what is wrong with one event of a case; how many events it makes."""
+def _check_event(block: Block, path: str, entry: Any) -> tuple[int, int]:
+    """Note what is wrong with one event of a case; how many events it makes, and when the last of them comes."""
     event = Block(entry, path)
-    for name in ("at", "every", "late_by"):
-        event.duration(name, 0)
+    at, every, _ = (event.duration(name, 0) for name in ("at", "every", "late_by"))
     times = event.integer("times", 1, least=1, most=MAX_EVENTS)
     if times > 1 and "event_id" in (entry if isinstance(entry, dict) else ()) and "{n}" not in str(entry["event_id"]):
         event.problem("event_id", "would be the same for all of them; write {n} in it, or write the events out")
     for path_, message in event.problems:
         block.problem(path_, message)
-    return times
+    return times, at + (times - 1) * every
 
 
-def _check_expect(block: Block, expect: Any) -> None:
+def _check_lists(raw: Any) -> dict[str, Any]:
+    """Raises ``BlockErrors``; what it gives nobody reads."""
+    lists = Block(raw)
+    for name in raw if isinstance(raw, dict) else ():
+        if len(lists.read(name, texts, ())) > MAX_LIST:
+            lists.problem(name, f"has more than {MAX_LIST} entries")
+    lists.check()
+    return {}
+
+
+def _check_moments(block: Block, name: str) -> None:
+    expect = block.raw(name)
     if not isinstance(expect, list) or not all(isinstance(entry, dict) for entry in expect):
-        block.problem("expect", "takes a list of what is seen, such as {at: 2m, severity: high}; [] where nothing is")
+        otherwise = "; [] where nothing is" if name == "expect" else ""
+        block.problem(name, f"takes a list of what is seen, such as {{at: 2m, severity: high}}{otherwise}")
         return
+    if name == "never" and not expect:
+        block.problem(name, "names nothing that must not be; expect: [] says that nothing happens at all")
     for number, entry in enumerate(expect):
-        wanted = Block(entry, f"expect.{number}")
+        wanted = Block(entry, f"{name}.{number}")
         if not entry:
             wanted.problem("", "says nothing")
         wanted.duration("at", 0)

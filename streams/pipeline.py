@@ -18,7 +18,7 @@ from streams.errors import SourceUnavailable
 from streams.model import Batch, Control, DeadReason, Finding, Output, position
 from streams.state.alerting import MAX_TICK, AlertState
 from streams.state.detecting import DetectState
-from streams.state.hits import Hit, copied, evaluate
+from streams.state.hits import copied, evaluate
 from streams.state.judging import lapsed
 from streams.state.rekeyed import RekeyedState
 
@@ -68,17 +68,15 @@ def detect(state: DetectState, batch: Batch, now: int, control: Control) -> list
             matched = ()
         if matched is not None:
             clock.newest = newest
-            # By a time that cannot be true its key would see nothing else until that time came.
-            skewed = at > stamp + skew and stamp >= 0
-            hit = Hit(state, offset, raw, stamp if skewed else at, tenant, event_id, event, payload, skewed=skewed)
             try:
-                outputs += evaluate(state, batch, hit, matched, now)
+                outputs += evaluate(state, batch, offset, raw, payload, at, stamp, tenant, event_id, event, matched, now)
             except Exception as error:  # as above
                 outputs.append(_dead(state, batch, offset, raw, reason_of(raw, error), error, now))
             if state.program is not program:  # a rule was switched off
                 program = state.program
                 decode, match = program.decode, program.match
-            wake = clock.reaching(book.wake)
+            if book.wake < FOREVER:
+                wake = clock.reaching(book.wake)
         if at > newest:
             if stamp < 0 or at <= stamp + skew:
                 newest = at

@@ -114,6 +114,16 @@ class Timed(Detector, Protocol):
 
 
 @runtime_checkable
+class Quick(Protocol):
+    """A detector that can take most events into a key's state as it stands, which costs a fraction of a step."""
+
+    def quick(self, state: State, at: int, ref: Ref, event_id: str, values: tuple[Any, ...], horizon: int) -> bool:
+        """Do to ``state`` itself what ``step`` would have made of it, where that observes nothing, neither begins nor
+        ends holding, and brings no timer forward; else change nothing and return False. Must not raise.
+        """
+
+
+@runtime_checkable
 class Measured(Protocol):
     """A detector whose state has one number that a dashboard may show (``export`` of a rule)."""
 

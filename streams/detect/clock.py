@@ -90,7 +90,8 @@ class Watermark:
     @property
     def mark(self) -> int:
         """The watermark, ms; far below zero while nothing is known. Never goes back."""
-        return max(self.floor, self.newest - self.max_disorder if self.newest != NEVER else NEVER)
+        mark = self.newest - self.max_disorder
+        return mark if mark > self.floor else self.floor
 
     def reaching(self, mark: int) -> int:
         """The event time with which the watermark reaches ``mark``; far below zero where it has."""

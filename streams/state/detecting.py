@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from streams.detect import hop
-from streams.detect.base import FOREVER, NEVER
-from streams.detect.clock import Watermark
+from streams.detect.base import FOREVER, NEVER, Quick
+from streams.detect.clock import EVERY_TENANT, Watermark
 from streams.model import Control, Output, Source, position
 from streams.rules.program import Key, Program
 from streams.rules.rule import Arm, Rule, RuleSet
@@ -29,6 +29,10 @@ TIMER_TICK = 100
 _encode = msgspec.json.Encoder().encode
 
 
+#: Takes an event (as decoded, time, offset, id, tenant, watermark) into its key's state, if that is all there is to it.
+Quickly = Callable[[Any, int, int, str, str, int], bool]
+
+
 class Lane(NamedTuple):
     """Where an arm of the program leads: to its rule's table here, or over ``rekeyed``."""
 
@@ -41,6 +45,7 @@ class Lane(NamedTuple):
     keyset: tuple[str, ...]
     key: Callable[[Any], Key | None]
     values: Callable[[Any], tuple[Any, ...]]
+    quick: Quickly | None
 
 
 class DetectState:
@@ -138,7 +143,38 @@ class DetectState:
             keyset=hop.keyset(rule),
             key=self.program.key(index),
             values=self.program.values(index),
+            quick=self._quickly(index, rule, table),
         )
+
+    def _quickly(self, index: int, rule: Rule, table: Table) -> Quickly | None:
+        """The short way of an arm's events, where the rule allows one."""
+        detector = table.detector
+        plain = rule.active is None and rule.export is None and not rule.max_memory and not rule.captures
+        alone = len(rule.arms) == 1 and not self.control.ruleset.variants.get(rule.id)  # type: ignore[union-attr]  # set
+        if not (plain and alone and rule.is_local(self.source.partition_by) and isinstance(detector, Quick)):
+            return None
+        key_of, values_of, quick = self.program.key(index), self.program.values(index), detector.quick
+        shelves, span, single = table.shelves, table.span, len(rule.key) == 1
+        reads, of_all = bool(rule.detect.fields()), rule.scope == "global"
+
+        def quickly(event: Any, at: int, offset: int, event_id: str, tenant: str, mark: int) -> bool:
+            key = key_of(event)
+            if key is None:
+                return False
+            row: Any = key[0] if single and key[0].__class__ is str else key
+            shelf = shelves.get(EVERY_TENANT if of_all else tenant)
+            if shelf is None:
+                return False
+            state = shelf.rows.get(row)
+            horizon = mark - span
+            if state is None or at <= horizon:
+                return False
+            if not quick(state, at, offset, event_id, values_of(event) if reads else (), horizon):
+                return False
+            shelf.dirty.add(row)
+            return True
+
+        return quickly
 
     def _variants(self, rule: Rule) -> dict[str, Table | None] | None:
         assert self.control is not None

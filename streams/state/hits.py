@@ -99,14 +99,35 @@ class _Reached:
         self.late: set[str] = set()  # rules that were told already
 
 
-def evaluate(state: DetectState, batch: Batch, hit: Hit, matched: tuple[int, ...], now: int) -> list[Output]:
+def evaluate(
+    state: DetectState, batch: Batch, offset: int, raw: bytes, payload: bytes, at: int, stamp: int, tenant: str,
+    event_id: str, event: Any, matched: tuple[int, ...], now: int,
+) -> list[Output]:  # fmt: skip
     """Step every rule that matched, each on its own: one that raises takes nothing from the others.
 
-    None ``matched``: some rule raised in matching, so they are asked one by one. Raises ValueError for a tenant that
+    Empty ``matched``: some rule raised in matching, so they are asked one by one. Raises ValueError for a tenant that
     must not be; nothing has changed then.
     """
-    if len(hit.tenant) > MAX_TENANT or hit.tenant == EVERY_TENANT:
-        raise ValueError(f"tenant {hit.tenant[:40]!r} is reserved or longer than {MAX_TENANT} characters")
+    if len(tenant) > MAX_TENANT or tenant == EVERY_TENANT:
+        raise ValueError(f"tenant {tenant[:40]!r} is reserved or longer than {MAX_TENANT} characters")
+    skewed = at > stamp + state.source.max_skew and stamp >= 0
+    if skewed:
+        at = stamp  # by a time that cannot be true its key would see nothing else until that time came
+    if matched and state.stopwatch is None:
+        mark, lanes = state.clock.mark, state.lanes
+        left: tuple[int, ...] = ()
+        for index in matched:
+            quick = lanes[index].quick
+            if quick is None or not quick(event, at, offset, event_id, tenant, mark):
+                left = (*left, index)
+        if not left:
+            return []
+        matched = left
+    hit = Hit(state, offset, raw, at, tenant, event_id, event, payload, skewed=skewed)
+    return _step_each(state, batch, hit, matched, now)
+
+
+def _step_each(state: DetectState, batch: Batch, hit: Hit, matched: tuple[int, ...], now: int) -> list[Output]:
     outputs: list[Output] = []
     reached = _Reached()
     lanes, at, event, mark = state.lanes, hit.at, hit.event, hit.mark

@@ -118,8 +118,12 @@ def evaluate(
         left: tuple[int, ...] = ()
         for index in matched:
             quick = lanes[index].quick
-            if quick is None or not quick(event, at, offset, event_id, tenant, mark):
-                left = (*left, index)
+            try:
+                if quick is not None and quick(event, at, offset, event_id, tenant, mark):
+                    continue
+            except Exception:  # a key that cannot be read: it is read again below, where that is isolated
+                state.counts["quick", "raised"] += 1
+            left = (*left, index)
         if not left:
             return []
         matched = left

@@ -41,7 +41,9 @@ def drive(detector: Any, timeline: Iterable[Came]) -> list[tuple[int, Any]]:
         if before is not None and state is not None:
             assert detector.newest(state) >= mark or mark <= came.horizon
         if isinstance(told, Skipped):
-            assert state is before
+            assert state == before
+        elif state is not None and len(state) > detector.max_items:  # as the table does
+            del state[: len(state) - detector.max_items]
         seen += [(index, one) for one in listed(told)]
     fires = [(one.kind, one.evidence[-1].ref) for _, one in seen if isinstance(one, Observed)]
     assert len(set(fires)) == len(fires), "two findings of one kind are named after the same event"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from streams.detect.base import Kind, Option
-from streams.detect.kinds import absence, count, distinct, level, match
+from streams.detect.kinds import absence, change, count, distinct, level, match, new_value
 
 
 class Module(Protocol):
@@ -33,6 +33,8 @@ MODULES: Final[Mapping[str, Module]] = {
     "distinct": distinct,
     "level": level,
     "absence": absence,
+    "change": change,
+    "new_value": new_value,
 }
 
 KINDS: Final[Mapping[str, Callable[[Mapping[str, Any]], Kind]]] = {

@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 
 from streams.detect.kinds.distinct import token
+from streams.rules.block import Block, paths
 
 #: Of a value that is kept to be shown to people, characters.
 _SHOWN = 120
 _TOKEN_LIMIT = 64
+_MAX_FIELDS = 8
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -49,3 +51,16 @@ def named(fields: tuple[str, ...], values: tuple[Any, ...]) -> Any:
     if len(values) == 1:
         return showable(values[0])
     return ", ".join(f"{field}={showable(value)}" for field, value in zip(fields, values, strict=True))
+
+
+def field_or_fields(read: Block) -> tuple[str, ...]:
+    """The options ``field`` and ``fields`` of a block, of which there must be one; problems are noted there."""
+    if read.has("field") == read.has("fields"):
+        read.problem("", "takes either 'field' or 'fields'")
+        return ()
+    if read.has("field"):
+        return (read.path("field"),)
+    chosen: tuple[str, ...] | None = read.read("fields", paths)
+    if chosen is not None and not 1 <= len(chosen) <= _MAX_FIELDS:
+        read.problem("fields", f"takes one to {_MAX_FIELDS} fields, not {len(chosen)}")
+    return chosen or ()

@@ -105,7 +105,7 @@ def load_policy(policy: Any, kinds: Kinds, *, source: str = "audit") -> dict[str
     where: dict[str, Any] = {"all" if match_all else "any": rules}
     if tenant:
         # events without a tenant belong to the default one
-        of = {"in": ["default", None], "if_missing": True} if tenant == "default" else {"eq": tenant}
+        of = {"in": ["default", "", None], "if_missing": True} if tenant == "default" else {"eq": tenant}
         where = {"tenant": of, **where}
     document: dict[str, Any] = {
         "id": f"policy.{_slug(name)}",

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from sigma.collection import SigmaCollection
 from sigma.correlations import SigmaCorrelationRule
-from sigma.exceptions import SigmaError, SigmaRuleLocation
+from sigma.exceptions import SigmaError, SigmaRuleLocation, SigmaRuleNotFoundError
 from sigma.filters import SigmaFilter
 from sigma.rule import SigmaRule
 from sigma.rule.base import check_alias_expansion
@@ -133,6 +133,9 @@ def _filtered(found: list[_Rule | SigmaFilter], refused: list[Refusal]) -> list[
             if isinstance(rule, SigmaCorrelationRule):
                 rule.resolve_rule_references(collection)
             usable.append(rule)
+        except SigmaRuleNotFoundError as error:
+            reason = f"{_line(error)}: it is in none of the files, or was refused"
+            refused.append(Refusal(_place(rule), _name(rule), reason))
         except SigmaError as error:
             refused.append(Refusal(_place(rule), _name(rule), _line(error)))
     return usable

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from streams.detect.base import Kind, Option
-from streams.detect.kinds import absence, change, count, distinct, level, match, new_value
+from streams.detect.kinds import absence, aggregate, change, count, distinct, level, match, new_value, ratio
 
 
 class Module(Protocol):
@@ -35,6 +35,8 @@ MODULES: Final[Mapping[str, Module]] = {
     "absence": absence,
     "change": change,
     "new_value": new_value,
+    "aggregate": aggregate,
+    "ratio": ratio,
 }
 
 KINDS: Final[Mapping[str, Callable[[Mapping[str, Any]], Kind]]] = {

@@ -53,8 +53,9 @@ def needed_topics(config: Config) -> tuple[Topic, ...]:
     topics: list[Topic] = []
     for source in config.sources.values():
         own = next((spec for spec in shipped if spec.name == source.topic), replace(sample, name=source.topic))
-        allowed = max(int(own.config.get(_SKEW, "0")), source.max_skew)  # the broker must not refuse what we accept
-        topics.append(_topic(config, own, {**own.config, _SKEW: str(allowed)}))
+        if own.of == "source":  # else a topic of ours, which is among the others
+            allowed = max(int(own.config.get(_SKEW, "0")), source.max_skew)  # the broker must not refuse what we accept
+            topics.append(_topic(config, own, {**own.config, _SKEW: str(allowed)}))
         name = f"{config.app}-detect-{source.topic}-changelog"
         changelog = next((spec for spec in shipped if spec.name == name), replace(log, name=name, same_as=source.topic))
         topics.append(_topic(config, changelog, changelog.config))
@@ -64,7 +65,7 @@ def needed_topics(config: Config) -> tuple[Topic, ...]:
 
 def _is_of_a_source(spec: TopicSpec, shipped: Sequence[TopicSpec]) -> bool:
     """Whether it is the changelog of a source."""
-    return any(other.name == spec.same_as and other.of == "source" for other in shipped)
+    return any(other.name == spec.same_as and (other.of == "source" or other.name == "alerts") for other in shipped)
 
 
 def _topic(config: Config, spec: TopicSpec, settings: Mapping[str, str]) -> Topic:

@@ -93,6 +93,7 @@ SOURCES = {
     "trade": SourceSettings(topic="trade.events", partition_by=("tenant", "account")),
     "chain": SourceSettings(topic="chain.events", partition_by=("tenant", "pool")),
     "metric": SourceSettings(topic="metric.events", partition_by=("tenant", "host")),
+    "alerts": SourceSettings(topic="alerts", partition_by=("id",)),  #: our own, for rules over alerts
 }
 
 

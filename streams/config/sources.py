@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from streams.codec.alerts import alerts
 from streams.codec.avro import AvroDecoder
 from streams.codec.avro_schema import Schema
+from streams.codec.outputs import Wire
 from streams.codec.registry import JOINS, MAPPINGS, Apply, source_mapping
 from streams.codec.schema_registry import Login, Registry, local_schema
 from streams.config.references import resolved
@@ -26,7 +28,9 @@ def event_sources(config: Config) -> tuple[Source, ...]:
             max_skew=source.max_skew,
             idle_after=source.idle_after,
             default_tenant=source.default_tenant,
-            mapping=source_mapping(_documents(source, registry), source.mapping),
+            mapping=alerts(Wire(registry))
+            if source.topic == "alerts"
+            else source_mapping(_documents(source, registry), source.mapping),
             join=JOINS.get(source.codec),
         )
         for name, source in sorted(config.sources.items())

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from streams.rules.chains import circles
 from streams.rules.document import MAX_BYTES, check_plain, line_of, read_document
 from streams.rules.parse import Kinds, parse_rule
 from streams.rules.policies import SUFFIX, read_policies
@@ -75,6 +76,10 @@ def _ruleset(rules: list[Rule], problems: list[Problem]) -> RuleSet:
         other = first.setdefault(rule.id, rule)
         if other is not rule:
             problems.append(Problem(_place(rule), "id", f"{rule.id} is the id of the rule in {_place(other)}"))
+    for rule, way in circles(rules):
+        problems.append(
+            Problem(_place(rule), "where", f"may see its own alerts ({' <- '.join(way)}): say which rules it looks at")
+        )
     if problems:
         raise RuleErrors(sorted(problems, key=_order))
     return RuleSet(tuple(sorted(rules, key=lambda rule: rule.id)))

@@ -15,7 +15,7 @@ from streams.rules.keyed import parse_key
 from streams.rules.ladder import parse_ladder
 from streams.rules.never import why_never
 from streams.rules.problems import BlockErrors, did_you_mean
-from streams.rules.rule import Arm, KindConfig, Ladder, Rule
+from streams.rules.rule import Arm, Export, KindConfig, Ladder, Rule
 from streams.rules.testing import check_tests
 from streams.rules.throttle import parse_throttle
 from streams.rules.where import parse_where
@@ -31,6 +31,9 @@ RESERVED = "tocsin."
 
 _ID = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _SOURCE = re.compile(r"[a-z][a-z0-9_-]*")
+_SERIES = re.compile(r"[a-z][a-z0-9_]{0,99}")
+_SIZE = re.compile(r"([0-9]{1,6})(KiB|MiB|GiB)")
+_POWERS = {"KiB": 10, "MiB": 20, "GiB": 30}
 _MAX_ID = 100
 _MAX_METADATA = 32
 
@@ -46,6 +49,7 @@ def parse_rule(document: Mapping[str, Any], kinds: Kinds, file: str = "", line: 
     key = block.read("group_by", parse_key, ())
     missing = "null" if block.raw("missing", "skip") is None else block.choice("missing", ("skip", "null"), "skip")
     within = getattr(kind, "within", None)
+    budget = block.read("budget", _budget, (0, 0))
     rule = Rule(
         id=block.read("id", _id),
         title=_template(block, "title", required=True),
@@ -73,6 +77,9 @@ def parse_rule(document: Mapping[str, Any], kinds: Kinds, file: str = "", line: 
         document=dict(document) if isinstance(document, Mapping) else {},
         file=file,
         line=line,
+        max_keys=budget[0],
+        max_memory=budget[1],
+        export=block.read("export", _export, None),
     )
     for path, message in _between(rule):
         block.problem(path, message)
@@ -86,6 +93,10 @@ def _between(rule: Rule) -> Iterator[tuple[str, str]]:
         yield "group_by", "names tenant, which is always part of the key unless the rule says scope: global"
     if rule.where is not None and rule.detect is not None and rule.key is not None and rule.source is not None:
         yield from _ways_in(rule)
+    made = getattr(rule.detect, "detector", None)
+    if rule.export is not None and made is not None and rule.severity is not None:
+        if not hasattr(made(rule.severity), "measure"):
+            yield "export", f"has no number to show for {rule.detect.name}: count, aggregate and ratio have one"
     against = getattr(rule.detect, "against", None)
     if rule.severity is not None and against is not None:
         for message in against(rule.severity):
@@ -145,6 +156,33 @@ def _source(value: Any) -> str:
     if not isinstance(value, str) or len(value) > _MAX_ID or not _SOURCE.fullmatch(value):
         raise ValueError(f"takes the name of a source, such as audit, not {shown(value)}")
     return value
+
+
+def _budget(value: Any) -> tuple[int, int]:
+    block = Block(value)
+    keys = block.integer("keys", 0, least=1, most=1_000_000_000)
+    memory = block.read("memory", _size, 0)
+    if not keys and not memory:
+        block.problem("", "names neither keys nor memory")
+    block.check()
+    return keys, memory
+
+
+def _size(value: Any) -> int:
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not int(match[1]):
+        raise ValueError(f"takes a size such as 64MiB, not {shown(value)}")
+    return int(match[1]) << _POWERS[match[2]]
+
+
+def _export(value: Any) -> Export:
+    block = Block(value)
+    name = block.text("name")
+    if name and not _SERIES.fullmatch(name):
+        block.problem("name", "takes lower-case words joined by underscores, such as trade_volume")
+    most = block.integer("max_series", 100, least=1, most=10_000)
+    block.check()
+    return Export(name, most)
 
 
 def _template(block: Block, name: str, *, required: bool = False, longest: int = 500) -> str:

@@ -34,11 +34,13 @@ def test_a_setting_is_what_the_design_says(name: str, setting: str, value: str) 
 def test_every_state_has_a_changelog_with_the_partitions_of_its_source() -> None:
     names = Names(app="other")
     specs = {spec.name: spec for spec in topic_specs("other")}
-    tables = {f"detect-{s}": s for s in ("audit.events", "trade.events", "chain.events", "metric.events", "rekeyed")}
+    tables = {
+        f"detect-{s}": s for s in ("audit.events", "trade.events", "chain.events", "metric.events", "rekeyed", "alerts")
+    }
     for table, source in {**tables, "alert": "alert-input"}.items():
         assert specs[names.changelog(table)].same_as == source
     changelogs = [spec for spec in specs.values() if spec.of == "changelog"]
-    assert len(changelogs) == 6
+    assert len(changelogs) == 7
     assert all(spec.partitions is None for spec in changelogs)
 
 

@@ -1,0 +1,46 @@
+"""What the commands under ``tocsin rules`` share: the rules that were given, and a line for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from streams.cli.context import get_config
+from streams.config import event_sources
+from streams.config.rules import with_overrides, with_their_overrides, written_rules
+from streams.errors import ConfigError
+from streams.model import Source
+from streams.rules.rule import RuleSet
+
+_encode = msgspec.json.Encoder().encode
+
+paths_argument: Callable[[Any], Any] = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+
+
+def written(paths: Sequence[Path]) -> RuleSet:
+    """The rules as they stand in these files, without any in the configured ones. Raises ConfigError where none are."""
+    ruleset = written_rules(get_config(), paths)
+    if not ruleset.rules:
+        raise ConfigError("there are no rules in what was given", "a rule is a *.yaml file; see streams/docs/rules.md")
+    return ruleset
+
+
+def effective(paths: Sequence[Path]) -> RuleSet:
+    """The same with the overrides of the configuration; of given files with those that are about their rules."""
+    chosen = written(paths)
+    return with_their_overrides(get_config(), chosen) if paths else with_overrides(get_config(), chosen)
+
+
+def sources_by_name() -> dict[str, Source]:
+    """The configured sources."""
+    return {source.name: source for source in event_sources(get_config())}
+
+
+def line(record: Any) -> None:
+    """One JSON object on a line of its own."""
+    click.echo(_encode(record).decode())

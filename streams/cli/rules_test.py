@@ -1,0 +1,112 @@
+"""``tocsin rules test``: the tests in the rule files, and what they show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+import click
+
+from streams.cli.rules_given import json_option, line, paths_argument, sources_by_name, written
+from streams.errors import ConfigError
+from streams.replay.rulecoverage import Coverage, coverage
+from streams.replay.ruletests import CaseResult, test_rules
+
+
+@click.command("test")
+@paths_argument
+@json_option
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write the results as JUnit XML too.")
+@click.option("--coverage", "show_coverage", is_flag=True, help="Show what no test shows.")
+@click.option("--min-coverage", type=click.IntRange(0, 100), help="Fail where a rule's tests show less, in percent.")
+def command(
+    paths: tuple[Path, ...], as_json: bool, junit: Path | None, show_coverage: bool, min_coverage: int | None
+) -> int:
+    """Run the tests in the rule files through the engine. Exit status 1 where one fails.
+
+    Rules are tested as they are written, without the overrides of the configuration. Coverage asks of the tests of
+    each rule: every severity is reached, every condition and every branch is seen to hold and not to hold, every
+    step or member matches, and one test shows the rule keep silent.
+
+    \b
+    Examples:
+      tocsin rules test rules/ --junit results.xml
+      tocsin rules test --coverage --min-coverage 80
+    """
+    ruleset, sources = written(paths), sources_by_name()
+    results = list(test_rules(ruleset, sources))
+    asked = show_coverage or min_coverage is not None
+    covered = list(coverage(ruleset, sources)) if asked else []
+    short = [one for one in covered if min_coverage is not None and one.percent < min_coverage]
+    if junit is not None:
+        _write_junit(junit, results)
+    if as_json:
+        _lines(results, covered)
+    else:
+        print_results(results)
+        _print_coverage(covered, short)
+    return 0 if all(result.passed for result in results) and not short else 1
+
+
+def _lines(results: Sequence[CaseResult], covered: Sequence[Coverage]) -> None:
+    for result in results:
+        line(
+            {
+                "rule": result.rule,
+                "file": result.file,
+                "line": result.line,
+                "test": result.case,
+                "passed": result.passed,
+                "problems": list(result.problems),
+            }
+        )
+    for one in covered:
+        line({"rule": one.rule, "file": one.file, "line": one.line, "coverage": one.percent, "missing": one.missing})
+
+
+def print_results(results: Sequence[CaseResult]) -> None:
+    """A line a rule, and under it what failed."""
+    by_rule: dict[str, list[CaseResult]] = {}
+    for result in results:
+        by_rule.setdefault(result.rule, []).append(result)
+    for rule, cases in by_rule.items():
+        failed = [case for case in cases if not case.passed]
+        mark = click.style("FAIL", fg="red") if failed else click.style("ok", fg="green")
+        click.echo(f"{mark:>4} {rule} ({len(cases) - len(failed)} of {len(cases)})")
+        for case in failed:
+            click.echo(f"       {case.file}:{case.line}: {case.case}")
+            for problem in case.problems:
+                click.echo(f"         {problem}")
+    failures = sum(not result.passed for result in results)
+    click.echo(f"{len(results)} tests of {len(by_rule)} rules, {failures} failed")
+
+
+def _print_coverage(covered: Sequence[Coverage], short: Sequence[Coverage]) -> None:
+    for one in covered:
+        click.echo(f"{one.percent:>3}% {one.rule}")
+        for what in one.missing:
+            click.echo(f"       not shown: {what}")
+    if short:
+        click.echo(f"{len(short)} of {len(covered)} rules are below what is asked")
+
+
+def _write_junit(path: Path, results: Sequence[CaseResult]) -> None:
+    failures = str(sum(not result.passed for result in results))
+    suite = ElementTree.Element("testsuite", name="tocsin rules", tests=str(len(results)), failures=failures)
+    for result in results:
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=result.rule, name=_xml(result.case), file=result.file, line=str(result.line)
+        )
+        if not result.passed:
+            text = _xml("\n".join(result.problems))
+            ElementTree.SubElement(case, "failure", message=_xml(result.problems[0])).text = text
+    try:
+        ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _xml(text: str) -> str:
+    """What XML can hold: no control characters."""
+    return "".join(letter if letter >= " " or letter in "\n\t" else "�" for letter in text)

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections import Counter as Tally
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 REGISTRY = CollectorRegistry()
 
@@ -41,6 +45,11 @@ RULE_OFF = Gauge(
 )
 #: Keys or entries a rule had to forget for want of room (max_keys): it may miss something. Its alerts say so too.
 EVICTED = Gauge("tocsin_evicted", "State forgotten for want of room.", ["rule", "partition"], registry=REGISTRY)
+#: Keys for which a rule waits for silence (absence and the like): the time has come by the wall clock, but the
+#: partition has not been read so far, or its producers are silent and it is not known to be complete: unknown.
+UNDECIDED = Gauge(
+    "tocsin_undecided_keys", "Keys whose silence is not proven yet.", ["rule", "partition"], registry=REGISTRY
+)
 #: Time to step one event through one rule, sampled. A slow rule stands out here.
 RULE_SECONDS = Histogram(
     "tocsin_rule_seconds",
@@ -76,12 +85,59 @@ RESTORE_SECONDS = Gauge(
 #: Control position in force, and control records that were refused (the old rule set goes on running).
 CONTROL_POSITION = Gauge("tocsin_control_position", "Control position in force.", registry=REGISTRY)
 CONTROL_REFUSED = Counter("tocsin_control_refused_total", "Control records refused.", ["kind"], registry=REGISTRY)
+#: 1 while the watched rule files cannot be used: the set in force goes on. The log names every problem with its line.
+RULES_FILE_REFUSED = Gauge("tocsin_rules_file_refused", "Watched rule files are refused.", registry=REGISTRY)
 #: Attempts to deliver, by outcome. delivered / all of a sink is its success rate.
 DELIVERIES = Counter("tocsin_deliveries_total", "Delivery attempts.", ["sink", "outcome"], registry=REGISTRY)
 #: 1 while a sink works; 0: see its last error in /readyz and the log. Other sinks go on.
 SINK_UP = Gauge("tocsin_sink_up", "Sink is working.", ["sink"], registry=REGISTRY)
 #: Values too large to produce: a dead letter was cut, or a state key evicted.
 OVERSIZE = Counter("tocsin_oversize_total", "Values too large to produce.", ["topic"], registry=REGISTRY)
+
+
+class Sample(NamedTuple):
+    """One number that a rule exports. ``labels`` and ``values`` go together; the first is the tenant."""
+
+    name: str
+    rule: str
+    labels: tuple[str, ...]
+    values: tuple[Any, ...]
+    number: float
+
+
+class Series(Collector):
+    """What rules export for dashboards: ``tocsin_rule_<name>{rule, tenant, <parts of the key>}``."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, list[Sample]] = {}
+
+    def show(self, part: str, samples: list[Sample]) -> None:
+        """All there is to show of one partition, in place of what was; none: it is another worker's now."""
+        if samples:
+            self._parts[part] = samples
+        else:
+            self._parts.pop(part, None)
+
+    def collect(self) -> Iterator[Metric]:
+        families: dict[str, tuple[tuple[str, ...], GaugeMetricFamily]] = {}
+        for sample in (sample for samples in list(self._parts.values()) for sample in samples):
+            labels = ("rule", sample.labels[0], *map(_label, sample.labels[1:]))
+            name = f"tocsin_rule_{sample.name}"
+            known = families.setdefault(
+                name, (labels, GaugeMetricFamily(name, "A number of a rule, by key.", labels=labels))
+            )
+            if known[0] == labels:  # else another rule exports other labels under this name
+                known[1].add_metric([sample.rule, *(str(value)[:200] for value in sample.values)], sample.number)
+        yield from (family for _, family in families.values())
+
+
+def _label(name: str) -> str:
+    label = re.sub(r"\W", "_", name, flags=re.ASCII)
+    return f"key_{label}" if label in ("rule", "tenant") or not label[:1].isalpha() else label
+
+
+SERIES = Series()
+REGISTRY.register(SERIES)
 
 #: How the core's counts map to metrics; a name not here goes to ``OUTCOMES``.
 _COUNTS = {

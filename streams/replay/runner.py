@@ -15,9 +15,12 @@ from typing import Any
 import msgspec
 
 from streams import pipeline
+from streams.codec.alerts import alerts
+from streams.codec.outputs import PLAIN
 from streams.model import Alert, Batch, Control, DeadLetter, Output, Record, Source
 from streams.replay.hop import Hop
 from streams.replay.spool import Spool, Waiting, merged
+from streams.rules.chains import ALERTS
 from streams.rules.rule import RuleSet
 from streams.runtime.stages import program
 from streams.state.alerting import POLICY, AlertState
@@ -76,9 +79,43 @@ def replay(
     hop = Hop(control)
     spools = [_detect(log, control, hop, result, progress) for log in logs]
     spools.append(_rekeyed(hop, result))
-    result.findings = sum(spool.count for spool in spools)
-    result.alerts = _alerts(merged(spools), control, result)
+    over_alerts = bool(ruleset.reading(ALERTS))
+    folded = _alerts(merged(spools), control, versions=over_alerts)
+    while over_alerts and (more := _about(folded.versions, control, result)).count != folded.about:
+        # Rules that see alerts make alerts, which others may see; none sees its own, so this comes to an end.
+        folded = _alerts(merged([*spools, more]), control, versions=True, about=more.count)
+    result.findings = sum(spool.count for spool in spools) + folded.about
+    result.counts += folded.counts
+    result.notifications = folded.notifications
+    for output in folded.refused:
+        _refuse(output, result)
+    result.alerts = folded.alerts
     return result
+
+
+@dataclass
+class _Folded:
+    """What ALERT made of the findings. ``versions``: of all alerts, where rules look at them; ``about``: how many
+    findings of such rules were among its input.
+    """
+
+    alerts: list[Alert] = field(default_factory=list)
+    versions: list[tuple[int, bytes]] = field(default_factory=list)
+    counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    refused: list[Output] = field(default_factory=list)
+    notifications: int = 0
+    about: int = 0
+
+
+def _about(versions: Sequence[tuple[int, bytes]], control: Control, result: Replayed) -> Spool:
+    """What rules over alerts find in them."""
+    source = Source(ALERTS, "alerts", ("id",), mapping=alerts(PLAIN))
+    hop, apart = Hop(control), Replayed()
+    records: list[Record] = [(number, value, now) for number, (now, value) in enumerate(versions)]
+    spool = _detect(PartitionLog(source, 0, [records] if records else []), control, hop, apart, None)
+    for waiting in _rekeyed(hop, apart):
+        spool.add(waiting)
+    return spool
 
 
 def _detect(
@@ -104,6 +141,7 @@ def _detect(
         if progress is not None:
             progress(result.read)
     hop.clock = max(hop.clock, now)
+    hop.came(log.source.topic, log.partition, state.clock.mark)
     result.counts += state.counts
     return spool
 
@@ -131,32 +169,36 @@ def _refuse(output: Output, result: Replayed) -> None:
         kept.append(_dead.decode(output.value))
 
 
-def _alerts(findings: Iterator[Waiting], control: Control, result: Replayed) -> list[Alert]:
+def _alerts(findings: Iterator[Waiting], control: Control, *, versions: bool, about: int = 0) -> _Folded:
     """ALERT over the findings. All of one moment are one step; timers run at their time in between."""
     state = AlertState(0)
     state.loaded()
+    folded = _Folded(about=about)
     last: dict[bytes, bytes] = {}
 
-    def take(outputs: Iterable[Output]) -> None:
+    def take(outputs: Iterable[Output], now: int) -> None:
         for output in outputs:
             if output.topic == "alerts":
                 last[output.key] = output.value
+                if versions:
+                    folded.versions.append((now, output.value))
             elif output.topic == "notifications":
-                result.notifications += 1
+                folded.notifications += 1
             else:
-                _refuse(output, result)
+                folded.refused.append(output)
         state.changes()  # nobody stores them
 
     offset, clock = 0, 0
     for now, group in groupby(_clocked(findings), key=lambda waiting: waiting.at):
         for due in _due(state, clock, now):
-            take(pipeline.alert_tick(state, due, control, at_end=False))
+            take(pipeline.alert_tick(state, due, control, at_end=False), due)
         records: list[Record] = [(offset + n, waiting.value, now) for n, waiting in enumerate(group)]
-        take(pipeline.alert(state, Batch(records), now, control))
+        take(pipeline.alert(state, Batch(records), now, control), now)
         offset, clock = offset + len(records), now
-    result.counts += state.counts
-    alerts = (_alert.decode(value) for value in last.values())
-    return sorted(alerts, key=lambda alert: (alert.event_time, alert.id))
+    folded.counts = state.counts
+    decoded = (_alert.decode(value) for value in last.values())
+    folded.alerts = sorted(decoded, key=lambda alert: (alert.event_time, alert.id))
+    return folded
 
 
 def _clocked(findings: Iterator[Waiting]) -> Iterator[Waiting]:

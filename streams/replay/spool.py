@@ -21,10 +21,10 @@ class Waiting(NamedTuple):
 
 
 class Spool:
-    """What one partition produced, in its order. Written once, then read once."""
+    """What one partition produced, in its order. Written once, then read as often as is wanted."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed by __iter__
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - gone with the spool
         self.count = 0
 
     def add(self, waiting: Waiting) -> None:
@@ -34,11 +34,11 @@ class Spool:
         self.count += 1
 
     def __iter__(self) -> Iterator[Waiting]:
-        with self._file as file:
-            file.seek(0)
-            while head := file.read(_HEAD.size):
-                at, key, value = _HEAD.unpack(head)
-                yield Waiting(at, file.read(key), file.read(value))
+        file = self._file
+        file.seek(0)
+        while head := file.read(_HEAD.size):
+            at, key, value = _HEAD.unpack(head)
+            yield Waiting(at, file.read(key), file.read(value))
 
 
 def merged(spools: Sequence[Spool]) -> Iterator[Waiting]:

@@ -25,7 +25,7 @@ def circles(rules: Sequence[Rule]) -> Iterator[tuple[Rule, tuple[str, ...]]]:
 
 
 def may_see(rule: Rule, other: Rule) -> bool:
-    """Whether ``rule`` may match an alert of ``other``: whether its conditions leave that open, whatever else is in it."""
+    """Whether the conditions of ``rule`` leave open that it matches an alert of ``other``."""
     known: dict[str, Any] = {
         "rule": other.id,
         "type": other.type,

@@ -94,9 +94,10 @@ def _between(rule: Rule) -> Iterator[tuple[str, str]]:
     if rule.where is not None and rule.detect is not None and rule.key is not None and rule.source is not None:
         yield from _ways_in(rule)
     made = getattr(rule.detect, "detector", None)
-    if rule.export is not None and made is not None and rule.severity is not None:
-        if not hasattr(made(rule.severity), "measure"):
-            yield "export", f"has no number to show for {rule.detect.name}: count, aggregate and ratio have one"
+    if rule.export is not None and made is not None and rule.severity is not None and not hasattr(
+        made(rule.severity), "measure"
+    ):  # fmt: skip
+        yield "export", f"has no number to show for {rule.detect.name}: count, aggregate and ratio have one"
     against = getattr(rule.detect, "against", None)
     if rule.severity is not None and against is not None:
         for message in against(rule.severity):

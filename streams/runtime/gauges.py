@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from confluent_kafka import Consumer, TopicPartition
@@ -12,6 +12,8 @@ from confluent_kafka import Consumer, TopicPartition
 from streams import telemetry
 from streams.model import SEVERITIES
 from streams.runtime.stage import Part
+from streams.state.rulebook import Rulebook
+from streams.state.tables import Table
 
 
 def show(role: str, parts: Iterable[Part], consumer: Consumer) -> int:
@@ -21,6 +23,7 @@ def show(role: str, parts: Iterable[Part], consumer: Consumer) -> int:
     if role == "detect":
         telemetry.RULE_OFF.clear()
         telemetry.EVICTED.clear()
+        telemetry.UNDECIDED.clear()
     parts = list(parts)
     # Behind the last record there may be ends of transactions, which are no records: the client has passed them.
     asked = [TopicPartition(*part.name) for part in parts if part.live]
@@ -30,7 +33,7 @@ def show(role: str, parts: Iterable[Part], consumer: Consumer) -> int:
             restoring += 1
             continue
         live += 1
-        _core(part, active)
+        _core(part, active, wall)
         labels = _labels(part)
         _, high = consumer.get_watermark_offsets(TopicPartition(*part.name), cached=True)
         behind = max(0, high - max(part.state.position.next, passed[part.name]))
@@ -48,6 +51,7 @@ def show(role: str, parts: Iterable[Part], consumer: Consumer) -> int:
 
 def forget(part: Part) -> None:
     """The part is another worker's now: so are its figures."""
+    telemetry.SERIES.show(str(part), [])
     for metric in (telemetry.LAG, telemetry.WATERMARK_DELAY, telemetry.RESTORE_SECONDS):
         with suppress(KeyError):
             metric.remove(*_labels(part))
@@ -57,7 +61,7 @@ def _labels(part: Part) -> tuple[str, str]:
     return part.input.topic, str(part.number)
 
 
-def _core(part: Part, active: Counter[str]) -> None:
+def _core(part: Part, active: Counter[str], wall: int) -> None:
     """Counts every state has; open alerts, rule times and rules that are off, where it has them."""
     state = part.state
     telemetry.record(state.counts)
@@ -71,3 +75,14 @@ def _core(part: Part, active: Counter[str]) -> None:
         telemetry.RULE_OFF.labels(rule, str(part)).set(1)
     for rule, n in getattr(book, "evicted", {}).items():
         telemetry.EVICTED.labels(rule, str(part)).set(n)
+    if isinstance(book, Rulebook):
+        for rule, n in book.undecided(wall).items():
+            telemetry.UNDECIDED.labels(rule, str(part)).set(n)
+        telemetry.SERIES.show(str(part), [sample for table in book.exporting() for sample in _series(table)])
+
+
+def _series(table: Table) -> Iterator[telemetry.Sample]:
+    export = table.rule.export
+    assert export is not None
+    for tenant, key, value in table.shown():
+        yield telemetry.Sample(export.name, table.rule.id, ("tenant", *table.rule.group_by), (tenant, *key), value)

@@ -134,6 +134,14 @@ class Rulebook:
                 found[table.rule.id] = found.get(table.rule.id, 0) + table.evicted
         return found
 
+    def undecided(self, wall: int) -> dict[str, int]:
+        """Keys that time should have decided by the wall clock but the watermark cannot yet, by rule id."""
+        return {table.rule.id: n for table in self._timed if (n := table.undecided(wall))}
+
+    def exporting(self) -> Iterator[Table]:
+        """The tables of rules that export a series."""
+        return (table for table in self._tables.values() if table.rule.export is not None)
+
     # -- time ----------------------------------------------------------------------------------------------------
 
     def look(self) -> None:

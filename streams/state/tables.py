@@ -11,7 +11,7 @@ import msgspec
 from streams.detect.base import FOREVER, NEVER, Detector, Kind, Measured, State, Timed
 from streams.errors import StateMismatch
 from streams.rules.rule import Rule
-from streams.state.keys import Row, row_head, row_tail, rule_key
+from streams.state.keys import Row, key_at, row_head, row_tail, rule_key, values_of
 from streams.state.shelf import Shelf
 
 #: Format of the values in the changelog.
@@ -151,6 +151,26 @@ class Table:
                 yield shelf, row, state
             else:
                 self._schedule(shelf, row, state)
+
+    def undecided(self, wall: int, most: int = 1_000) -> int:
+        """Keys, of ``most`` looked at, whose time has come by the wall clock and not by the watermark."""
+        timed, found = self.timed, 0
+        if timed is None:
+            return 0
+        for due, tenant, _, row in self._timers[:most]:  # a heap: the first are among the earliest
+            shelf = self.shelves.get(tenant)
+            if due <= wall and shelf is not None and shelf.scheduled.get(row) == due and row in shelf.rows:
+                truth = timed.due(shelf.rows[row])
+                found += truth is not None and truth <= wall
+        return found
+
+    def shown(self) -> Iterator[tuple[str, tuple[Any, ...], float]]:
+        """The exported numbers, with tenant and key; those of keys that are gone are forgotten."""
+        for (tenant, row), value in list(self.series.items()):
+            if tenant in self.shelves and row in self.shelves[tenant].rows:
+                yield tenant, values_of(key_at(row)), value
+            else:
+                del self.series[tenant, row]
 
     def _schedule(self, shelf: Shelf, row: Row, state: State) -> None:
         assert self.timed is not None

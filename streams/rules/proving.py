@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any
 
 from streams.rules.conditions import Not
@@ -30,7 +31,7 @@ class Unproven(ValueError):
 
 
 def proofs(rule: Rule) -> list[dict[str, Any]]:
-    """Tests for a rule of the kinds match, count, distinct, aggregate, sequence and group. Raises Unproven."""
+    """Tests for a rule of the kinds match, count, distinct, aggregate (rising), sequence and group. Raises Unproven."""
     settings = rule.detect.document()
     at = {"count": _count, "distinct": _distinct, "aggregate": _aggregate, "sequence": _steps, "group": _steps}
     tests = at.get(rule.detect.name, _match)(rule, settings)
@@ -84,20 +85,21 @@ def _distinct(rule: Rule, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _aggregate(rule: Rule, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One event whose value alone passes the threshold, and one that just does not."""
     arm, path = rule.arms[0], settings["field"]
-    word = next(name for name in ("above", "at_least", "below", "at_most") if name in settings)
-    limit = settings[word]
-    beyond, within = {"above": (limit + 1, limit), "at_least": (limit, limit - 1), "below": (limit - 1, limit),
-                      "at_most": (limit, limit + 1)}[word]  # fmt: skip
-    within_ms = parse_duration(settings["within"])
-    tests = []
-    for name, value in ((f"{beyond} fires", beyond), (f"{within} does not", within)):
-        event = _example(arm, {path: value})
-        # a later event of the same key, which does not fire, closes the window of the first
-        calm = {"at": format_duration(3 * within_ms), **_example(arm, {path: within})}
-        closing = [calm] if word in ("below", "at_most") else []
-        tests.append(_case(name, [{"at": "0s", **event}, *closing], [{"value": beyond}] if value == beyond else []))
-    return tests
+    above = "above" in settings
+    limit = _number(settings["above" if above else "at_least"])
+    beyond, short = (limit + 1, limit) if above else (limit, limit - 1)
+    return [
+        _case(f"{path} of {beyond} fires", [{"at": "0s", **_example(arm, {path: beyond})}], [{"at": "0s"}]),
+        _case(f"{path} of {short} does not", [{"at": "0s", **_example(arm, {path: short})}], []),
+    ]
+
+
+def _number(limit: Any) -> int | float:
+    """A threshold as a canonical document has it: a fraction as text."""
+    exact = Fraction(limit)
+    return int(exact) if exact.denominator == 1 else float(exact)
 
 
 def _steps(rule: Rule, settings: Mapping[str, Any]) -> list[dict[str, Any]]:

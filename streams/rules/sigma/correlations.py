@@ -7,7 +7,9 @@
 | `temporal_ordered` | `sequence` | once they have, in order |
 | `value_sum` `value_avg` `value_median` `value_percentile` | `aggregate` | when the value crosses the threshold |
 
-`lt` and `lte` ask of a whole timespan, so they are decided where it closes: `window: tumbling`, aligned to the epoch.
+`lt` and `lte` are refused: Sigma's group-by sees a key once it has an event, and a low value at once; here what is too
+low is decided where a window closes, for keys known before it began. `eq` and `neq` are refused: windows slide, so a
+number is passed on the way to the next.
 """
 
 from __future__ import annotations
@@ -36,7 +38,13 @@ _AGGREGATES = {
     SigmaCorrelationType.VALUE_MEDIAN: "median",
     SigmaCorrelationType.VALUE_PERCENTILE: "percentile",
 }
-_THRESHOLDS = {"GT": "above", "GTE": "at_least", "LT": "below", "LTE": "at_most"}
+_THRESHOLDS = {"GT": "above", "GTE": "at_least"}
+#: Why a condition has no equal.
+_REFUSED = {
+    "LT": "what is too low is decided at a window's close, for keys known before it began; Sigma asks of every window",
+    "EQ": "windows slide, and a value held for a moment on the way to the next is no finding",
+}
+_REFUSED |= {"LTE": _REFUSED["LT"], "NEQ": _REFUSED["EQ"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +133,17 @@ def _all_of(rule: SigmaCorrelationRule, size: int) -> None:
 
 
 def _least(condition: SigmaCorrelationCondition) -> int:
-    """The whole number from which a ``gte`` or ``gt`` holds."""
-    if condition.op.name == "GTE":
-        return math.ceil(condition.count)
-    if condition.op.name == "GT":
-        return math.floor(condition.count) + 1
-    raise Inexpressible(
-        f"the condition {condition.op.name.lower()}: how many rules have matched only grows inside a timespan"
-    )
+    """The whole number from which the condition holds. Raises Inexpressible where it does not hold from one on."""
+    _rising(condition)
+    return math.ceil(condition.count) if condition.op.name == "GTE" else math.floor(condition.count) + 1
+
+
+def _rising(condition: SigmaCorrelationCondition) -> str:
+    """How a kind calls the condition. Raises Inexpressible for one that has no equal."""
+    name = condition.op.name
+    if name in _REFUSED:
+        raise Inexpressible(f"the condition {name.lower()}: {_REFUSED[name]}")
+    return _THRESHOLDS[name]
 
 
 def _count(
@@ -141,11 +152,6 @@ def _count(
     settings: dict[str, Any] = {}
     if rule.type is SigmaCorrelationType.VALUE_COUNT:
         settings["field"] = _field(condition, parts)
-    if condition.op.name not in ("GT", "GTE"):
-        raise Inexpressible(
-            f"{rule.type.name.lower()} with {condition.op.name.lower()}: a stream cannot tell few from not yet"
-            " without a finding for every quiet key, which Sigma's group-by never shows"
-        )
     least = _least(condition)
     if least < 1:
         raise Inexpressible("its condition holds without any event")
@@ -155,19 +161,13 @@ def _count(
 def _aggregate(
     rule: SigmaCorrelationRule, condition: SigmaCorrelationCondition, parts: Sequence[Part], timespan: str
 ) -> dict[str, Any]:
-    name = condition.op.name
-    if name not in _THRESHOLDS:
-        raise Inexpressible(f"the condition {name.lower()}: a value is held against a threshold, not against a point")
+    threshold = _rising(condition)
     function = _AGGREGATES[rule.type]
     if function == "percentile":
         if condition.percentile is None or not 0 < condition.percentile < 100:
             raise Inexpressible("value_percentile needs a percentile from 1 to 99")
         function = f"p{condition.percentile}"
-    settings = {"field": _field(condition, parts), "function": function, _THRESHOLDS[name]: condition.count}
-    settings["within"] = timespan
-    if name in ("LT", "LTE"):
-        settings["window"] = "tumbling"
-    return settings
+    return {"field": _field(condition, parts), "function": function, threshold: condition.count, "within": timespan}
 
 
 def _field(condition: SigmaCorrelationCondition, parts: Sequence[Part]) -> str:

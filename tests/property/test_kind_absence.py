@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streams.detect.base import NEVER, Observed
 from streams.detect.silence import Awaiting, Listening
 from streams.model import FindingKind
-from tests.timelines import Came, drive
+from tests.driving import Came, drive
 
 FIRE, CLEAR = FindingKind.FIRE, FindingKind.CLEAR
 

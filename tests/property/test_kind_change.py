@@ -12,7 +12,7 @@ from streams.detect.base import Observed, Skipped
 from streams.detect.kinds.change import Change
 from streams.model import Severity
 from streams.rules.rule import Ladder
-from tests.timelines import Came, drive
+from tests.driving import Came, drive
 
 WORD = Ladder(((None, Severity.HIGH, "high"),))
 values = st.sampled_from(

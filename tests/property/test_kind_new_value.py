@@ -9,7 +9,7 @@ from streams.detect.base import NEVER, Observed
 from streams.detect.kinds.new_value import NewValue
 from streams.model import Severity
 from streams.rules.rule import Ladder
-from tests.timelines import Came, drive
+from tests.driving import Came, drive
 
 WORD = Ladder(((None, Severity.HIGH, "high"),))
 

@@ -11,7 +11,7 @@ from streams.detect.kinds.absence import parse
 from streams.model import Severity
 from streams.rules.problems import BlockErrors
 from streams.rules.rule import Ladder
-from tests.timelines import Came, drive, told
+from tests.driving import Came, drive, told
 
 WORD = Ladder(((None, Severity.HIGH, "high"),))
 S = 1_000

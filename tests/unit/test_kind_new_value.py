@@ -12,7 +12,7 @@ from streams.detect.kinds.new_value import MOST_VALUES, parse
 from streams.model import Severity
 from streams.rules.problems import BlockErrors
 from streams.rules.rule import Ladder
-from tests.timelines import Came, drive
+from tests.driving import Came, drive
 
 WORD = Ladder(((None, Severity.HIGH, "high"),))
 UNSET = msgspec.UNSET

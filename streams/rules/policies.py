@@ -192,13 +192,15 @@ def _window(raw: Any) -> dict[str, Any] | None:
             active["days"] = block.read(name, _days)
     ends = [next((block.read(name, _hour) for name in names if block.has(name)), None)
             for names in (("start", "start_time", "active_start"), ("end", "end_time", "active_end"))]  # fmt: skip
-    if (ends[0] is None) != (ends[1] is None):
+    if block.problems:
+        block.check()
+    elif (ends[0] is None) != (ends[1] is None):
         block.problem("", "names a start or an end, but not both")
     elif ends[0] is not None:
         active["hours"] = f"{ends[0]}-{ends[1]}"
     if block.has("timezone"):
         active["timezone"] = block.text("timezone")
-    if not active.keys() & {"days", "hours"}:
+    if not block.problems and not active.keys() & {"days", "hours"}:
         block.problem("", "names neither days nor start and end")
     block.check()
     return active

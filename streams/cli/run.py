@@ -6,10 +6,12 @@ import os
 import socket
 
 import click
+from msgspec import structs
 
 from streams.cli.context import admin, get_config, kafka_options, names_of
 from streams.cli.topic_schemas import wire_of
 from streams.config import Config, event_sources
+from streams.config.rules import with_overrides, written_rules
 from streams.errors import ConfigError
 from streams.telemetry import configure_logging
 
@@ -19,7 +21,8 @@ from streams.telemetry import configure_logging
 @click.option("--worker-id", help="This worker's stable name; by default its ordinal, or the first free lock.")
 @click.option("--port", type=int, help="For /livez, /readyz and /metrics; 0 takes a free one.")
 @click.option("--no-http", is_flag=True, help="No endpoints.")
-def command(roles: str | None, worker_id: str | None, port: int | None, no_http: bool) -> None:
+@click.option("--watch-rules", is_flag=True, help="Bring the configured rule files into force whenever they change.")
+def command(roles: str | None, worker_id: str | None, port: int | None, no_http: bool, watch_rules: bool) -> None:
     """Run a worker until SIGTERM or Ctrl-C.
 
     Start as many as you like: partitions are shared out among them. Exit status 70: a runtime error, start it again;
@@ -30,6 +33,7 @@ def command(roles: str | None, worker_id: str | None, port: int | None, no_http:
     Examples:
       tocsin run
       tocsin run --roles detect --worker-id 3
+      tocsin run --watch-rules
     """
     config = get_config()
     configure_logging(config.log.level, config.log.format)
@@ -37,19 +41,21 @@ def command(roles: str | None, worker_id: str | None, port: int | None, no_http:
     if unknown := chosen - {"detect", "alert", "deliver"}:
         raise ConfigError(f"unknown role {', '.join(sorted(unknown))}", "choose from detect, alert, deliver")
     admin(config)  # one clear message where Kafka cannot be reached
+    config = structs.replace(config, watch_rules=watch_rules or config.watch_rules)
     _run(config, chosen, worker_id, None if no_http else config.http.port if port is None else port)
 
 
 def _run(config: Config, roles: frozenset[str], worker: str | None, port: int | None) -> None:
     # Faust takes a second to import: only for those who run a worker.
     from connectors.registry import parse_sinks
-    from streams.detect.registry import KINDS
-    from streams.rules.load import load_rules
+    from streams.replay.ruletests import passing
     from streams.runtime.app import Settings, Worker
     from streams.runtime.names import worker_id
     from streams.runtime.source import Timing
 
     detect = config.detect
+    sources = event_sources(config)
+    by_name = {source.name: source for source in sources}
     settings = Settings(
         options=kafka_options(config),
         names=names_of(config),
@@ -57,8 +63,10 @@ def _run(config: Config, roles: frozenset[str], worker: str | None, port: int | 
             worker or config.worker_id or os.environ.get("TOCSIN_WORKER_ID"), config.data_dir, socket.gethostname()
         ),
         roles=roles,
-        sources=event_sources(config),
-        ruleset=load_rules(config.rules, KINDS),
+        sources=sources,
+        ruleset=with_overrides(config, written_rules(config)),
+        watched=config.rules if config.watch_rules else (),
+        load=lambda: with_overrides(config, passing(written_rules(config), by_name)),
         policy=config.policy,
         sinks=parse_sinks(list(config.sinks)),
         host=config.http.host,

@@ -17,6 +17,7 @@ from streams.errors import TocsinError
 from streams.model import Source
 from streams.replay.ruleengine import Moment, moments
 from streams.rules.durations import format_duration, parse_duration
+from streams.rules.problems import Problem, RuleErrors
 from streams.rules.rule import Rule, RuleSet
 from streams.rules.testing import Case, cases
 
@@ -54,6 +55,18 @@ def test_rules(ruleset: RuleSet, sources: Mapping[str, Source]) -> Iterator[Case
     for rule in ruleset.rules:
         for case in cases(rule):
             yield CaseResult(rule.id, rule.file, rule.line, case.name, tuple(_run(rule, sources, case)))
+
+
+def passing(ruleset: RuleSet, sources: Mapping[str, Source]) -> RuleSet:
+    """The rule set, once all its tests have passed. Raises ``RuleErrors`` that names every one that did not."""
+    failed = [
+        Problem(f"{result.file}:{result.line}", "tests", f"{result.case}: {problem}")
+        for result in test_rules(ruleset, sources)
+        for problem in result.problems
+    ]
+    if failed:
+        raise RuleErrors(failed)
+    return ruleset
 
 
 test_rules.__test__ = False  # type: ignore[attr-defined]  # pytest takes it for a test where it is imported

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from streams.runtime import control as controls
 from streams.runtime.agents import Agent, App
 from streams.runtime.deliver import DeliverRole
 from streams.runtime.names import Names
+from streams.runtime.ruleswatch import RulesWatch
 from streams.runtime.source import Source, Timing
 from streams.runtime.stage import Stage
 from streams.runtime.stages import alert_stage, detect_stage
@@ -52,6 +53,8 @@ class Settings:
     stall_after: float = 60.0
     timing: Timing = field(default_factory=Timing)
     wire: Wire = PLAIN  #: how records of our topics are written
+    watched: Sequence[Path] = ()  #: rule files that come into force whenever they change
+    load: Callable[[], RuleSet] | None = None  #: reads them; raises TocsinError for what is wrong
 
 
 def partition_counts(settings: Settings) -> dict[str, int]:
@@ -190,6 +193,20 @@ class Worker:
                 hint="add sinks of these names, or run a worker that has them",
             )  # fmt: skip
 
+    def _watch_rules(self) -> RulesWatch | None:
+        """Follow the rule files, where this worker is to."""
+        settings = self.settings
+        if settings.load is None or not settings.watched:
+            return None
+        files = RulesWatch(
+            settings.watched,
+            settings.load,
+            in_force=lambda: str(self.control.in_force().ruleset.version),
+            apply=lambda rules: controls.publish(settings.options, settings.names, [controls.ruleset_record(rules)]),
+        )
+        files.start()
+        return files
+
     def health(self) -> dict[str, tuple[bool, Any]]:
         health: dict[str, tuple[bool, Any]] = {
             "control": (
@@ -228,6 +245,7 @@ class Worker:
         )
         shell.spinner = None
         watch(self.sources, settings.stall_after)
+        files = self._watch_rules()
         gc.collect()
         gc.freeze()
         gc.set_threshold(200_000, 50, 1000)  # events make no cycles; walking a million keys to learn that is dear
@@ -243,6 +261,8 @@ class Worker:
         if not self.stop_sources() and status == 0:
             telemetry.log.error("cut off: what was not committed is done again by the next worker")
             status = FAILED
+        if files is not None:
+            files.stop()
         self.control.stop()
         telemetry.log.info("worker stopped", worker=settings.worker, status=status)
         os._exit(status)  # daemon threads of the clients may linger; everything is committed

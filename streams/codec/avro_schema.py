@@ -169,6 +169,8 @@ class _Rewriting:
             ]
         kind = kept.get("type")
         if not isinstance(kind, str):
+            if kind is None:
+                raise ValueError("it has no type")
             return {**kept, "type": self.of(kind, depth + 1)}
         if mark := _mark(kind, node):
             kept["logicalType"] = mark

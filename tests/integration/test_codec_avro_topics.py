@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from streams.errors import FAILED
-from tests.e2e.living import Place, eventually, now_ms
+from tests.e2e.living import Place, Worker, eventually, now_ms
 from tests.registry_server import RegistryServer
 
 pytestmark = pytest.mark.timeout(240)
@@ -60,6 +60,18 @@ def place(kafka: str, topics: str, tmp_path: Path, server: RegistryServer) -> It
         worker.process.wait(10)
 
 
+def ready(place: Place) -> Worker:
+    """A worker with its partitions, however many stages it has."""
+    worker = place.start()
+
+    def is_ready() -> bool:
+        assert worker.process.poll() is None, worker.text
+        return "serving" in worker.text and worker.get("/readyz")[0] == 200
+
+    eventually(is_ready, 60, "the worker to be ready")
+    return worker
+
+
 def avro(schema_id: int, event: dict[str, Any]) -> bytes:
     out = BytesIO()
     fastavro.schemaless_writer(out, fastavro.parse_schema(json.loads(json.dumps(LOGIN))), event)
@@ -94,7 +106,7 @@ def test_avro_in_and_avro_out(place: Place, server: RegistryServer) -> None:
     assert place.tocsin("topics", "schemas", "--register").stdout.count("registered now") == 3
     place.tocsin("topics", "schemas")
 
-    place.start().ready()
+    ready(place)
     with place.producing() as send:
         for event in logins("ada", "bob", "ada"):
             send("audit.events", avro(schema_id, event), b"k")
@@ -127,7 +139,7 @@ def test_avro_in_and_avro_out(place: Place, server: RegistryServer) -> None:
 def test_a_registry_that_is_down_stops_the_worker_and_loses_nothing(place: Place, server: RegistryServer) -> None:
     place.configure(outputs={})
     schema_id = server.add("logins", LOGIN)
-    worker = place.start().ready()
+    worker = ready(place)
     server.failures = [503] * 1000
     with place.producing() as send:
         for event in logins("ada", "ada"):
@@ -143,7 +155,7 @@ def test_a_registry_that_is_down_stops_the_worker_and_loses_nothing(place: Place
 
 def test_cloudevents_in_both_modes(place: Place) -> None:
     place.configure(outputs={}, sources={"audit": {"codec": "cloudevents"}})
-    place.start().ready()
+    ready(place)
     first, second = logins("ada", "ada")
 
     def attributes(event: dict[str, Any]) -> dict[str, str]:

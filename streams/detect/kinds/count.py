@@ -1,28 +1,62 @@
-"""``count: {at_least: 5, within: 10m}``: so many events of one key inside one stretch of event time."""
+"""``count: {at_least: 5, within: 10m}``: fires when so many events of one key lie inside one stretch of event time.
+
+count: {at_least: "1000000", weight: bytes, within: 1h}        # what the field says, added up exactly
+count: {at_least: 100000, within: 1d, every: 1h}               # hopping: panes are kept, not events
+count: {at_least: 100, align: day, timezone: Europe/Berlin}    # from midnight to midnight
+count: {at_least: 50, window: session, gap: 30m}               # between two pauses
+count: {below: 1, within: 10m}                                 # too few: fires once, clears when there are enough
+
+Sliding windows are exact, and count an event id once. Other windows keep numbers instead of events: exact at any size,
+and a repeated event is recognised while its id is among the last ``dedup`` of its key. A threshold that was reached
+is reached again by each further event; the alert's cooldown folds them.
+
+``below`` looks at complete windows of a known key only, and when nothing is waited for any more.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from streams.detect.base import Option, Settings
+from streams.detect.base import Detector, Option, Settings
+from streams.detect.buckets import Buckets, Sessions
 from streams.detect.counting import Counting
+from streams.detect.enough import (
+    ENOUGH_OPTIONS,
+    LEAST_NEED,
+    beyond,
+    length,
+    need,
+    parse_below,
+    parse_dedup,
+    parse_forget,
+    single,
+)
+from streams.detect.exact import exact
+from streams.detect.scarce import Scarce, ScarceBuckets
+from streams.detect.tallies import Events, Number, Weights, weight
+from streams.detect.weighing import Weighing
+from streams.detect.windows import WINDOW_OPTIONS, Shape, Window, parse_window
 from streams.rules.block import Block
-from streams.rules.durations import format_duration
+from streams.rules.durations import format_duration, shown
 from streams.rules.rule import Ladder
 
-#: Larger numbers would need a state larger than a changelog value may be.
-MAX_AT_LEAST = 1_500
-#: So far is counted beyond any threshold, that a person reads "17 failed logins" and not the threshold again.
-LEAST_NEED = 20
+__all__ = ["EXAMPLE", "LEAST_NEED", "MAX_AT_LEAST", "OPTIONS", "Count", "Counting", "parse"]
 
-__all__ = ["MAX_AT_LEAST", "OPTIONS", "Count", "Counting", "beyond", "need", "parse"]
+#: In a sliding window: larger numbers would need a state larger than a changelog value may be.
+MAX_AT_LEAST = 1_500
+#: Where buckets are kept.
+MAX_IN_BUCKETS = 10**15
+#: Panes of a hopping window in which each holds a sum of 256-bit weights.
+_MAX_WEIGHED_PANES = 400
 
 OPTIONS = (
-    Option("at_least", "integer", None, "so many events"),
-    Option("within", "duration", None, "length of the window"),
+    Option("at_least", "number", "", "so many events, or so much weight; this or below"),
+    Option("below", "integer", "", "fewer events than this in a complete window"),
+    Option("weight", "field", "", "a number from 0 on, added up in place of 1 for each event"),
+    *WINDOW_OPTIONS,
+    *ENOUGH_OPTIONS,
 )
 
 EXAMPLE = """
@@ -43,45 +77,96 @@ tests:
 
 @dataclass(frozen=True, slots=True)
 class Count(Settings):
-    """Fires on each event that makes ``at_least`` of them lie inside some window of ``within`` ms that contains it."""
+    """Fires on each event that makes some window that contains it hold ``at_least`` of them, or so much weight.
 
-    at_least: int
+    Or, with ``below``, when a complete window holds fewer. ``window`` None: a sliding one of ``within`` ms.
+    """
+
+    at_least: Any  #: an integer, or with a weight any exact number
     within: int
     dedup: int = 64
+    window: Window | None = None
+    weight: str = ""
+    below: int = 0
+    forget: int = 0
 
     @property
     def name(self) -> str:
         return "count"
 
     @property
+    def falling(self) -> bool:
+        return self.below > 0
+
+    @property
+    def timed(self) -> bool:
+        return self.below > 0
+
+    @property
     def keeps(self) -> int:
-        return self.within
+        return max(self.within if self.window is None else self.window.keeps, self.forget)
+
+    def fields(self) -> tuple[str, ...]:
+        return (self.weight,) if self.weight else ()
 
     def document(self) -> dict[str, Any]:
-        return {"at_least": self.at_least, "within": format_duration(self.within)}
+        document: dict[str, Any] = {"within": format_duration(self.within)}
+        if self.window is not None:
+            document = self.window.document()
+        if self.below:
+            document |= {"below": self.below, "forget": format_duration(self.forget)}
+        else:
+            document["at_least"] = str(self.at_least) if self.weight else self.at_least
+        if self.weight:
+            document["weight"] = self.weight
+        if self.dedup != 64:
+            document["dedup"] = self.dedup
+        return document
 
     def against(self, ladder: Ladder) -> list[str]:
-        return beyond(ladder, MAX_AT_LEAST)
+        if self.below:
+            return single(ladder)
+        return [] if self.weight or self.window is not None else beyond(ladder, MAX_AT_LEAST)
 
-    def detector(self, ladder: Ladder) -> Counting:
+    def detector(self, ladder: Ladder) -> Detector:
+        window, tally = self.window, Weights() if self.weight else Events()
+        if self.below:
+            if window is None:
+                return Scarce(self.within, self.below, self.forget, by_value=False, dedup=self.dedup)
+            return ScarceBuckets(window, tally, self.below, self.forget, self.dedup)
+        if window is not None:
+            machine = Sessions if window.shape is Shape.SESSION else Buckets
+            return machine(window, tally, self.at_least, self.dedup)
+        if self.weight:
+            return Weighing(self.within, self.at_least, dedup=self.dedup > 0)
         return Counting(self, need(self.at_least, ladder, MAX_AT_LEAST))
-
-
-def beyond(ladder: Ladder, most: int) -> list[str]:
-    """What to say of a ladder whose top no state can count to."""
-    top = ladder.top
-    return [f"{top} is more than can be counted to ({most})"] if top is not None and top > most else []
-
-
-def need(at_least: int, ladder: Ladder, most: int) -> int:
-    """How far a rule has to be able to count: to its threshold, to the top of its ladder, and to ``LEAST_NEED``."""
-    top = ladder.top
-    return min(most, max(at_least, LEAST_NEED, math.ceil(top) if top is not None and math.isfinite(top) else 0))
 
 
 def parse(block: Mapping[str, Any]) -> Count:
     """The block of a rule file. Raises BlockErrors."""
     read = Block(block)
-    at_least, within = read.integer("at_least", least=1, most=MAX_AT_LEAST), read.duration("within", least=1)
+    window = parse_window(read)
+    sliding = window.shape is Shape.SLIDING
+    weighed, field = read.has("weight"), read.path("weight", "")
+    below = parse_below(read, window, MAX_AT_LEAST if sliding else MAX_IN_BUCKETS)
+    at_least: Number | None = 0
+    if not read.has("below"):
+        if weighed:
+            at_least = read.read("at_least", _amount)
+        else:
+            at_least = read.integer("at_least", least=1, most=MAX_AT_LEAST if sliding else MAX_IN_BUCKETS)
+    elif weighed:
+        read.problem("weight", "has a meaning only with at_least: for a sum that is too low use aggregate")
+    if weighed and window.panes > _MAX_WEIGHED_PANES:
+        read.problem("every", f"makes {window.panes} panes of a window: with a weight at most {_MAX_WEIGHED_PANES}")
+    dedup, forget = parse_dedup(read), parse_forget(read, window)
     read.check()
-    return Count(at_least, within)
+    return Count(at_least, length(window), dedup, None if sliding else window, field, below, forget)
+
+
+def _amount(raw: Any) -> Number:
+    """A weight above 0. Raises ValueError."""
+    number = None if isinstance(raw, float) and exact(raw) is None else weight(raw)
+    if not number:
+        raise ValueError(f"takes a number above 0, or such a number as text, not {shown(raw)}")
+    return number

@@ -1,37 +1,55 @@
-"""``distinct: {field: source_ip, at_least: 5, within: 1h}``: so many different values inside one stretch of time."""
+"""``distinct: {field: source_ip, at_least: 5, within: 1h}``: fires when so many different values lie inside one window.
+
+distinct: {field: actor, at_least: 2000, window: tumbling, within: 1h}             # exact up to 5,000 in a bucket
+distinct: {field: actor, at_least: 1000000, align: day, approximate: true}         # at any size, 1.6 % error
+distinct: {field: node, below: 3, within: 5m}                                      # too few: fires once, and clears
+
+Sliding windows are exact, as are buckets without ``approximate``: what is kept of a value there is 64 bits of its hash.
+With ``approximate`` a bucket is exact up to 341 values and above that a HyperLogLog sketch of 4 KiB, whose standard
+error is 1.6 %; the same values give the same estimate in any order.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import msgspec
-
-from streams.detect.base import MAX_STATE, Moment, Observed, Option, Seen, Settings, Skipped, State
+from streams.detect.base import MAX_STATE, Detector, Moment, Observed, Option, Seen, Settings, Skipped, State
+from streams.detect.buckets import Buckets, Sessions
+from streams.detect.enough import ENOUGH_OPTIONS, beyond, length, need, parse_below, parse_dedup, parse_forget, single
 from streams.detect.entries import above, kept_id, place, witnesses
-from streams.detect.kinds.count import beyond, need
+from streams.detect.scarce import Scarce, ScarceBuckets
+from streams.detect.tallies import Estimate, Tally, Values
+from streams.detect.thinning import cap, thin
+from streams.detect.values import token
+from streams.detect.windows import WINDOW_OPTIONS, Shape, Window, parse_window
 from streams.model import FindingKind
 from streams.rules.block import Block
 from streams.rules.durations import format_duration
 from streams.rules.rule import Ladder
 
-#: Larger numbers would need a state larger than a changelog value may be.
+__all__ = ["EXAMPLE", "MAX_AT_LEAST", "OPTIONS", "Distinct", "Telling", "parse", "token"]
+
+#: In a sliding window: larger numbers would need a state larger than a changelog value may be.
 MAX_AT_LEAST = 400
+#: In all panes of a hopping window together, or in one bucket.
+MAX_IN_BUCKETS = 5_000
+MAX_ESTIMATE = 10**15
 _BYTES = 60  #: of an entry beside its id and value
 _ID_LIMIT = 40
 _VALUE_LIMIT = 64
 _STRIDE = 4
 
-_canonical = msgspec.json.Encoder(order="sorted")
-
 OPTIONS = (
     Option("field", "field", None, "whose different values are counted"),
-    Option("at_least", "integer", None, "so many different values"),
-    Option("within", "duration", None, "length of the window"),
+    Option("at_least", "integer", "", "so many different values; this or below"),
+    Option("below", "integer", "", "fewer different values than this in a complete window"),
+    Option("approximate", "flag", "false", "estimate large numbers; for windows other than sliding and hopping ones"),
+    *WINDOW_OPTIONS,
+    *ENOUGH_OPTIONS,
 )
 
 EXAMPLE = """
@@ -52,49 +70,77 @@ tests:
 
 @dataclass(frozen=True, slots=True)
 class Distinct(Settings):
-    """Fires on each event that makes some window of ``within`` ms around it hold ``at_least`` values of ``field``.
+    """Fires on each event that makes some window that contains it hold ``at_least`` different values of ``field``.
 
-    Values are typed: ``1``, ``"1"`` and ``true`` are three. An event without the field, or with null, does not count.
+    Or, with ``below``, when a complete window holds fewer. Values are typed: ``1``, ``"1"`` and ``true`` are three. An
+    event without the field, or with null, does not count. ``window`` None: a sliding one of ``within`` ms.
     """
 
     field: str
     at_least: int
     within: int
+    dedup: int = 64
+    window: Window | None = None
+    approximate: bool = False
+    below: int = 0
+    forget: int = 0
 
     @property
     def name(self) -> str:
         return "distinct"
 
     @property
+    def falling(self) -> bool:
+        return self.below > 0
+
+    @property
+    def timed(self) -> bool:
+        return self.below > 0
+
+    @property
     def keeps(self) -> int:
-        return self.within
+        return max(self.within if self.window is None else self.window.keeps, self.forget)
 
     def fields(self) -> tuple[str, ...]:
         return (self.field,)
 
     def document(self) -> dict[str, Any]:
-        return {"field": self.field, "at_least": self.at_least, "within": format_duration(self.within)}
+        document: dict[str, Any] = {"within": format_duration(self.within)}
+        if self.window is not None:
+            document = self.window.document()
+        document["field"] = self.field
+        if self.below:
+            document |= {"below": self.below, "forget": format_duration(self.forget)}
+        else:
+            document["at_least"] = self.at_least
+        if self.approximate:
+            document["approximate"] = True
+        if self.dedup != 64:
+            document["dedup"] = self.dedup
+        return document
+
+    @property
+    def most(self) -> int:
+        """How far can be counted."""
+        if self.window is None:
+            return MAX_AT_LEAST
+        return MAX_ESTIMATE if self.approximate else MAX_IN_BUCKETS // self.window.panes
 
     def against(self, ladder: Ladder) -> list[str]:
-        return beyond(ladder, MAX_AT_LEAST)
+        return single(ladder) if self.below else beyond(ladder, self.most)
 
-    def detector(self, ladder: Ladder) -> Telling:
-        return Telling(self, need(self.at_least, ladder, MAX_AT_LEAST))
-
-
-def token(value: Any) -> str | None:
-    """A value as a short typed string; None for null and missing. Integral floats are integers."""
-    if value is None or value is msgspec.UNSET:
-        return None
-    if isinstance(value, str):
-        text = "s" + value
-    elif isinstance(value, float) and value.is_integer():
-        text = f"j{int(value)}"
-    else:
-        text = "j" + _canonical.encode(value).decode()
-    if len(text) <= _VALUE_LIMIT and text.isascii() and text.isprintable():
-        return text
-    return "#" + hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    def detector(self, ladder: Ladder) -> Detector:
+        window = self.window
+        enough = need(self.below or self.at_least, ladder, self.most)
+        tally: Tally = Estimate() if self.approximate else Values(enough)
+        if self.below:
+            if window is None:
+                return Scarce(self.within, self.below, self.forget, by_value=True, dedup=self.dedup)
+            return ScarceBuckets(window, tally, self.below, self.forget, self.dedup)
+        if window is not None:
+            machine = Sessions if window.shape is Shape.SESSION else Buckets
+            return machine(window, tally, self.at_least, self.dedup)
+        return Telling(self, enough)
 
 
 class Telling:
@@ -115,7 +161,7 @@ class Telling:
         told = token(value)
         if told is None:
             return state, Skipped.UNUSABLE
-        kept = kept_id(event_id, _ID_LIMIT)
+        kept = kept_id(event_id, _ID_LIMIT) if self._distinct.dedup else ""
         entries = above(state, horizon, _STRIDE)
         if kept and kept in entries[2::_STRIDE]:
             return state, Skipped.DUPLICATE
@@ -129,10 +175,8 @@ class Telling:
         if best >= self._distinct.at_least:
             evidence = witnesses(entries, _STRIDE, first, last, moment)
             observed = Observed(FindingKind.FIRE, min(best, self._need), self._distinct.at_least, evidence)
-        if values.count(told) > 2:
-            self._thin(entries, times, values, told)
-        if len(times) > 4 * self._need:
-            self._cap(entries, times, at)
+        thin(entries, _STRIDE, told, self._distinct.within)
+        cap(entries, _STRIDE, self._distinct.within, 4 * self._need, at)
         return entries, observed
 
     def _most(self, times: list[int], values: list[str], index: int) -> tuple[int, int, int]:
@@ -154,31 +198,6 @@ class Telling:
                 best = len(held), first, last
         return best
 
-    def _thin(self, entries: State, times: list[int], values: list[str], told: str) -> None:
-        """Leave of one value at most two entries in any window: the outer ones stand for what lies between them."""
-        same = [index for index, value in enumerate(values) if value == told]
-        middle = 1
-        while middle < len(same) - 1:
-            if times[same[middle + 1]] - times[same[middle - 1]] < self._distinct.within:
-                drop = same.pop(middle)
-                del entries[drop * _STRIDE : (drop + 1) * _STRIDE], times[drop], values[drop]
-                same[middle:] = [index - 1 for index in same[middle:]]
-                middle = max(1, middle - 1)
-            else:
-                middle += 1
-
-    def _cap(self, entries: State, times: list[int], at: int) -> None:
-        """Leave at most ``4 * need`` entries in any window; more hold ``need`` values on either side of the middle."""
-        within, most = self._distinct.within, 4 * self._need
-        end = bisect_right(times, at - within) + most
-        while end < len(times) and times[end - most] < at + within:
-            if times[end] - times[end - most] < within:
-                middle = end - most // 2
-                del entries[middle * _STRIDE : (middle + 1) * _STRIDE], times[middle]
-                end = max(most, end - 1)
-            else:
-                end += 1
-
     def newest(self, state: State) -> int:
         newest: int = state[-_STRIDE]
         return newest
@@ -190,7 +209,16 @@ class Telling:
 def parse(block: Mapping[str, Any]) -> Distinct:
     """The block of a rule file. Raises BlockErrors."""
     read = Block(block)
-    field = read.path("field")
-    at_least, within = read.integer("at_least", least=1, most=MAX_AT_LEAST), read.duration("within", least=1)
+    field, window = read.path("field"), parse_window(read)
+    approximate = read.flag("approximate", False)
+    kind = Distinct(
+        field, 1, length(window), parse_dedup(read), None if window.shape is Shape.SLIDING else window, approximate
+    )
+    if approximate and window.shape in (Shape.SLIDING, Shape.HOPPING):
+        read.problem("approximate", f"has no meaning for {window.shape} windows: use window, or align")
+    most = max(1, kind.most)
+    below = parse_below(read, window, most)
+    at_least = 1 if read.has("below") else read.integer("at_least", least=1, most=most)
+    forget = parse_forget(read, window)
     read.check()
-    return Distinct(field, at_least, within)
+    return replace(kind, at_least=at_least, below=below, forget=forget)

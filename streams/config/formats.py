@@ -106,7 +106,8 @@ def _schema(block: _Section, name: str, text: object, base: Path) -> Path | None
 
 def output_formats(block: _Section, registry: SchemaRegistry | None) -> dict[str, str]:
     """The block ``outputs``: topic to format."""
-    found = {topic: block.choice(topic, FORMATS, "json") for topic in OUTPUTS if topic in block.given}
+    read = {topic: block.choice(topic, FORMATS, "json") for topic in OUTPUTS}
+    found = {topic: form for topic, form in read.items() if topic in block.given}
     for topic, form in found.items():
         if form == "avro" and registry is None:
             block.problem(topic, "avro needs a schema_registry: readers ask it for the schema")

@@ -57,7 +57,7 @@ outputs: {alerts: avro, notifications: xml, journal: avro}
             ":7: sources.b.writers.8: must be the path of an .avsc file",
             ":8: sources.c.writers: must be files by the id of the schema, such as {7: audit-v1.avsc}",
             ":9: outputs.alerts: avro needs a schema_registry: readers ask it for the schema",
-            ":9: outputs.journal: is not known here",
+            ":9: outputs.journal: is not known here (known: alerts, notifications, deliveries)",
             ":9: outputs.notifications: must be one of json, avro, not 'xml' (known: json, avro)",
         ]
     )

@@ -165,11 +165,19 @@ class ScarceBuckets:
             if place == len(panes) or panes[place] != bucket.end:
                 panes[place:place] = (bucket.end, None)
             panes[place + 1] = self._tally.add(panes[place + 1], value)
-            if held and self._tally.sizes([panes[place + 1]], [(0, 0)])[0] >= self._below:
-                held, until = 0, bucket.end
-                seen = Observed(FindingKind.CLEAR, self._below, self._below, (Witness(at, ref, event_id),))
+        if held and (full := self._filled(panes)) is not None:
+            held, until = 0, full
+            seen = Observed(FindingKind.CLEAR, self._below, self._below, (Witness(at, ref, event_id),))
         ids = ring.with_id(ids, kept, self._dedup)
         return [*panes, held, until, max(newest, at), at, ref, kept, ids], seen
+
+    def _filled(self, panes: State) -> int | None:
+        """The end of the first window that holds enough."""
+        for place in range(0, len(panes), 2):
+            if self._tally.sizes([panes[place + 1]], [(0, 0)])[0] >= self._below:
+                end: int = panes[place]
+                return end
+        return None
 
     def _low(self, state: State) -> tuple[int, int]:
         """The end of the first window that holds too little by what is known, and how much it holds."""

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
-from streams.cli.context import get_config
-from streams.config import event_sources
+from streams.cli.rules_given import json_option, line, sources_by_name
 from streams.detect.registry import KINDS
 from streams.errors import USAGE, ConfigError, TocsinError
 from streams.replay.ruletests import test_rules
@@ -23,12 +21,10 @@ if TYPE_CHECKING:
     from streams.model import Source
     from streams.rules.rule import Rule
 
-_encode = msgspec.json.Encoder().encode
 _Path: Any = click.Path(path_type=Path)
 _out: Callable[[Any], Any] = click.option(
     "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the rule files."
 )
-_json: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 
 _SIGMA = """\b
 Examples:
@@ -51,7 +47,7 @@ Exit status 2 where a policy has a problem; nothing is written then.
 @click.option("--mapping", type=_Path, help="YAML: names of fields, sources of logs, placeholders.")
 @click.option("--source", default="audit", show_default=True, help="The source of logs that the mapping does not name.")
 @click.option("--strict", is_flag=True, help="Refuse rules with a field or a log that the mapping does not name.")
-@_json
+@json_option
 def import_sigma(
     paths: tuple[Path, ...], out: Path, mapping: Path | None, source: str, strict: bool, as_json: bool
 ) -> int:
@@ -67,9 +63,10 @@ def import_sigma(
     rules = []
     for place, document in imported.rules:
         try:
-            rules.append((place, proven(document, _sources())))
+            rules.append((place, proven(document, sources_by_name())))
         except NotImported as error:
-            refused.append({"file": place, "rule": document["title"], "reason": str(error)})
+            title = document["title"].replace("{{", "{").replace("}}", "}")
+            refused.append({"file": place, "rule": title, "reason": str(error)})
     _write(out, rules, refused, as_json)
     return 1 if refused else 0
 
@@ -78,7 +75,7 @@ def import_sigma(
 @click.argument("files", nargs=-1, required=True, type=_Path)
 @_out
 @click.option("--source", default="audit", show_default=True, help="The source whose events the policies look at.")
-@_json
+@json_option
 def import_policies(files: tuple[Path, ...], out: Path, source: str, as_json: bool) -> int:
     """Write the policies of a policy-based alerting service (JSON) as rule files."""
     from streams.rules.policies import read_policies
@@ -96,7 +93,7 @@ def import_policies(files: tuple[Path, ...], out: Path, source: str, as_json: bo
         raise RuleErrors(problems)
     if problems:
         for problem in problems:
-            _line({"place": problem.place, "path": problem.path, "message": problem.message})
+            line({"place": problem.place, "path": problem.path, "message": problem.message})
         return USAGE
     _write(out, rules, [], as_json)
     return 0
@@ -131,10 +128,6 @@ def _rule(document: dict[str, Any]) -> Rule:
     return ruleset_from_documents([document], KINDS).rules[0]
 
 
-def _sources() -> dict[str, Source]:
-    return {source.name: source for source in event_sources(get_config())}
-
-
 def _write(out: Path, rules: Sequence[tuple[str, dict[str, Any]]], refused: Iterable[Any], as_json: bool) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -145,19 +138,15 @@ def _write(out: Path, rules: Sequence[tuple[str, dict[str, Any]]], refused: Iter
     for place, document in rules:
         file = out / f"{document['id']}.yaml"
         if as_json:
-            _line({"imported": document["id"], "from": place, "file": str(file)})
+            line({"imported": document["id"], "from": place, "file": str(file)})
         else:
             click.echo(f"{file}  from {place}")
     refused = list(refused)
     for refusal in refused:
         if as_json:
-            _line({"refused": refusal["rule"], "from": refusal["file"], "reason": refusal["reason"]})
+            line({"refused": refusal["rule"], "from": refusal["file"], "reason": refusal["reason"]})
         else:
             rule = f" {refusal['rule']}:" if refusal["rule"] else ""
             click.echo(f"{click.style('refused', fg='yellow')} {refusal['file']}:{rule} {refusal['reason']}", err=True)
     if not as_json:
         click.echo(f"{len(rules)} rules written, {len(refused)} refused")
-
-
-def _line(record: dict[str, Any]) -> None:
-    click.echo(_encode(record).decode())

@@ -124,7 +124,7 @@ def _values(leaf: Leaf, event: Mapping[str, Any]) -> Iterator[Any]:
     elif leaf.op == "cidr":
         for network in operand:
             inside = ipaddress.ip_network(network)
-            yield str(inside[min(1, inside.num_addresses - 1)])
+            yield from (str(inside[min(place, inside.num_addresses - 1)]) for place in (1, 2, 3, 0))
     elif leaf.op in ("exists", "ne", "not_in", "not_contains"):
         return
     elif isinstance(operand, tuple):

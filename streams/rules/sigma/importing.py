@@ -27,6 +27,8 @@ from streams.rules.sigma.refusal import Inexpressible, Refusal
 
 _Rule = SigmaRule | SigmaCorrelationRule
 
+_MAX_NESTED = 200
+
 
 @dataclass(slots=True)
 class Imported:
@@ -71,6 +73,8 @@ def _read(file: Path, refused: list[Refusal]) -> Iterator[_Rule | SigmaFilter]:
             data = handle.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise ValueError(f"is larger than {MAX_BYTES // 1024} KiB")
+        if _nested(data) > _MAX_NESTED:
+            raise ValueError("nests too deep")
         documents = [document for document in yaml.safe_load_all(data.decode("utf-8-sig")) if document is not None]
     except OSError as error:
         refused.append(Refusal(str(file), "", f"cannot be read: {error.strerror}"))
@@ -86,6 +90,18 @@ def _read(file: Path, refused: list[Refusal]) -> Iterator[_Rule | SigmaFilter]:
             refused.append(Refusal(str(file), name, _line(error)))
         except Exception as error:  # a parser's own fault over a hostile rule is that rule's refusal
             refused.append(Refusal(str(file), name, f"cannot be read as a Sigma rule: {_line(error)}"))
+
+
+def _nested(data: bytes) -> int:
+    """About how deep brackets nest: PyYAML takes quadratic time over them, and its C half may crash."""
+    depth = deepest = 0
+    for byte in data:
+        if byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}" and depth:
+            depth -= 1
+    return deepest
 
 
 def _parsed(file: Path, document: Any) -> Iterator[_Rule | SigmaFilter]:

@@ -169,7 +169,7 @@ def parse_edge(read: Block, *, percent: bool = False, fields: bool = True) -> Ed
     chosen = [name for name in COMPARISONS if read.has(name)]
     comparison, threshold = chosen[0] if chosen else "above", None
     if len(chosen) == 1:
-        threshold = read.read(comparison, partial(_threshold, percent=percent, fields=fields))
+        threshold = read.read(comparison, partial(parse_threshold, percent=percent, fields=fields))
     else:
         read.problem("", f"takes exactly one of {', '.join(COMPARISONS)}" + (f", not {len(chosen)}" if chosen else ""))
     clear = read.read("clear", partial(parse_number, percent=percent), None)
@@ -182,7 +182,8 @@ def parse_edge(read: Block, *, percent: bool = False, fields: bool = True) -> Ed
     return edge
 
 
-def _threshold(raw: Any, *, percent: bool, fields: bool) -> Threshold:
+def parse_threshold(raw: Any, *, percent: bool = False, fields: bool = True) -> Threshold:
+    """A number, or ``{field: f, times: 3, plus: 1}`` where other fields are taken. Raises ValueError."""
     if not fields or not isinstance(raw, Mapping):
         return Threshold(parse_number(raw, percent=percent))
     read = Block(raw)

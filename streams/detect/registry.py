@@ -6,7 +6,19 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from streams.detect.base import Kind, Option
-from streams.detect.kinds import absence, aggregate, change, count, distinct, level, match, new_value, ratio
+from streams.detect.kinds import (
+    absence,
+    aggregate,
+    change,
+    count,
+    distinct,
+    forecast,
+    level,
+    match,
+    new_value,
+    ratio,
+    spike,
+)
 
 
 class Module(Protocol):
@@ -35,8 +47,10 @@ MODULES: Final[Mapping[str, Module]] = {
     "absence": absence,
     "change": change,
     "new_value": new_value,
+    "spike": spike,
     "aggregate": aggregate,
     "ratio": ratio,
+    "forecast": forecast,
 }
 
 KINDS: Final[Mapping[str, Callable[[Mapping[str, Any]], Kind]]] = {

@@ -87,6 +87,9 @@ CONTROL_POSITION = Gauge("tocsin_control_position", "Control position in force."
 CONTROL_REFUSED = Counter("tocsin_control_refused_total", "Control records refused.", ["kind"], registry=REGISTRY)
 #: 1 while the watched rule files cannot be used: the set in force goes on. The log names every problem with its line.
 RULES_FILE_REFUSED = Gauge("tocsin_rules_file_refused", "Watched rule files are refused.", registry=REGISTRY)
+#: Equal values of a source's partition_by seen in two partitions: the producer's keys are not what partition_by says,
+#: and rules that are local to the source count too little. See the log for where; `tocsin topics check --sample` asks.
+MISPLACED = Counter("tocsin_misplaced_keys_total", "Values in two partitions.", ["source"], registry=REGISTRY)
 #: Attempts to deliver, by outcome. delivered / all of a sink is its success rate.
 DELIVERIES = Counter("tocsin_deliveries_total", "Delivery attempts.", ["sink", "outcome"], registry=REGISTRY)
 #: 1 while a sink works; 0: see its last error in /readyz and the log. Other sinks go on.

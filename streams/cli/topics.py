@@ -8,8 +8,10 @@ from dataclasses import asdict
 import click
 
 from streams.cli.cluster_topics import Difference, compare, create, found_topics, needed_topics
-from streams.cli.context import admin, get_config
+from streams.cli.context import admin, get_config, kafka_options, names_of
+from streams.cli.sampled_keys import misplaced_keys
 from streams.cli.topic_schemas import schemas_
+from streams.config import event_sources
 
 
 @click.group("topics")
@@ -48,12 +50,24 @@ def create_(ctx: click.Context, partitions: int, replication: int | None, as_jso
 
 @command.command("check")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option(
+    "--sample", type=click.IntRange(1, 1_000_000), is_flag=False, flag_value=2_000, default=None,
+    help="Read so many records at the end of each source partition (2000): do equal keys stand in one partition?",
+)  # fmt: skip
 @click.pass_context
-def check(ctx: click.Context, as_json: bool) -> None:
-    """Compare the cluster with what is needed; exit status 1 if anything differs."""
+def check(ctx: click.Context, as_json: bool, sample: int | None) -> None:
+    """Compare the cluster with what is needed; exit status 1 if anything differs.
+
+    \b
+    Examples:
+      tocsin topics check
+      tocsin topics check --sample 10000
+    """
     config = get_config(ctx)
     needed = needed_topics(config)
     differences = compare(needed, found_topics(admin(config), needed))
+    if sample is not None:
+        differences += misplaced_keys(kafka_options(config), names_of(config), event_sources(config), sample)
     if as_json:
         click.echo(json.dumps({"problems": [asdict(one) for one in differences]}, indent=1))
     else:

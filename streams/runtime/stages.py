@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
-from streams import pipeline
-from streams.model import Source
+from streams import pipeline, telemetry
+from streams.detect.placement import Placement
+from streams.model import Batch, Control, Output, Source
 from streams.rules.compiled import compiled
 from streams.rules.program import Program
 from streams.rules.rule import RuleSet
 from streams.runtime.stage import Input, Stage, StepFunction, TickFunction
 from streams.state.alerting import AlertState
 from streams.state.detecting import DetectState
+from streams.state.partition import PartitionState
 from streams.state.rekeyed import RekeyedState
 
 Origins = Callable[[RuleSet], frozenset[tuple[str, int]]]
@@ -46,6 +48,26 @@ def origins(sources: Sequence[Source], counts: Mapping[str, int]) -> Origins:
     return of
 
 
+def looking_where_keys_stand(source: Source) -> StepFunction:
+    """DETECT's step, with a look at a few records: whether they stand where ``partition_by`` says."""
+    step = cast(StepFunction, pipeline.detect)
+    if not source.partition_by:
+        return step
+    placement = Placement(source)
+
+    def looking(state: PartitionState, batch: Batch, now: int, control: Control) -> list[Output]:
+        for misplaced in placement.sample(cast(DetectState, state).partition, batch):
+            telemetry.MISPLACED.labels(source.name).inc()
+            telemetry.log.warning(
+                "equal keys in two partitions: rules over this source count too little", source=source.name,
+                partition_by=list(source.partition_by), seen=str(misplaced),
+                hint="let the producer key its records by these fields, or correct partition_by",
+            )  # fmt: skip
+        return step(state, batch, now, control)
+
+    return looking
+
+
 def detect_stage(sources: Sequence[Source], counts: Mapping[str, int], max_keys: int) -> Stage:
     """DETECT: every source topic, and what comes back over ``rekeyed``. ``counts``: partitions by logical topic."""
 
@@ -59,7 +81,7 @@ def detect_stage(sources: Sequence[Source], counts: Mapping[str, int], max_keys:
             topic=source.topic,
             table=f"detect-{source.topic}",
             make=made(source),
-            step=cast(StepFunction, pipeline.detect),
+            step=looking_where_keys_stand(source),
             tick=cast(TickFunction, pipeline.detect_tick),
         )
         for source in sources

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic
 
 from streams.local.kafka import SASL_PASSWORD, SASL_USER
@@ -147,3 +148,24 @@ def test_an_option_the_client_refuses_is_a_configuration_error(kafka: str, tmp_p
     assert done.returncode == 2
     assert "Kafka's client refuses its options" in done.stderr
     assert "kafka.client" in done.stderr
+
+
+def test_a_producer_with_other_keys_than_partition_by_is_found_by_a_sample(kafka: str, here: dict[str, str]) -> None:
+    prefix = here["TOCSIN_TOPIC_PREFIX"]
+    assert tocsin("topics", "create", "--partitions", "3", **here).returncode == 0
+    producer = Producer({"bootstrap.servers": kafka})
+    for number in range(300):
+        actor = {"actor": f"secret-{number % 50}", "event_time": number}
+        producer.produce(f"{prefix}audit.events", json.dumps(actor), partition=number % 50 % 3)  # as it must be
+        producer.produce(
+            f"{prefix}trade.events", json.dumps({"account": f"secret-{number % 50}"}), partition=number % 3
+        )
+    assert producer.flush(20) == 0
+    assert tocsin("topics", "check", **here).returncode == 0
+    done = tocsin("topics", "check", "--sample", "--json", **here)
+    assert done.returncode == 1
+    (problem,) = json.loads(done.stdout)["problems"]
+    assert problem["topic"] == f"{prefix}trade.events"
+    assert "50 keys (tenant, account) stand in more than one partition" in problem["problem"]
+    assert "secret" not in done.stdout
+    assert "partition_by" in problem["fix"]

@@ -62,7 +62,7 @@ def parse_active(raw: Any) -> Active:
     days = block.read("days", _days, tuple(range(7)))
     start, end = block.read("hours", _hours, (0, _DAY))
     name = block.text("timezone", "UTC")
-    zone = block.read("timezone", _zone, ZoneInfo("UTC"))
+    zone = block.read("timezone", parse_zone, ZoneInfo("UTC"))
     block.check()
     return Active(days, start, end, name, zone)
 
@@ -85,7 +85,8 @@ def _hours(value: Any) -> tuple[int, int]:
     return start, end
 
 
-def _zone(value: Any) -> ZoneInfo:
+def parse_zone(value: Any) -> ZoneInfo:
+    """A zone by its name. Raises ValueError."""
     if isinstance(value, str) and _ZONE.fullmatch(value):
         try:
             return ZoneInfo(value)

@@ -1,0 +1,244 @@
+"""The machine of ``spike``: each window of a key against those before it."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from streams.detect.base import Moment, Observed, Seen, Skipped, State, Witness
+from streams.detect.edge import Change, Rungs
+from streams.detect.entries import kept_id
+from streams.detect.exact import exact, plain
+from streams.detect.history import MAX_IDS, MAX_OPEN, History, Known, Number, cell
+from streams.detect.seasons import Season
+from streams.model import FindingKind
+from streams.rules.rule import Ladder
+
+if TYPE_CHECKING:
+    from streams.detect.kinds.spike import Spike
+
+#: Nothing is further off: where the baseline's average or deviation is 0.
+MOST = 1_000_000
+_ID_LIMIT = 32
+
+
+class Against:
+    """Scores are ratios, or squares of z-scores. What is held is a rung, negative for a low window."""
+
+    stride = 1
+
+    def __init__(self, spike: Spike, ladder: Ladder) -> None:
+        self._spike, self._zone = spike, ZoneInfo(spike.timezone)
+        self._rungs = Rungs(spike.edge, ladder, _square if spike.is_z_score else _itself)
+        self._limit = spike.limit**2 if spike.is_z_score else spike.limit
+        self._tells_high = spike.direction != "down"
+        self._tells_low = spike.direction != "up"
+        #: High counts and sums are told before their window is closed.
+        self._at_once = self._tells_high and spike.function != "avg"
+        self._at_close = self._tells_low or spike.function == "avg"
+        self.max_items = 20 + spike.windows + MAX_IDS + 3 * MAX_OPEN
+
+    def step(self, state: State | None, moment: Moment) -> tuple[State | None, Seen]:
+        at, ref, event_id, values, horizon, closed, _ = moment
+        number = exact(values[0]) if values else Fraction(1)
+        if number is None:
+            return state, Skipped.UNUSABLE
+        spike = self._spike
+        window = at // spike.window
+        if (window + 1) * spike.window - 1 <= closed:
+            return state, Skipped.STALE
+        if state is None or (self.newest(state) <= horizon and not self.holds(state)):
+            history = History.of(window)
+        else:
+            history = History(state)
+        kept = kept_id(event_id, _ID_LIMIT)
+        if kept and kept in history.ids:
+            return state, Skipped.DUPLICATE
+        self._catch_up(history, (closed + 1) // spike.window)
+        if window < history.next:
+            if history.cells:
+                return state, Skipped.STALE
+            history.next = window
+        if not history.has_room(window):
+            return state, Skipped.UNUSABLE
+        history.newest = max(history.newest, window)
+        if kept:
+            history.ids = [*history.ids[-MAX_IDS + 1 :], kept]
+        _, total = history.add(window, 1 if not values else number)
+        change = self._judge_at_once(history, window, total) if self._at_once else None
+        if change is None:
+            history.spare = [at, ref, kept]
+            return history.state(), None
+        if change.kind is FindingKind.FIRE:
+            history.fired = [at, ref, kept]
+        witness = (Witness(at, ref, event_id),)
+        return history.state(), self._observed(change, witness, total, history.known, None)
+
+    def _judge_at_once(self, history: History, window: int, value: Number) -> Change | None:
+        if value < self._spike.floor:
+            return None
+        known = self._baseline(history, window)
+        high = self._high(value, known)
+        if high < self._limit:
+            return None
+        if history.held < 0:  # low before, high now: the one ends with this event, the other begins with the next
+            change = self._rungs.judge(Fraction(0), -history.held)[1]
+            history.held = 0
+            return change
+        history.held, change = self._rungs.judge(high, history.held)
+        return change
+
+    def newest(self, state: State) -> int:
+        """The end of the window of the latest event."""
+        newest: int = (state[2] + 1) * self._spike.window - 1
+        return newest
+
+    def holds(self, state: State) -> bool:
+        return bool(state[1])
+
+    def due(self, state: State) -> int | None:
+        """The end of the next window to close, where that may bring something about."""
+        following, held, newest = state[:3]
+        if not held and (not self._at_close or following > newest + self._spike.windows + 1):
+            return None
+        due: int = (following + 1) * self._spike.window - 1
+        return due
+
+    def expire(self, state: State) -> tuple[State | None, Seen]:
+        history = History(state)
+        due = self.due(state)
+        seen = self._close(history, due)
+        return history.state(), seen
+
+    def _catch_up(self, history: History, until: int) -> None:
+        """Close what is closed; nothing that could be told is among it, or ``expire`` would have come before."""
+        empty = None if self._spike.function == "avg" else 0
+        while history.next < until:
+            filled = until if history.first_open is None else min(until, history.first_open)
+            if filled > history.next:
+                missed = filled - history.next
+                kept = min(missed, self._spike.windows)
+                history.next += missed - kept
+                history.close([empty] * kept, self._spike.windows)
+            if history.next < until:
+                self._close(history, None)
+
+    def _close(self, history: History, due: int | None) -> Seen:
+        """Close the next window. ``due``: None where nothing is to be told."""
+        spike, window = self._spike, history.next
+        events, total = history.take(window)
+        value: Number | None = total
+        if spike.function == "avg":
+            value = Fraction(total) / events if events else None
+        known = self._baseline(history, window)
+        high = low = Fraction(0)
+        if value is not None:
+            high = self._high(value, known) if self._tells_high else high
+            low = self._low(value, known) if self._tells_low else low
+        is_off = max(high, low) >= self._limit
+        history.close(
+            [cell(value if spike.adapt or not is_off else self._cut(known, is_high=high >= low))], spike.windows
+        )
+        if due is None:
+            return None
+        if history.held:
+            rung, change = self._rungs.judge(high if history.held > 0 else low, abs(history.held))
+            if change is None:
+                return None
+            if change.kind is FindingKind.CLEAR:
+                history.held = 0
+                return self._observed(change, (Witness(*history.fired),), value, known, due)
+            rung = rung if history.held > 0 else -rung
+        elif self._at_close and is_off:
+            rung, change = self._rungs.judge(max(high, low), 0)
+            rung = rung if high >= low else -rung
+        else:
+            return None
+        if change is None or history.spare[1] is None:
+            return None  # the last events have had their say
+        history.held, history.fired, history.spare = rung, history.spare, [None, None, None]
+        return self._observed(change, (Witness(*history.fired),), value, known, due)
+
+    def _baseline(self, history: History, window: int) -> Known:
+        spike = self._spike
+        if spike.season is Season.NONE:
+            return history.baseline(window, spike.windows, None)
+        zone = self._zone
+        slot = spike.season.slot(window * spike.window, zone)
+        return history.baseline(
+            window, spike.windows, lambda number: spike.season.slot(number * spike.window, zone) == slot
+        )
+
+    def _high(self, value: Number, known: Known) -> Fraction:
+        """How far above the average; 0 where it is not, or too little is known or going on."""
+        windows, total, _ = known
+        if windows < self._spike.min_baseline or value < self._spike.floor or value * windows <= total:
+            return Fraction(0)
+        if self._spike.is_z_score:
+            return self._squared(value, known)
+        if total < 0:
+            return Fraction(0)
+        return min(Fraction(MOST), Fraction(value * windows) / total) if total else Fraction(MOST)
+
+    def _low(self, value: Number, known: Known) -> Fraction:
+        windows, total, _ = known
+        if windows < self._spike.min_baseline or total < self._spike.floor * windows or value * windows >= total:
+            return Fraction(0)
+        if self._spike.is_z_score:
+            return self._squared(value, known)
+        if total <= 0:
+            return Fraction(0)
+        return min(Fraction(MOST), Fraction(total) / (value * windows)) if value > 0 else Fraction(MOST)
+
+    def _squared(self, value: Number, known: Known) -> Fraction:
+        """The square of the z-score."""
+        off = Fraction(value * known.windows - known.total)
+        spread = self._spread(known)
+        return min(Fraction(MOST**2), off * off / spread) if spread else Fraction(MOST**2)
+
+    def _spread(self, known: Known) -> Number:
+        """The variance, at least what is taken for it, times the square of the number of windows."""
+        windows, total, squares = known
+        least: Number = windows * max(total, -total)
+        if self._spike.function != "count":
+            least = Fraction(total * total) / 10_000
+        return max(windows * squares - total * total, least)
+
+    def _cut(self, known: Known, *, is_high: bool) -> Number:
+        """The value at which a window would just have been off. A double where a root is taken."""
+        spike, mean = self._spike, Fraction(known.total) / known.windows
+        if spike.is_z_score:
+            deviation = Fraction(math.sqrt(_finite(self._spread(known)))) / known.windows * spike.limit
+            return max(spike.floor, mean + deviation) if is_high else mean - deviation
+        return max(spike.floor, mean * spike.limit) if is_high else mean / spike.limit
+
+    def _observed(
+        self, change: Change, evidence: tuple[Witness, ...], value: Number | None, known: Known, at: int | None
+    ) -> Observed:
+        mean = Fraction(known.total) / known.windows if known.windows else None
+        detail: dict[str, Any] = {
+            "current": None if value is None else plain(Fraction(value)),
+            "baseline": None if mean is None else plain(mean),
+            "windows": known.windows,
+        }
+        if value is not None and mean is not None:
+            detail["direction"] = "up" if value > mean else "down"
+        return change.observed(evidence, at, detail, _root if self._spike.is_z_score else plain)
+
+
+def _itself(number: Fraction) -> Fraction:
+    return number
+
+
+def _square(number: Fraction) -> Fraction:
+    return number * number
+
+
+def _root(number: Fraction) -> Any:
+    return plain(Fraction(repr(math.sqrt(number))))
+
+
+def _finite(number: Number) -> Number:
+    return min(number, 10**300)

@@ -1,0 +1,130 @@
+"""The windows of one key: those that are closed, as one number each, and those that still fill."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from streams.detect.base import State, Witness
+from streams.detect.exact import exact, plain
+
+Number = int | Fraction
+
+#: Windows that fill at one time.
+MAX_OPEN = 64
+MAX_IDS = 32
+_HEAD = 14
+_LARGEST = 10**300
+
+
+class Known(NamedTuple):
+    """Of the closed windows that one is compared with: how many, the sum of their numbers and of the squares."""
+
+    windows: int
+    total: Number
+    squares: Number
+
+
+class History:
+    """State: ``[next, held, newest, fired (3), spare (3), known (4), cells, …cells, ids…, window, events, total, …]``.
+
+    ``next``: the first window that is not closed; the cells are those before it, None where nothing is known.
+    ``fired``: the event that the last ``fire`` is named after; ``spare``: the latest that none is. ``known``: for which
+    window it was worked out (or -1), then ``Known``. Changes of a history are changes of a copy.
+    """
+
+    __slots__ = ("cells", "fired", "held", "ids", "known", "known_of", "newest", "next", "opened", "spare")
+
+    def __init__(self, state: State) -> None:
+        self.next, self.held, self.newest = state[:3]
+        self.fired: list[Any] = state[3:6]
+        self.spare: list[Any] = state[6:9]
+        self.known_of: int = state[9]
+        self.known = Known(state[10], _unpacked(state[11]), _unpacked(state[12]))
+        begin = _HEAD + 1
+        end = begin + state[_HEAD - 1]
+        self.cells: list[Any] = state[begin:end]
+        ids = end + state[_HEAD]
+        self.ids: list[str] = state[end:ids]
+        self.opened: list[Any] = state[ids:]
+
+    @classmethod
+    def of(cls, first: int) -> History:
+        """Of a key that is new; ``first``: the window of its first event."""
+        return cls([first, 0, first, None, None, None, None, None, None, -1, 0, 0, 0, 0, 0])
+
+    def state(self) -> State:
+        return [
+            self.next, self.held, self.newest, *self.fired, *self.spare,
+            self.known_of, self.known.windows, _packed(self.known.total), _packed(self.known.squares),
+            len(self.cells), len(self.ids), *self.cells, *self.ids, *self.opened,
+        ]  # fmt: skip
+
+    @property
+    def first_open(self) -> int | None:
+        """The first window that fills; None without one."""
+        return self.opened[0] if self.opened else None
+
+    def has_room(self, window: int) -> bool:
+        return len(self.opened) < MAX_OPEN * 3 or window in self.opened[::3]
+
+    def add(self, window: int, number: Number) -> tuple[int, Number]:
+        """One more event of a window; its events and the total of their numbers."""
+        index = bisect_left(self.opened[::3], window) * 3
+        if index == len(self.opened) or self.opened[index] != window:
+            self.opened[index:index] = (window, 0, 0)
+        events, total = self.opened[index + 1] + 1, _unpacked(self.opened[index + 2]) + number
+        self.opened[index + 1 : index + 3] = (events, _packed(total))
+        return events, total
+
+    def take(self, window: int) -> tuple[int, Number]:
+        """Events and total of the window that closes."""
+        if not self.opened or self.opened[0] != window:
+            return 0, 0
+        _, events, total = self.opened[:3]
+        del self.opened[:3]
+        return events, _unpacked(total)
+
+    def close(self, cells: list[Any], most: int) -> None:
+        """The next windows are closed, with these numbers; the latest ``most`` of all are kept."""
+        self.next += len(cells)
+        self.cells = [*self.cells, *cells][-most:]
+        self.known_of = -1
+
+    def baseline(self, window: int, reach: int, alike: Callable[[int], bool] | None) -> Known:
+        """What is known for ``window`` of the ``reach`` windows before it, of those that are ``alike``."""
+        if self.known_of != window:
+            first = self.next - len(self.cells)
+            skipped = max(0, window - reach - first)
+            cells = [
+                cell for number, cell in enumerate(self.cells[skipped:], first + skipped)
+                if cell is not None and (alike is None or alike(number))
+            ]  # fmt: skip
+            numbers: list[Number] = [cell if type(cell) is int else exact(cell) or 0 for cell in cells]
+            self.known = Known(len(numbers), sum(numbers), sum(number * number for number in numbers))
+            self.known_of = window
+        return self.known
+
+    def witness(self, event: list[Any]) -> Witness:
+        return Witness(*event)
+
+
+def cell(number: Number | None) -> Any:
+    """A closed window's number as it is kept: an integer of 64 bits or the nearest double."""
+    return None if number is None else plain(Fraction(max(-_LARGEST, min(_LARGEST, number))))
+
+
+def _packed(number: Number) -> int | str:
+    """Exact, for JSON: ``7``, or text beyond what a JSON integer is read as."""
+    if number.denominator == 1 and -(2**63) <= number < 2**63:
+        return number.numerator
+    return f"{number.numerator:x}/{number.denominator:x}"
+
+
+def _unpacked(packed: int | str) -> Number:
+    if isinstance(packed, int):
+        return packed
+    numerator, _, denominator = packed.partition("/")
+    return Fraction(int(numerator, 16), int(denominator, 16))

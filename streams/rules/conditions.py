@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from streams.rules.operators import ANY_OF, Test, compile_test
+from streams.rules.comparing import OtherField
+from streams.rules.operators import ANY_OF, ListName, Test, compile_test
 
 Read = Callable[[str], Any]
 
@@ -27,20 +28,32 @@ class Leaf:
 
     path: str
     op: str
-    operand: Any  #: canonical: a scalar, or a tuple for the operators that take several
+    operand: Any  #: canonical: a scalar, a tuple for the operators that take several, ``OtherField`` or ``ListName``
     case_sensitive: bool
     if_missing: bool
-    test: Test = field(compare=False, repr=False)
+    test: Test = field(compare=False, repr=False)  #: of the value; of both where the operand is another field
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """What it reads: its own field, and the one that it is compared with."""
+        return (self.path, self.operand.path) if isinstance(self.operand, OtherField) else (self.path,)
 
     def holds(self, read: Read) -> bool:
         value = read(self.path)
         if value is UNSET:
             return not self.operand if self.op == "exists" else self.if_missing
+        if isinstance(self.operand, OtherField):
+            other = read(self.operand.path)
+            return self.if_missing if other is UNSET else self.test(value, other)
         return self.test(value)
 
     def document(self) -> dict[str, Any]:
         operand: Any = self.operand
-        if self.op in ANY_OF:
+        if isinstance(operand, OtherField):
+            operand = operand.document()
+        elif isinstance(operand, ListName):
+            operand = operand.name
+        elif self.op in ANY_OF:
             operand = sorted(operand, key=_encode)
         modifiers = {"case_sensitive": False} if not self.case_sensitive else {}
         if self.if_missing:

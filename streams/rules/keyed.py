@@ -1,16 +1,20 @@
-"""The parts of a key: fields of an event, and small functions of them."""
+"""The parts of a key: fields of an event, and small functions of them (``streams.rules.expressions``)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from streams.rules.block import field_path
 from streams.rules.durations import shown
+from streams.rules.expressions import is_expression, parse_expression
 from streams.rules.problems import BlockErrors
 from streams.rules.program import KeyPart
 from streams.rules.values import key_part
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,59}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +35,33 @@ class KeyField:
         """Whether it is a field as it stands, so that a producer may have partitioned by it."""
         return self.apply is None
 
+    @property
+    def written(self) -> str:
+        """Canonical, with the name where it has one of its own: alerts are named by their key, names and all."""
+        return self.text if self.name == self.text else f"{self.name}: {self.text}"
+
     def part(self, values: tuple[Any, ...], missing: str) -> KeyPart | None:
         """The part of the key; None where the event has none."""
         return key_part(values[0] if self.apply is None else self.apply(*values), missing)
 
 
 def parse_key_field(raw: Any) -> KeyField:
-    """``actor``. Raises ValueError that says what to write."""
+    """``actor``, ``cidr(source_ip, 24)``, or ``{subnet: "cidr(source_ip, 24)"}``. Raises ValueError."""
+    if isinstance(raw, dict):
+        if len(raw) != 1:
+            raise ValueError(
+                f'takes one name with what it stands for, such as {{subnet: "cidr(ip, 24)"}}, not {shown(raw)}'
+            )
+        ((name, of),) = raw.items()
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ValueError(f"{shown(name)} is no name: letters, digits, - and _, beginning with a letter")
+        if not isinstance(of, str):
+            raise ValueError(f"{name} takes a field or an expression, not {shown(of)}")
+        part = parse_key_field(of)
+        return KeyField(name, part.text, part.paths, part.apply)
+    if is_expression(raw):
+        text, paths, apply = parse_expression(raw)
+        return KeyField(text, text, paths, apply)
     path = field_path(raw)
     return KeyField(path, path, (path,))
 

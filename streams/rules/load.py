@@ -141,7 +141,7 @@ class _Lists:
             below = f"{path}.{name}"
             if name in ("all", "any", "not"):
                 done[name] = self._group(value, below, depth + 1)
-            elif isinstance(value, dict) and isinstance(value.get("in_list"), str):
+            elif isinstance(value, dict) and isinstance(value.get("in_list"), str) and _is_file(value["in_list"]):
                 done[name] = {**value, "in_list": self._lines(value["in_list"], f"{below}.in_list")}
             else:
                 done[name] = value
@@ -167,3 +167,8 @@ class _Lists:
             return [name]
         lines = (line.strip() for line in text.splitlines())
         return list(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
+
+
+def _is_file(name: str) -> bool:
+    """Whether ``in_list`` says a file beside the rule; a word alone is the name of an indicator list."""
+    return "." in name or "/" in name

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from streams.rules.comparing import OtherField
 from streams.rules.conditions import AnyOf, Condition, Leaf, Not, conjuncts, identity
-from streams.rules.operators import ORDER
+from streams.rules.conditions import leaf as leaf_of
+from streams.rules.operators import ORDER, ListName
 from streams.rules.values import amount
 
 
@@ -22,6 +24,8 @@ def why_never(condition: Condition) -> str | None:
     for part in parts:
         if isinstance(part, Leaf):
             by_path[part.path].append(part)
+            if isinstance(part.operand, OtherField) and not part.if_missing:
+                by_path[part.operand.path].append(leaf_of(part.operand.path, "exists", True))
         elif isinstance(part, AnyOf):
             reasons = [why_never(branch) for branch in part.parts]
             if all(reasons):
@@ -39,12 +43,15 @@ def _one_field(path: str, leaves: list[Leaf]) -> str | None:
         return f"{path} cannot be absent and be compared" if present else None
     if not present:
         return None  # every one of them lets the event pass that lacks the field
-    for leaf in leaves:
+    known = [
+        leaf for leaf in leaves if not isinstance(leaf.operand, (OtherField, ListName))
+    ]  # the rest may be anything
+    for leaf in known:
         if leaf.op in ("eq", "in", "in_list") and leaf.case_sensitive:
             values = leaf.operand if isinstance(leaf.operand, tuple) else (leaf.operand,)
-            if not any(all(other.test(value) for other in leaves) for value in values):
+            if not any(all(other.test(value) for other in known) for value in values):
                 return f"no value of {path} meets all its conditions"
-    return _bounds(path, leaves)
+    return _bounds(path, known)
 
 
 def _bounds(path: str, leaves: Iterable[Leaf]) -> str | None:

@@ -1,36 +1,60 @@
 """The operators of ``where``: what each accepts as its operand, and when it holds for a value that is present.
 
-``compile_test`` gives a function of one value (never UNSET). Wrong types never raise: they do not hold. ``ne`` and
-``not_in`` hold for every value that is not equal, whatever its type; ``not_contains`` asks of text and lists only.
+``compile_test`` gives a function of one value (never UNSET), and of two where the operand is another field
+(``comparing.OtherField``). Wrong types never raise: they do not hold. ``ne`` and ``not_in`` hold for every value that
+is not equal, whatever its type; ``not_contains`` asks of text and lists only.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import operator
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
 from typing import Any
 
 import re2
 
+from streams.rules.comparing import OtherField, compare_fields, other_field
 from streams.rules.durations import shown
 from streams.rules.values import amount, number
 
-Test = Callable[[Any], bool]
+Test = Callable[..., bool]
 
 ORDER = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 NEGATIVE = {"ne": "eq", "not_in": "in", "not_contains": "contains"}
 #: Operators whose operand may be one scalar or a list, any of which will do.
 ANY_OF = frozenset({"in", "not_in", "in_list", "contains", "not_contains", "starts_with", "ends_with", "regex", "cidr"})
 OPERATORS = frozenset({"eq", "ne", "exists", *ANY_OF, *ORDER})
+#: Operators whose operand may be another field.
+COMPARING = frozenset({"eq", "ne", *ORDER})
 #: Operators that ``case_sensitive: false`` can go with.
 WITH_CASE = frozenset({"eq", "ne"} | ANY_OF - {"cidr"})
 
 MAX_OPERANDS = 50_000
 MAX_TEXT = 4_096
 _MAX_ADDRESS = 64
+_LIST_NAME = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*", re.ASCII)
+_MAX_LIST_NAME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ListName:
+    """The operand of ``in_list`` that is a name: what stands in the list is bound later (``streams.rules.lists``)."""
+
+    name: str
+
+
+def list_name(text: Any) -> str:
+    """The name of an indicator list. Raises ValueError."""
+    if not isinstance(text, str) or len(text) > _MAX_LIST_NAME or not _LIST_NAME.fullmatch(text):
+        raise ValueError(
+            f"takes the name of a list, lower-case words joined by - or _, such as bad-ips, not {shown(text)}"
+        )
+    return text
 
 
 def _scalar(value: Any) -> Any:
@@ -49,7 +73,7 @@ def _scalar(value: Any) -> Any:
 
 
 def canonical(op: str, operand: Any) -> Any:
-    """The operand as it is kept and hashed: a scalar, or a tuple for the operators of ``ANY_OF``.
+    """The operand as it is kept and hashed: a scalar, another field, or for ``ANY_OF`` a tuple or the name of a list.
 
     Raises ValueError with what to write instead.
     """
@@ -57,6 +81,10 @@ def canonical(op: str, operand: Any) -> Any:
         if not isinstance(operand, bool):
             raise ValueError("takes true or false")
         return operand
+    if op in COMPARING and isinstance(operand, dict):
+        return other_field(operand)
+    if op == "in_list" and isinstance(operand, str):
+        return ListName(list_name(operand))
     if op in ORDER:
         bound = _scalar(operand)
         if isinstance(bound, bool) or amount(bound) is None:
@@ -68,7 +96,7 @@ def canonical(op: str, operand: Any) -> Any:
         return _scalar(operand)
     items = operand if isinstance(operand, list) else [operand]
     if op in ("in", "not_in", "in_list") and not isinstance(operand, list):
-        raise ValueError("takes a list")
+        raise ValueError("takes a list" if op != "in_list" else "takes a list, or the name of one")
     if not items:
         raise ValueError("takes at least one value: an empty list decides nothing")
     if len(items) > MAX_OPERANDS:
@@ -81,6 +109,10 @@ def canonical(op: str, operand: Any) -> Any:
 
 def compile_test(op: str, operand: Any, case_sensitive: bool = True) -> Test:
     """The test for a canonical operand. Raises ValueError for a bad pattern or network."""
+    if isinstance(operand, OtherField):
+        return compare_fields(op, operand, case_sensitive)
+    if isinstance(operand, ListName):
+        return lambda value: False  # until a list is bound to the name
     if op in NEGATIVE:
         positive = compile_test(NEGATIVE[op], operand, case_sensitive)
         if op == "not_contains":

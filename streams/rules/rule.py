@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from streams.model import Severity, content_hash
 from streams.rules import template
 from streams.rules.conditions import All, Condition
+from streams.rules.indicators import NamedList, bound_to
 from streams.rules.keyed import KeyField
 from streams.rules.throttle import Throttle
 
@@ -139,6 +140,7 @@ class Rule:
     max_keys: int = 0  #: of a tenant, in one partition; 0: as configured
     max_memory: int = 0  #: bytes, of a tenant, in one partition; 0: no such bound
     export: Export | None = None
+    lists: Mapping[str, NamedList] = field(default_factory=dict, compare=False, repr=False)  #: bound (``rules.lists``)
 
     @property
     def group_by(self) -> tuple[str, ...]:
@@ -155,7 +157,8 @@ class Rule:
 
     def _where(self, spec: ArmSpec) -> Condition:
         own = self.where if spec.source in ("", self.source) else All(())
-        return own if spec.where is None else All((own, spec.where))
+        where = own if spec.where is None else All((own, spec.where))
+        return bound_to(where, self.lists) if self.lists else where
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
@@ -181,7 +184,7 @@ class Rule:
             self.id,
             self.source,
             where,
-            [part.text for part in self.key],
+            [part.written for part in self.key],
             self.scope,
             self.missing,
             active,
@@ -223,9 +226,16 @@ class RuleSet:
     rules: tuple[Rule, ...]
     variants: Mapping[str, Mapping[str, Rule | None]] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)  #: the document that ``rules`` and ``variants`` follow
+    lists: Mapping[str, str] = field(default_factory=dict)  #: in use and bound: the version of each
 
     def __hash__(self) -> int:
-        return hash(self.version)  # rules hold documents, which have no hash; programs are cached by rule set
+        return hash(self.version)  # rules hold documents, which have no hash
+
+    @cached_property
+    def identity(self) -> str:
+        """What programs are cached by: the version, with those of the lists that are bound."""
+        lists = "".join(f" {name}@{version}" for name, version in sorted(self.lists.items()))
+        return self.version + lists
 
     @cached_property
     def version(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from streams.rules.comparing import OtherField
 from streams.rules.conditions import ALWAYS, All, AnyOf, Condition, Leaf, Not, leaf
 from streams.rules.durations import shown
 from streams.rules.operators import OPERATORS, WITH_CASE, canonical
@@ -102,11 +103,14 @@ class _Reader:
         if "if_missing" in modifiers and op == "exists":
             self.problems.append((_below(path, "if_missing"), "has no meaning for exists"))
         try:
+            wanted = canonical(op, operand)
+            if isinstance(wanted, OtherField) and wanted.path == field:
+                raise ValueError(f"compares {field} with itself")
             return [
                 leaf(
                     field,
                     op,
-                    canonical(op, operand),
+                    wanted,
                     case_sensitive=modifiers.get("case_sensitive") is not False,
                     if_missing=modifiers.get("if_missing") is True,
                 )

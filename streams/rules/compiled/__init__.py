@@ -53,7 +53,7 @@ class CompiledProgram:
 
 
 def _paths(arm: Arm) -> list[str]:
-    read = [leaf.path for leaf in arm.where.leaves()]
+    read = [path for leaf in arm.where.leaves() for path in leaf.paths]
     return [*read, *(path for part in arm.key for path in part.paths), *arm.rule.detect.fields(), *arm.rule.captures]
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from streams.rules.compiled.leaves import VALUE, index_values, source
+from streams.rules.compiled.leaves import OTHER, VALUE, index_values, source
 from streams.rules.compiled.projection import Projection
 from streams.rules.conditions import All, AnyOf, Condition, Leaf, Not, conjuncts, identity
 from streams.rules.rule import Arm, Rule
@@ -181,7 +181,7 @@ class _Row:
         self._answers: dict[bytes, str] = {}
         leaves = [leaf for part in parts for leaf in _leaves(part)]
         asked = Counter(map(identity, leaves))
-        read = Counter(leaf.path for leaf in {identity(leaf): leaf for leaf in leaves}.values())
+        read = Counter(path for leaf in {identity(leaf): leaf for leaf in leaves}.values() for path in leaf.paths)
         for path, times in read.items():
             if times > 1:
                 name = self._locals[path] = f"v{len(self._locals)}"
@@ -223,6 +223,8 @@ class _Row:
         if known in self._answers:
             return self._answers[known]
         text, _ = self._text(leaf)
+        for other in leaf.paths[1:]:
+            text = text.replace(OTHER, self._locals.get(other) or self._projection.source(other))
         if leaf.path in self._locals:
             return text.replace(VALUE, self._locals[leaf.path])
         value = self._projection.source(leaf.path)
@@ -234,7 +236,7 @@ class _Row:
 
     def _asked_plainly(self, condition: Any) -> Callable[[Any], bool]:
         """For a condition that is none of ours."""
-        readers = readers_of(self._projection, [leaf.path for leaf in condition.leaves()])
+        readers = readers_of(self._projection, [path for leaf in condition.leaves() for path in leaf.paths])
         return lambda event: bool(condition.holds(lambda path: normal(readers[path](event))))
 
 

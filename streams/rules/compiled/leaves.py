@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import UNSET
+
 from streams.model.decode import INT_MAX, INT_MIN
+from streams.rules.comparing import OtherField
 from streams.rules.conditions import Leaf
-from streams.rules.operators import NEGATIVE
+from streams.rules.operators import NEGATIVE, ListName
 from streams.rules.values import normal
 
 #: Stands for the value in the text of a leaf.
 VALUE = "\0"
+#: Stands for the value of the other field, where there is one.
+OTHER = "\1"
 
 #: Binds a constant and gives its name.
 Bind = Callable[[Any], str]
@@ -21,13 +26,27 @@ _IS_NUMBER = "(\0.__class__ is int or \0.__class__ is float)"
 
 
 def source(leaf: Leaf, bind: Bind) -> tuple[str, bool]:
-    """The text of a leaf over ``VALUE`` (which may be UNSET), and whether it is cheap: no call but of a method."""
+    """The text of a leaf over ``VALUE`` (which may be UNSET), and whether it is cheap: no call but of a method.
+
+    With another field as operand: over ``VALUE`` and ``OTHER``, each of which stands there once.
+    """
+    if isinstance(leaf.operand, OtherField):
+        return f"{bind(_of_two(leaf))}(\0, \1)", False
     text = _inline(leaf, bind)
     cheap = text is not None
     if text is None:
         test = leaf.test
         text = f"(\0 is not UNSET and {bind(lambda value: test(normal(value)))}(\0))"
     return (f"(\0 is UNSET or {text})" if leaf.if_missing and leaf.op != "exists" else text), cheap
+
+
+def _of_two(leaf: Leaf) -> Callable[[Any, Any], bool]:
+    test, if_missing = leaf.test, leaf.if_missing
+
+    def holds(value: Any, other: Any) -> bool:
+        return if_missing if value is UNSET or other is UNSET else test(normal(value), normal(other))
+
+    return holds
 
 
 def index_values(leaf: Leaf) -> tuple[Any, ...] | None:
@@ -51,6 +70,8 @@ def _are_numbers(values: tuple[Any, ...]) -> bool:
 
 def _inline(leaf: Leaf, bind: Bind) -> str | None:
     op, operand = leaf.op, leaf.operand
+    if isinstance(operand, ListName):
+        return None
     if op == "exists":
         return "\0 is not UNSET" if operand else "\0 is UNSET"
     if not leaf.case_sensitive:

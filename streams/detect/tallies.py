@@ -36,7 +36,7 @@ class Tally(Protocol):
     def join(self, one: Any, other: Any) -> Any:
         """Two buckets as one."""
 
-    def sizes(self, held: Sequence[Any], spans: Sequence[Span]) -> list[Number]:
+    def sizes(self, held: Sequence[Any], spans: Sequence[Span]) -> Sequence[Number]:
         """How much there is in each span (first and last bucket) of neighbours."""
 
 
@@ -54,7 +54,7 @@ class Events:
     def join(self, one: Any, other: Any) -> Any:
         return one + other
 
-    def sizes(self, held: Sequence[Any], spans: Sequence[Span]) -> list[Number]:
+    def sizes(self, held: Sequence[Any], spans: Sequence[Span]) -> Sequence[Number]:
         return summed(held, spans)
 
 
@@ -72,8 +72,8 @@ class Weights:
     def join(self, one: Any, other: Any) -> Any:
         return written(read(one) + read(other))
 
-    def sizes(self, held: Sequence[Any], spans: Sequence[Span]) -> list[Number]:
-        return summed([read(one) for one in held], spans)
+    def sizes(self, held: Sequence[Any], spans: Sequence[Span]) -> Sequence[Number]:
+        return weighed(held, spans)
 
 
 class Values:
@@ -148,7 +148,23 @@ def written(number: Number) -> int | str:
     return str(number)
 
 
-def summed(numbers: Sequence[Number], spans: Sequence[Span]) -> list[Number]:
+def weighed(held: Sequence[int | str], spans: Sequence[Span]) -> Sequence[Number]:
+    """The sum of the weights, as ``written``, of each span."""
+    if all(one.__class__ is int for one in held):
+        return summed(held, spans)  # type: ignore[arg-type]  # integers, as seen
+    sums = summed([_parts(one) for one in held], spans)
+    return [Fraction(number, _SMALLEST_PART) for number in sums]
+
+
+def _parts(held: int | str) -> int:
+    """How many of the smallest parts: integers are added in a tenth of the time that fractions take."""
+    if isinstance(held, int):
+        return held * _SMALLEST_PART
+    numerator, _, denominator = held.partition("/")
+    return int(numerator) * (_SMALLEST_PART // int(denominator or 1))
+
+
+def summed(numbers: Sequence[int], spans: Sequence[Span]) -> list[int]:
     """The sum of each span, in one pass over all numbers."""
     if len(spans) == 1:
         first, last = spans[0]

@@ -8,7 +8,7 @@ from fractions import Fraction
 from streams.detect.base import MAX_STATE, Moment, Observed, Seen, Skipped, State
 from streams.detect.entries import above, kept_id, place, windows, witnesses
 from streams.detect.exact import plain
-from streams.detect.tallies import Number, read, summed, weight, written
+from streams.detect.tallies import Number, weighed, weight, written
 from streams.model import FindingKind
 
 _STRIDE = 4
@@ -43,7 +43,7 @@ class Weighing:
             spans = [(bisect_right(times, at - self._within), index)]
         else:
             spans = windows(times, index, self._within)
-        sums = summed([read(held) for held in entries[3::_STRIDE]], spans)
+        sums = weighed(entries[3::_STRIDE], spans)
         most = max(sums)
         if most < self._at_least:
             return entries, None

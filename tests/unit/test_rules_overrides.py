@@ -10,7 +10,7 @@ import pytest
 from streams import pipeline
 from streams.detect.registry import KINDS
 from streams.detect.tuning import TUNABLE
-from streams.model import Control, Finding
+from streams.model import Batch, Control, Finding
 from streams.rules.compiled import compiled
 from streams.rules.load import ruleset_from_documents
 from streams.rules.overrides import concerning, overridden
@@ -19,6 +19,7 @@ from streams.rules.rule import Rule, RuleSet
 from streams.runtime.control import ControlLog, ruleset_record
 from streams.state.detecting import DetectState
 from tests.detecting import AUDIT, batch, event, rule
+from tests.detecting import BASE as BASE_TIME
 
 RULES = [
     rule("audit.burst", {"count": {"at_least": 5, "within": "10m"}}, severity={"medium": 5, "high": 20}),
@@ -206,3 +207,46 @@ def test_findings_show_what_was_used_and_state_follows_the_meaning() -> None:
     assert found(state, three, 3, 3_000, 3) == [], "another threshold begins anew"
     gone = [key for key, value in state.changes() if value is None]
     assert any(two.rules[0].ref.encode() in key for key in gone), "and the rows of the old one are deleted"
+
+
+ALL_TWO: dict[str, Any] = {"audit.burst": {"detect": {"count": {"at_least": 2}}}}
+FOR_ALL = override(ALL_TWO)
+FOR_ACME = override({**ALL_TWO, "tenants": {"acme": {"audit.burst": {"severity": "critical"}}}})
+NOT_ACME = override({**ALL_TWO, "tenants": {"acme": {"*": {"enabled": False}}}})
+
+
+def observed(*rulesets: RuleSet) -> list[dict[str, tuple[Any, str]]]:
+    """An event of acme and one of beta under each set, in one partition: what each tenant's finding says."""
+    state = DetectState(AUDIT, 0, rekeyed_partitions=1, program=compiled)
+    state.loaded()
+    seen: list[dict[str, tuple[Any, str]]] = []
+    for position, ruleset in enumerate(rulesets):
+        seen.append({})
+        for place, tenant in enumerate(("acme", "beta")):
+            number = 2 * position + place
+            one = Batch([(number, event(number * 1_000, number, tenant=tenant), BASE_TIME + 3_600_000)])
+            for output in pipeline.detect(state, one, 0, Control(position + 1, ruleset)):
+                found = msgspec.json.decode(output.value, type=Finding) if output.topic == "alert-input" else None
+                if found is not None and found.rule == "audit.burst":
+                    seen[-1][found.tenant] = found.observed, found.severity.value
+    return seen
+
+
+def test_a_tenant_begins_anew_with_an_override_and_others_do_not_notice() -> None:
+    assert observed(FOR_ALL, FOR_ALL, FOR_ACME, FOR_ACME) == [
+        {},
+        {"acme": (2, "medium"), "beta": (2, "medium")},
+        {"beta": (3, "medium")},
+        {"acme": (2, "critical"), "beta": (4, "medium")},
+    ]
+
+
+def test_a_rule_that_is_off_for_one_tenant_is_off_for_no_other() -> None:
+    assert observed(NOT_ACME, NOT_ACME, NOT_ACME) == [{}, {"beta": (2, "medium")}, {"beta": (3, "medium")}]
+
+
+@pytest.mark.xfail(strict=True, reason="the common table keeps the rows a tenant left behind when it got its own")
+@pytest.mark.parametrize("between", [FOR_ACME, NOT_ACME], ids=["own", "off"])
+def test_a_tenant_begins_anew_when_its_override_goes(between: RuleSet) -> None:
+    *_, last = observed(FOR_ALL, FOR_ALL, between, FOR_ALL)
+    assert last == {"beta": (4, "medium")}

@@ -153,6 +153,8 @@ def _rules(raw: Any) -> list[dict[str, Any]]:
         value = block.raw("value")
         if not block.has("value"):
             block.problem("value", "is missing")
+        elif isinstance(value, dict):
+            block.problem("value", "takes one value, or a list of them")
         elif operator:
             block.read("value", lambda given, op=operator: canonical(op, given))  # type: ignore[misc]
         problems += block.finish()

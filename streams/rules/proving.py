@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from streams.rules.conditions import Not
-from streams.rules.durations import format_duration, parse_duration
+from streams.rules.durations import format_duration
 from streams.rules.rule import Arm, Rule
 from streams.rules.satisfying import put, satisfying
 from streams.rules.testing import BASE
@@ -59,16 +59,22 @@ def _match(rule: Rule, _: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _count(rule: Rule, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    need, every = settings["at_least"], _every(settings)
+    need = settings["at_least"]
+    every = _every(rule, need)
     event = _example(rule.arms[0], {})
     return [
-        _case(f"{need} inside {settings['within']} fire", [_times(event, need, every)], [_at(need, every)]),
+        _case(
+            f"{need} inside {format_duration(rule.detect.within or 0)} fire",
+            [_times(event, need, every)],
+            [_at(need, every)],
+        ),
         *([_case(f"{need - 1} are too few", [_times(event, need - 1, every)], [])] if need > 1 else ()),
     ]
 
 
 def _distinct(rule: Rule, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    need, every, path = settings["at_least"], _every(settings), settings["field"]
+    need, path = settings["at_least"], settings["field"]
+    every = _every(rule, need)
     arm = rule.arms[0]
     event = _example(arm, {})
     for value in ("value-{n}", f"{_text(event, path)}{{n}}", f"{{n}}{_text(event, path)}"):
@@ -102,8 +108,8 @@ def _number(limit: Any) -> int | float:
     return int(exact) if exact.denominator == 1 else float(exact)
 
 
-def _steps(rule: Rule, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    every = max(1, min(1_000, parse_duration(settings["within"]) // (2 * len(rule.arms))))
+def _steps(rule: Rule, _: Mapping[str, Any]) -> list[dict[str, Any]]:
+    every = max(1, min(1_000, (rule.detect.within or 0) // (2 * len(rule.arms))))
     keys: dict[int, Any] = {}
     for arm in rule.arms:  # a part that asks for a certain key decides for all
         event = satisfying(arm.where) or {}
@@ -144,8 +150,9 @@ def _names(arm: Arm, event: Mapping[str, Any]) -> dict[str, Any]:
     return {part.text: read(event, part.text) for part in arm.key if part.is_field}
 
 
-def _every(settings: Mapping[str, Any]) -> int:
-    return max(1, min(1_000, parse_duration(settings["within"]) // (2 * int(settings["at_least"]))))
+def _every(rule: Rule, need: int) -> int:
+    """Between two events, ms, so that all of them lie well inside the window."""
+    return max(1, min(1_000, (rule.detect.within or 0) // (2 * need)))
 
 
 def _times(event: _Event, times: int, every: int) -> _Event:

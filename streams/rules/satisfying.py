@@ -5,15 +5,17 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from fractions import Fraction
 from itertools import islice, product
 from typing import Any
 
 from msgspec import UNSET
 
+from streams.rules.comparing import OtherField
 from streams.rules.conditions import All, Condition, Leaf, Not
 from streams.rules.operators import ORDER
 from streams.rules.pattern_text import texts_matching
-from streams.rules.values import read
+from streams.rules.values import amount, read
 
 #: Ways through the condition's alternatives, and values of one field, that are tried before giving up.
 MAX_BRANCHES = 2_000
@@ -72,6 +74,10 @@ def _event(
     for path in order:
         if path in fixed:
             continue
+        for other in {leaf.operand.path for leaf, _ in by_path[path] if isinstance(leaf.operand, OtherField)}:
+            # a field that is asked nothing else is given a number, so that there is something to compare with
+            if other not in by_path and read(event, other) is UNSET and not put(event, other, 1):
+                return None
         for value in islice(_candidates(by_path[path], event), MAX_VALUES):
             if all(_holds(leaf, value, event) is wanted for leaf, wanted in by_path[path]):
                 break
@@ -116,7 +122,9 @@ def _candidates(asked: Sequence[_Asked], event: Mapping[str, Any]) -> Iterator[A
 
 def _values(leaf: Leaf, event: Mapping[str, Any]) -> Iterator[Any]:
     operand = leaf.operand
-    if leaf.op in ORDER and not isinstance(operand, tuple):
+    if isinstance(operand, OtherField):
+        yield from _beside(leaf.op, read(event, operand.path), operand)
+    elif leaf.op in ORDER and not isinstance(operand, tuple):
         yield from _near(operand)
     elif leaf.op == "regex":
         for pattern in operand:
@@ -131,6 +139,20 @@ def _values(leaf: Leaf, event: Mapping[str, Any]) -> Iterator[Any]:
         yield from operand
     elif isinstance(operand, (str, int, float)) or operand is None:
         yield operand
+
+
+def _beside(op: str, other: Any, operand: OtherField) -> Iterator[Any]:
+    """Values for a field that is compared with one that has its value already."""
+    base = amount(other)
+    if base is None:
+        if op == "eq":
+            yield other
+        return
+    exact = Fraction(repr(base) if isinstance(base, float) else base) * operand.times + operand.plus
+    for value in (exact, exact + 1, exact - 1):
+        yield int(value) if value.denominator == 1 else float(value)
+    if op == "eq":
+        yield other
 
 
 def _near(bound: Any) -> Iterator[int | float]:

@@ -71,6 +71,16 @@ VALUES = {
     "none of these values": ("{f|neq: [x, y*]}", [{"f": "z"}, MISSING], [{"f": "X"}, {"f": "yes"}]),
     "all fields of a map": ("{f: a, g: b}", [{"f": "a", "g": "b"}], [{"f": "a"}, {"g": "b"}]),
     "any map of a list": ("[{f: a, g: b}, {h: c}]", [{"f": "a", "g": "b"}, {"h": "C"}], [{"f": "a"}, {"g": "b"}]),
+    "fieldref: two fields are the same, case aside": (
+        "{f|fieldref: g.h}",
+        [{"f": "Ab", "g": {"h": "aB"}}, {"f": 5, "g": {"h": 5.0}}],
+        [{"f": "a", "g": {"h": "b"}}, {"f": "a"}, {"g": {"h": "a"}}, MISSING],
+    ),
+    "fieldref: two fields differ": (
+        "{f|fieldref|neq: g}",
+        [{"f": "a", "g": "b"}, {"f": "a"}, MISSING],
+        [{"f": "a", "g": "A"}],
+    ),
     "a dot path": ("{userIdentity.sessionContext.name: ada}", [{"userIdentity": {"sessionContext": {"name": "Ada"}}}], [{"userIdentity": "ada"}, {"userIdentity": {"name": "ada"}}]),
 }  # fmt: skip
 

@@ -16,7 +16,9 @@ from streams.detect.kinds import (
     level,
     match,
     new_value,
+    python,
     ratio,
+    sequence,
     spike,
 )
 
@@ -48,8 +50,10 @@ MODULES: Final[Mapping[str, Module]] = {
     "change": change,
     "new_value": new_value,
     "spike": spike,
+    "python": python,
     "aggregate": aggregate,
     "ratio": ratio,
+    "sequence": sequence,
     "forecast": forecast,
 }
 

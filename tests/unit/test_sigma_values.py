@@ -194,3 +194,11 @@ def test_strict_refuses_what_the_mapping_does_not_name() -> None:
         "logsource {product: aws}"
         in imported(rule_text("{f: x}"), {"fields": {"f": "g"}}, strict=True).refused[0].reason
     )
+
+
+def test_equality_in_a_cased_log_minds_case_and_files_the_rule() -> None:
+    mapping = {"logsources": [{"match": {"product": "aws"}, "source": "audit", "cased": True}]}
+    document = document_of(rule_text("{f: [Foo, Bar], g: 'Ab*'}"), mapping)
+    assert document["where"] == {"f": {"in": ["Foo", "Bar"]}, "g": {"starts_with": "Ab", "case_sensitive": False}}
+    assert matches(document, {"f": "Foo", "g": "abc"})
+    assert not matches(document, {"f": "foo", "g": "abc"})

@@ -77,7 +77,8 @@ class _Reader:
         path = self.path(name)
         if isinstance(value, SigmaFieldReference) and not (value.starts_with or value.ends_with):
             return {path: {"eq": {"field": self.path(value.field)}, "case_sensitive": False}}
-        return _or([{path: operators(part)} for part in alternatives(value, self._mapping.placeholders)])
+        cased = self._logsource.cased
+        return _or([{path: operators(part, cased=cased)} for part in alternatives(value, self._mapping.placeholders)])
 
     def _keyword(self, value: SigmaType) -> Where:
         if not self._logsource.keywords:

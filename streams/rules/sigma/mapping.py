@@ -10,6 +10,7 @@ logsources:                                       # the first entry whose words 
     where: {eventVersion: {exists: true}}         # what tells this log from the others of its source
     fields: {userIdentity.userName: actor}
     group_by: [actor]
+    cased: true                                   # the log spells values as rules do: equality minds case
 ```
 """
 
@@ -39,6 +40,7 @@ class Logsource:
     fields: Mapping[str, str] = field(default_factory=dict)
     keywords: Sequence[str] = ()
     group_by: Sequence[str] = ()
+    cased: bool = False
 
     def meets(self, logsource: Mapping[str, str]) -> bool:
         """Whether it speaks for a rule's ``logsource``."""
@@ -71,6 +73,7 @@ class FieldMapping:
             {**self.fields, **chosen.fields},
             chosen.keywords or self.keywords,
             chosen.group_by,
+            chosen.cased,
         )
 
 
@@ -140,6 +143,7 @@ def _logsources(raw: Any) -> tuple[Logsource, ...]:
                 block.read("fields", _fields, {}),
                 block.read("keywords", paths, ()),
                 block.read("group_by", paths, ()),
+                block.flag("cased", False),
             )
         )
         problems += block.finish()

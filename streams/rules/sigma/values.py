@@ -66,10 +66,10 @@ def alternatives(value: SigmaType, placeholders: Mapping[str, Sequence[str]]) ->
     return [value]
 
 
-def operators(value: SigmaType) -> Operators:
-    """What the field must be. Raises Inexpressible."""
+def operators(value: SigmaType, *, cased: bool = False) -> Operators:
+    """What the field must be. ``cased``: plain equality minds case. Raises Inexpressible."""
     if isinstance(value, SigmaString):
-        return _text(value)
+        return _text(value, cased)
     if isinstance(value, SigmaTimestampPart):
         raise Inexpressible("the modifiers minute, hour, day, week, month and year look inside a time")
     if isinstance(value, SigmaNumber):
@@ -96,13 +96,13 @@ def plain_number(value: float) -> str:
     return str(value) if isinstance(value, int) else format(Decimal(repr(value)), "f")
 
 
-def _text(value: SigmaString) -> Operators:
+def _text(value: SigmaString, cased: bool) -> Operators:
     parts = value.s
     folded: Operators = {} if isinstance(value, SigmaCasedString) else {"case_sensitive": False}
     literal = "".join(part for part in parts if isinstance(part, str))
     wild = [part for part in parts if not isinstance(part, str)]
     if not wild:
-        return _equal(literal, folded)
+        return _equal(literal, {} if cased else folded)
     if all(part is _MANY for part in parts):
         return {"ne": None}
     shape = tuple(part if isinstance(part, SpecialChars) else None for part in parts)

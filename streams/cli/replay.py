@@ -17,7 +17,7 @@ from streams.cli.context import admin, get_config, kafka_options, names_of
 from streams.codec.outputs import Wire
 from streams.codec.registry import JOINS, mapping_named_or_file
 from streams.config import Config, event_sources, registry_of
-from streams.detect.registry import KINDS
+from streams.config.rules import with_their_overrides, written_rules
 from streams.errors import ConfigError, TocsinError
 from streams.model import Alert, Source
 from streams.replay.compare import differences, ends_of
@@ -26,7 +26,6 @@ from streams.replay.journal import replay_range
 from streams.replay.report import console_for_tables, journal_lines, json_lines, last_versions, print_table
 from streams.replay.runner import PartitionLog, Replayed, replay
 from streams.replay.topics import Topic, parse_range
-from streams.rules.load import load_rules
 from streams.rules.rule import RuleSet
 
 _TOPIC = "topic:"
@@ -75,7 +74,7 @@ def command(
         raise click.UsageError("--compare belongs to --journal")
     if not given:
         raise click.UsageError("name what to replay: --source NAME=FILE, or --journal")
-    ruleset = load_rules(list(paths) or list(config.rules), KINDS)
+    ruleset = with_their_overrides(config, written_rules(config, paths))
     wanted = _wanted(given)
     sources = _sources(wanted, mappings, ruleset, config)
     with _opened(wanted, sources, config) as (logs, size):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from streams.errors import TocsinError
 from streams.model import Source
 from streams.replay.ruleengine import Engine
 from streams.rules.conditions import All, AnyOf, Condition, Leaf, Not, identity
+from streams.rules.lists import bind
 from streams.rules.rule import Arm, Rule, RuleSet
 from streams.rules.testing import Case, cases
 from streams.rules.values import read
@@ -74,16 +76,17 @@ def _severities(rule: Rule, sources: Mapping[str, Source], run: list[Case]) -> I
 
 def _conditions(rule: Rule, run: list[Case]) -> Iterator[Point]:
     seen: set[tuple[str, bytes]] = set()
+    bound = [(bind(RuleSet((rule,)), case.lists).rules[0], case) for case in run]
     for arm in rule.arms:
-        documents = [arrival.event for case in run for arrival in case.events if arrival.source == arm.source]
+        answered = _answers(arm, bound)
         if len(rule.arms) > 1:
-            yield Point(f"part {arm.number + 1}{_over(rule, arm)} matches", any(_holds(arm.where, documents)))
+            yield Point(f"part {arm.number + 1}{_over(rule, arm)} matches", True in answered[identity(arm.where)])
         for part in _parts(arm.where, branch=False):
             name = arm.source, identity(part)
             if name in seen:
                 continue
             seen.add(name)
-            answers = set(_holds(part, documents))
+            answers = answered[identity(part)]
             yield Point(f"{condition_text(part)} holds{_over(rule, arm)}", True in answers)
             yield Point(f"{condition_text(part)} does not hold{_over(rule, arm)}", False in answers)
 
@@ -92,8 +95,17 @@ def _silence(run: list[Case]) -> Point:
     return Point("a test in which the rule keeps silent", any(case.keeps_silent for case in run))
 
 
-def _holds(part: Condition, documents: list[dict[str, Any]]) -> Iterator[bool]:
-    return (bool(part.holds(partial(read, document))) for document in documents)
+def _answers(arm: Arm, bound: list[tuple[Rule, Case]]) -> dict[bytes, set[bool]]:
+    """What each part of the arm's condition, and the whole of it, said over the events of all cases."""
+    answers: dict[bytes, set[bool]] = defaultdict(set)
+    for rule, case in bound:
+        where = rule.arms[arm.number].where  # with the lists of this case
+        parts = [(identity(part), part) for part in (where, *_parts(where, branch=False))]
+        for arrival in case.events:
+            if arrival.source == arm.source:
+                for name, part in parts:
+                    answers[name].add(bool(part.holds(partial(read, arrival.event))))
+    return answers
 
 
 def _parts(condition: Condition, *, branch: bool) -> Iterator[Condition]:

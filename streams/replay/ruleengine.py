@@ -14,6 +14,7 @@ from streams.model import Alert, Batch, Control, Finding, Output, Source, severi
 from streams.replay.report import value_text
 from streams.rules.compiled import compiled
 from streams.rules.durations import format_duration
+from streams.rules.lists import bind
 from streams.rules.rule import Rule, RuleSet
 from streams.rules.testing import Arrival, Case
 from streams.state.alerting import AlertState
@@ -53,7 +54,7 @@ class Engine:
         self.findings: list[bytes] = []
         self.refused: list[str] = []
         self._case = case
-        self._control = Control(position=1, ruleset=RuleSet((enabled,)))
+        self._control = Control(position=1, ruleset=bind(RuleSet((enabled,)), case.lists))
         self._states = {name: _state(sources.get(name) or Source(name, f"{name}.events")) for name in rule.sources}
         self._copies: list[Copy] = []
         self._hop = RekeyedState(0, origins=lambda _: frozenset({_ORIGIN}))

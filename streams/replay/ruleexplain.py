@@ -15,6 +15,7 @@ from streams.rules.compiled import compiled
 from streams.rules.compiled.filing import filed
 from streams.rules.compiled.projection import Projection
 from streams.rules.durations import format_duration
+from streams.rules.lists import names_in
 from streams.rules.rule import Arm, Rule, RuleSet
 from streams.rules.testing import cases
 
@@ -78,7 +79,7 @@ def explain(rule: Rule, ruleset: RuleSet, sources: Mapping[str, Source]) -> Expl
         severity=_severity(rule),
         cooldown=format_duration(rule.cooldown),
         reads=_reads(rule),
-        lists=_lists(rule),
+        lists=names_in(rule),
         overridden=tuple(_overridden(rule, ruleset)),
         tests=tuple(case.name for case in cases(rule)),
         matchers={name: _matcher(rule, sources.get(name) or Source(name, f"{name}.events")) for name in rule.sources},
@@ -135,12 +136,6 @@ def _paths(arm: Arm) -> tuple[str, ...]:
     leaves = (leaf.path for leaf in arm.where.leaves())
     key = (path for part in arm.key for path in part.paths)
     return tuple(dict.fromkeys((*leaves, *key, *arm.rule.detect.fields(), *arm.rule.captures)))
-
-
-def _lists(rule: Rule) -> tuple[str, ...]:
-    leaves = (leaf for arm in rule.arms for leaf in arm.where.leaves())
-    named = (leaf.operand for leaf in leaves if leaf.op == "in_list" and isinstance(leaf.operand, str))
-    return tuple(dict.fromkeys(named))
 
 
 def _overridden(rule: Rule, ruleset: RuleSet) -> Iterator[str]:

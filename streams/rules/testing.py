@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from streams.rules.block import Block, texts
 from streams.rules.durations import parse_duration, shown
+from streams.rules.indicators import ListProblems, named_list
 from streams.rules.problems import BlockErrors
 from streams.rules.rule import Rule
 
@@ -179,8 +180,15 @@ def _check_lists(raw: Any) -> dict[str, Any]:
     """Raises ``BlockErrors``; what it gives nobody reads."""
     lists = Block(raw)
     for name in raw if isinstance(raw, dict) else ():
-        if len(lists.read(name, texts, ())) > MAX_LIST:
+        entries = lists.read(name, texts, ())
+        if len(entries) > MAX_LIST:
             lists.problem(name, f"has more than {MAX_LIST} entries")
+            continue
+        try:
+            named_list(name, entries)
+        except ListProblems as errors:
+            for number, message in errors.problems:
+                lists.problem(f"{name}.{number - 1}", message)
     lists.check()
     return {}
 

@@ -10,6 +10,8 @@ import yaml
 
 from streams.detect.registry import KINDS
 from streams.model import Source
+from streams.replay.rulecoverage import coverage
+from streams.replay.ruleexplain import explain
 from streams.replay.ruletests import test_rules as run_tests
 from streams.rules.load import load_rules
 from streams.rules.parse import parse_rule
@@ -56,6 +58,7 @@ def test_never_names_what_must_not_be_whatever_else_is(
         ({"expect": [], "until": 5}, "tests.1.until: 5 is not a duration"),
         ({"expect": [], "shuffle": 3}, "tests.1.shuffle: takes true or false"),
         ({"expect": [], "lists": {"bad": "x"}}, "tests.1.lists.bad: takes a list"),
+        ({"expect": [], "lists": {"bad": ["a", "1.2.3.4/99"]}}, "tests.1.lists.bad.1: "),
         ({"expect": [], "lists": ["x"]}, "tests.1.lists: takes a mapping"),
         ({"expect": [], "shufle": True}, "tests.1.shufle: is not known here (did you mean 'shuffle'?)"),
     ],
@@ -136,3 +139,18 @@ def test_cases_are_in_our_own_form_whatever_producers_write(tmp_path: Path) -> N
     sources = {"audit": Source("audit", "audit.events", ("tenant", "actor"), mapping=refuse)}
     (result,) = run_tests(load_rules([tmp_path], KINDS), sources)
     assert result.passed
+
+
+def test_a_case_says_what_named_lists_hold(tmp_path: Path) -> None:
+    lists = {"bad-ips": ["192.0.2.0/24"]}
+    listed = {"name": "listed", "events": BURST, "lists": lists, "expect": [OPENED, RAISED]}
+    unlisted = {"name": "without", "events": BURST, "expect": []}
+    other = {"name": "another", "events": BURST, "lists": {"bad-ips": ["198.51.100.7"]}, "expect": []}
+    where = {"source_ip": {"in_list": "bad-ips"}}
+    assert run(tmp_path, listed, unlisted, other, where=where) == [(), (), ()]
+    (covered,) = coverage(load_rules([tmp_path], KINDS), SOURCES)
+    assert covered.missing == (), "in one case it holds, in another not"
+    (tmp_path / "rule.yaml").unlink()
+    (tmp_path / "rule.yaml").write_text(yaml.safe_dump({**RULE, "where": where, "tests": [listed]}))
+    ruleset = load_rules([tmp_path], KINDS)
+    assert explain(ruleset.rules[0], ruleset, SOURCES).lists == ("bad-ips",)

@@ -90,6 +90,10 @@ RULES_FILE_REFUSED = Gauge("tocsin_rules_file_refused", "Watched rule files are 
 #: Equal values of a source's partition_by seen in two partitions: the producer's keys are not what partition_by says,
 #: and rules that are local to the source count too little. See the log for where; `tocsin topics check --sample` asks.
 MISPLACED = Counter("tocsin_misplaced_keys_total", "Values in two partitions.", ["source"], registry=REGISTRY)
+#: Entries of the indicator lists in force. 0, or far less than usual: what it is taken from may be broken.
+LIST_ENTRIES = Gauge("tocsin_list_entries", "Entries of indicator lists in force.", ["list"], registry=REGISTRY)
+#: Lists that rules in force use and nobody has applied: their conditions match nothing. `tocsin lists apply`.
+LISTS_MISSING = Gauge("tocsin_lists_missing", "Lists that rules use and nobody has applied.", registry=REGISTRY)
 #: Attempts to deliver, by outcome. delivered / all of a sink is its success rate.
 DELIVERIES = Counter("tocsin_deliveries_total", "Delivery attempts.", ["sink", "outcome"], registry=REGISTRY)
 #: 1 while a sink works; 0: see its last error in /readyz and the log. Other sinks go on.

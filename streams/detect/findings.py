@@ -85,6 +85,8 @@ def finding(
         metadata["event_time_source"] = "record"
     if rule.overridden:
         metadata["overridden"] = rule.overridden
+    if rule.lists:
+        metadata["lists"] = ", ".join(f"{name}@{content.version}" for name, content in sorted(rule.lists.items()))
     if evicted:
         metadata["state_evicted"] = evicted  # what this rule had to forget for want of room: it may have missed some
     severity, word = seen.severity or rule.severity.at(seen.value)

@@ -34,18 +34,19 @@ def bind(ruleset: RuleSet, lists: Mapping[str, NamedList | Sequence[str]]) -> Ru
 
     Where nothing that its rules use has changed, the very same rule set. Raises ``ListProblems``.
     """
+    names = used(ruleset)
     content = {
         name: entries if isinstance(entries, NamedList) else named_list(name, entries)
         for name, entries in lists.items()
-        if name in used(ruleset)
+        if name in names
     }
     versions = {name: content[name].version for name in sorted(content)}
     if versions == ruleset.lists:
         return ruleset
 
     def bound(rule: Rule) -> Rule:
-        names = names_in(rule)
-        return replace(rule, lists={name: content[name] for name in names if name in content}) if names else rule
+        of = names_in(rule)
+        return replace(rule, lists={name: content[name] for name in of if name in content}) if of else rule
 
     return replace(
         ruleset,

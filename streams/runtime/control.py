@@ -1,4 +1,4 @@
-"""Control state as a log: rule sets and policies, in force from the record that brought them.
+"""Control state as a log: rule sets, policies and indicator lists, in force from the record that brought them.
 
 ``ControlLog`` turns records into ``Control`` values, the same for a live worker and for a replay that asks what was in
 force at a position. A record that cannot be used is refused whole: what was in force goes on, visibly.
@@ -23,9 +23,12 @@ from streams.detect.registry import KINDS
 from streams.detect.tuning import TUNABLE
 from streams.errors import ClusterError, TocsinError
 from streams.model import Control
+from streams.rules.indicators import NamedList
+from streams.rules.lists import bind, used
 from streams.rules.load import ruleset_from_documents
 from streams.rules.overrides import overridden
 from streams.rules.rule import RuleSet
+from streams.runtime.listrecords import LIST, Lists, documents, removal
 from streams.runtime.names import Names
 from streams.runtime.points import at
 from streams.runtime.waiting import MOVING, watermarks
@@ -53,6 +56,12 @@ class ControlLog:
     def __init__(self) -> None:
         self.history: list[Control] = [EMPTY]
         self.refused: list[tuple[int, str]] = []
+        self._lists = Lists()
+
+    @property
+    def lists(self) -> Mapping[str, NamedList]:
+        """The indicator lists in force now, by name."""
+        return self._lists.in_force
 
     @property
     def current(self) -> Control:
@@ -71,6 +80,7 @@ class ControlLog:
             if value is None:
                 records.pop(name, None)
                 ruleset = EMPTY.ruleset if name == RULESET else ruleset
+                self._lists.remove(name.removeprefix(f"{LIST}/") if name.startswith(f"{LIST}/") else "")
             else:
                 record = _decoder.decode(value)
                 name = f"{record.kind}/{record.id}"
@@ -79,8 +89,14 @@ class ControlLog:
                     ruleset = overridden(ruleset, record.document.get("overrides"), KINDS, TUNABLE)
                 elif name == POLICY:
                     parse_policy(record.document)
-                # The rule set's document would be carried twice.
-                records[name] = {"version": ruleset.version} if name == RULESET else record.document
+                elif record.kind == LIST:
+                    self._lists.take(record.id, record.document)
+                # The documents of the rule set and of lists would be carried twice.
+                said: dict[str, Any] | None = {"version": ruleset.version} if name == RULESET else record.document
+                said = self._lists.record(record.id) if record.kind == LIST else said
+                records = {other: known for other, known in records.items() if other != name}
+                records |= {} if said is None else {name: said}
+            ruleset = bind(ruleset, self.lists)
         except Exception as error:  # whatever is wrong with it: workers that end would find it again
             why = (
                 error if isinstance(error, (msgspec.MsgspecError, TocsinError)) else f"{type(error).__name__}: {error}"
@@ -106,6 +122,7 @@ class ControlReader:
         }
         self._topic = names.topic("control")
         self._log = ControlLog()
+        self._missing: dict[str, tuple[str, ...]] = {}
         self.current: Control = EMPTY
         self._ready = threading.Event()
         self._stopping = threading.Event()
@@ -123,6 +140,11 @@ class ControlReader:
     def stop(self) -> None:
         self._stopping.set()
         self._thread.join(5)
+
+    @property
+    def lists(self) -> Mapping[str, NamedList]:
+        """The indicator lists in force. For a person's command; a worker's rules hold what they need."""
+        return self._log.lists
 
     def in_force(self) -> Control:
         """``current``; raises ClusterError where nobody follows the topic any more, and it would never change."""
@@ -170,11 +192,29 @@ class ControlReader:
         del self._log.history[:-1]  # a worker never looks back
         telemetry.CONTROL_POSITION.set(self.current.position)
         at("control", position=self.current.position)
+        self._look_at_lists((key or b"").startswith(b"list/"))
         for position, error in self._log.refused:
             kind = error.split("/", 1)[0]
             telemetry.CONTROL_REFUSED.labels(kind).inc()
             telemetry.log.error("control record refused; what was in force goes on", position=position, error=error)
         self._log.refused.clear()
+
+    def _look_at_lists(self, changed: bool) -> None:
+        """Show how large the lists are, and say which of them rules use that nobody has applied."""
+        if changed:
+            telemetry.LIST_ENTRIES.clear()
+            for name, content in self.lists.items():
+                telemetry.LIST_ENTRIES.labels(name).set(len(content.entries))
+        ruleset = self.current.ruleset
+        missing = {name: rules for name, rules in used(ruleset).items() if name not in ruleset.lists}
+        if missing != self._missing:
+            self._missing = missing
+            telemetry.LISTS_MISSING.set(len(missing))
+            if missing:
+                telemetry.log.warning(
+                    "rules use lists that nobody has applied: they match nothing", lists={**missing},
+                    hint="`tocsin lists apply NAME FILE`",
+                )  # fmt: skip
 
 
 def publish(options: Mapping[str, Any], names: Names, records: list[ControlRecord]) -> int:
@@ -220,3 +260,13 @@ def policy_record(document: dict[str, Any]) -> ControlRecord:
     """The record that brings an alert policy into force."""
     parse_policy(document)
     return _record(POLICY, document)
+
+
+def list_records(content: NamedList) -> list[ControlRecord]:
+    """The records that bring a list into force, together."""
+    return [_record(f"{LIST}/{content.name}", document) for document in documents(content)]
+
+
+def list_removal(name: str) -> ControlRecord:
+    """The record after which there is no such list."""
+    return _record(f"{LIST}/{name}", removal())

@@ -26,7 +26,7 @@ _PROGRAMS_KEPT = 64  # partitions hold on to the one they run
 
 def program(ruleset: RuleSet, source: Source) -> Program:
     """The compiled program, shared by all partitions of a process."""
-    name = ruleset.version, source.name
+    name = ruleset.identity, source.name
     if name not in _programs:
         if len(_programs) >= _PROGRAMS_KEPT:
             del _programs[next(iter(_programs))]

@@ -109,7 +109,7 @@ class _Overriding:
                     self._for_tenant(rule, chosen, ours, theirs, tenant, of)
             if of:
                 variants[rule.id] = of
-        return replace(self._ruleset, rules=tuple(rules), variants=variants, overrides=document)
+        return replace(self._ruleset, rules=tuple(rules), variants=variants, overrides=document, lists={})
 
     def _for_tenant(
         self, rule: Rule, general: Rule, ours: list[_Entry], theirs: list[_Entry], tenant: str,

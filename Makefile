@@ -7,10 +7,10 @@ STAMP := $(VENV)/.complete
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit chaos soak bench format lock clean
+.PHONY: help setup demo test check unit chaos soak bench bench-rules format lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## a virtual environment with everything; leaves .venv/bin/tocsin
 
@@ -54,6 +54,9 @@ soak: setup  ## the fault tests again and longer; SIZE=5 times as many events
 
 bench: setup  ## throughput and latency, beside others; leaves build/bench/*.json
 	$(BIN)/python -m tests.bench
+
+bench-rules: setup  ## what the number of rules, a further match and a key cost
+	$(BIN)/python -m tests.bench rules
 
 format: setup  ## format the code, mend what ruff can mend
 	$(BIN)/ruff check --fix --exit-zero --quiet

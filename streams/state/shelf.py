@@ -20,7 +20,7 @@ class Shelf:
     """States by row. ``items``: of all state lists together. ``evicted_until``: the newest that had to go."""
 
     __slots__ = (
-        "_filed", "_ghosts", "_order", "_sorted", "_width", "captured", "dirty", "evicted", "evicted_until", "items",
+        "_filed", "_ghosts", "_heaps", "_order", "_width", "captured", "dirty", "evicted", "evicted_until", "items",
         "parked", "rows", "scheduled", "tenant",
     )  # fmt: skip
 
@@ -39,7 +39,7 @@ class Shelf:
         self._filed: dict[int, list[Row]] = {}
         self._order: list[int] = []  # a heap of the files there are
         self._ghosts: set[Row] = set()  # rows that are gone, but filed
-        self._sorted: int | None = None  # the file that is in order of eviction, if it still is
+        self._heaps: dict[int, list[tuple[bytes, Row]]] = {}  # files from which rows were evicted: in that order
 
     def fill(self, rows: dict[Row, State], newest: Newest) -> None:
         """Take what was loaded."""
@@ -66,13 +66,13 @@ class Shelf:
 
     def _file(self, row: Row, place: int) -> None:
         rows = self._filed.get(place)
-        if rows is None:
+        if rows is not None:
+            rows.append(row)
+        elif place in self._heaps:
+            heappush(self._heaps[place], (row_tail(row), row))
+        else:
             self._filed[place] = [row]
             heappush(self._order, place)
-            return
-        rows.append(row)
-        if place == self._sorted:
-            self._sorted = None
 
     def remove(self, row: Row, *, filed: bool) -> None:
         """Forget a row; ``filed``: it still stands in a file (a parked one does not)."""
@@ -103,7 +103,7 @@ class Shelf:
         looked, width = 0, self._width
         while self._order and (self._order[0] + 1) * width - 1 <= horizon and looked < budget:
             place = self._order[0]
-            rows = self._filed[place]
+            rows = self._opened(place)
             while rows and looked < budget:
                 looked += 1
                 row = rows.pop()
@@ -124,12 +124,9 @@ class Shelf:
         """The row to go for want of room, of those that hold no condition if there are any: by file, then by key."""
         while self._order:
             place = self._order[0]
-            rows = self._filed[place]
-            if self._sorted != place:
-                rows.sort(key=row_tail, reverse=True)
-                self._sorted = place
+            rows = self._heap(place)
             while rows:
-                row = rows.pop()
+                _, row = heappop(rows)
                 state = self._known(row)
                 if state is None:
                     continue
@@ -142,6 +139,19 @@ class Shelf:
             self._close(place)
         return min(self.parked, key=lambda row: (newest(self.rows[row]), row_tail(row)))
 
+    def _opened(self, place: int) -> list[Row]:
+        """A file as a list."""
+        if place in self._heaps:
+            self._filed[place] = [row for _, row in self._heaps.pop(place)]
+        return self._filed[place]
+
+    def _heap(self, place: int) -> list[tuple[bytes, Row]]:
+        """A file in order of eviction; it stays so, for the next ones."""
+        if place in self._filed:
+            heap = self._heaps[place] = [(row_tail(row), row) for row in self._filed.pop(place)]
+            heapify(heap)
+        return self._heaps[place]
+
     def _known(self, row: Row) -> State | None:
         """The state of a row that was taken from its file."""
         if row in self._ghosts:
@@ -150,10 +160,9 @@ class Shelf:
         return self.rows.get(row)
 
     def _close(self, place: int) -> None:
-        del self._filed[place]
+        self._filed.pop(place, None)
+        self._heaps.pop(place, None)
         heappop(self._order)
-        if self._sorted == place:
-            self._sorted = None
 
     def remains(self) -> Iterable[Row]:
         """The rows that the changelog may hold."""

@@ -1,4 +1,4 @@
-"""``python -m tests.bench [login-burst] [latency] [--events N] [--rounds N] [--seconds S]``."""
+"""``python -m tests.bench [login-burst] [latency] [rules] [--events N] [--rounds N] [--seconds S]``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from streams.local.servers import kafka
-from tests.bench import latency, login_burst
+from tests.bench import latency, login_burst, many_rules
 
 
 def main() -> None:
@@ -22,6 +22,8 @@ def main() -> None:
             login_burst.run(bootstrap, Path(directory), options.events, options.rounds)
         if "latency" in options.names:
             latency.run(bootstrap, Path(directory), options.seconds)
+        if "rules" in options.names:
+            many_rules.run(bootstrap, Path(directory), options.events, options.rounds)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,12 @@ def _cold(place: int) -> dict[str, Any]:
         {"level": {"value": "bytes", "above": 1_000_000}},
         {"aggregate": {"field": "bytes", "function": "sum", "above": 10_000_000, "within": "5m"}},
         {"ratio": {"of": {"outcome": "failure"}, "above": "50%", "within": "5m", "min_volume": 20}},
-        {"sequence": {"within": "10m", "steps": [{"where": {"outcome": "failure"}}, {"where": {"outcome": "success"}}]}},
+        {
+            "sequence": {
+                "within": "10m",
+                "steps": [{"where": {"outcome": "failure"}}, {"where": {"outcome": "success"}}],
+            }
+        },
         {"group": {"within": "10m", "members": [{"where": {"outcome": "failure"}}, {"where": {"outcome": "success"}}]}},
         {"change": {"field": "source_ip"}},
         {"new_value": {"field": "region", "forget": "30d"}},

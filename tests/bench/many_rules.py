@@ -96,7 +96,7 @@ def rss():
 
 n = int(sys.argv[1])
 control = Control(1, ruleset_from_documents([COUNTED], KINDS))
-state = DetectState(Source("audit", "audit.events", ("tenant", "actor")), 0, 1, compiled)
+state = DetectState(Source("audit", "audit.events", ("tenant", "actor")), 0, 1, compiled, max_keys=10_000_000)
 state.loaded()
 def some(events):
     batch = []

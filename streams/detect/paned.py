@@ -72,7 +72,7 @@ class Paned:
             panes = self._fitted(panes)
         since = min(since, at)
         if rest:
-            seen = start
+            seen = max(seen, start)
         elif end - 1 > closed:
             seen = min(seen, start)
         observed = None
@@ -176,7 +176,8 @@ class Paned:
         return [[*pane[: HEAD + 1], *narrowed(pane[HEAD + 1 :], most)] for pane in panes]
 
     def newest(self, state: State) -> int:
-        newest: int = state[-TRAILER - 1][1] - 1 if len(state) > TRAILER else state[2 - TRAILER]
+        seen: int = state[2 - TRAILER]
+        newest: int = (max(seen, state[-TRAILER - 1][1]) if len(state) > TRAILER else seen) - 1
         return newest
 
     def holds(self, state: State) -> bool:

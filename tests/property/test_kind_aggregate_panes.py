@@ -65,7 +65,7 @@ class Buckets:
             for e in self.events
             if self.end(e.at) - self.every + self.kind.within > self.judged or not self.watched()
         ]
-        return max(open_panes) - 1 if open_panes else self.judged
+        return max([self.judged, *open_panes]) - 1
 
     def watched(self) -> bool:
         return bool(self.edge.held) or self.kind.falling or self.cleared
@@ -117,7 +117,7 @@ class Buckets:
                 -1,
                 event.number,
             )
-            self.cleared = False
+            self.cleared, self.judged = False, 0
         if event.event_id and event.event_id in self.ids:
             return
         end = self.end(event.at)
@@ -128,7 +128,7 @@ class Buckets:
         self.events.append(event)
         self.since = min(self.since, event.at)
         if self.rest:
-            self.judged = end - self.every
+            self.judged = max(self.judged, end - self.every)
         elif end - 1 > closed:
             self.judged = min(self.judged, end - self.every)
         self.rest = False

@@ -170,7 +170,12 @@ def test_what_cannot_work_is_refused_with_its_place(module: Any, block: Any, mes
 @pytest.mark.parametrize("module", [aggregate, ratio, forecast], ids=lambda module: module.__name__.rsplit(".")[-1])
 def test_the_reference_page_knows_every_option_and_no_other(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks: list[Block] = []
-    monkeypatch.setattr(module, "Block", lambda raw: blocks.append(Block(raw)) or blocks[-1])
+
+    def reading(raw: Any) -> Block:
+        blocks.append(Block(raw))
+        return blocks[-1]
+
+    monkeypatch.setattr(module, "Block", reading)
     with pytest.raises(BlockErrors):
         module.parse({})
     assert blocks[0]._known == {option.name for option in module.OPTIONS}
@@ -187,7 +192,7 @@ def test_a_line_says_how_long_is_left() -> None:
     state, seen = detector.step(state, Moment(20 * minute, 2, "c", (45,), NEVER))
     assert seen is None  # still rising, at half the speed: it gets there within four hours
     state, seen = detector.step(state, Moment(30 * minute, 3, "d", (40,), NEVER))
-    assert (seen.kind, seen.detail["eta"]) == ("clear", "never")  # type: ignore[union-attr]
+    assert (seen.kind, seen.detail["eta"]) == ("clear", "never")  # type: ignore[union-attr, index]
 
 
 def test_the_limit_may_be_a_field_of_the_newest_event() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,19 @@ from streams.detect.base import Moment, Observed, Seen, Skipped, State, Witness
 from streams.detect.edge import Change, Rungs
 from streams.detect.entries import kept_id
 from streams.detect.exact import exact, plain
-from streams.detect.history import MAX_IDS, MAX_OPEN, History, Known, Number, cell
+from streams.detect.history import (
+    MAX_IDS,
+    MAX_OPEN,
+    History,
+    Known,
+    Number,
+    cell,
+    filling,
+    grown,
+    is_known_id,
+    known_for,
+    total_of_latest,
+)
 from streams.detect.seasons import Season
 from streams.model import FindingKind
 from streams.rules.rule import Ladder
@@ -35,6 +48,7 @@ class Against:
         self._limit = spike.limit**2 if spike.is_z_score else spike.limit
         self._tells_high = spike.direction != "down"
         self._tells_low = spike.direction != "up"
+        self._alike = lru_cache(maxsize=256)(self._find_alike)  # one answer for all keys
         #: High counts and sums are told before their window is closed.
         self._at_once = self._tells_high and spike.function != "avg"
         self._at_close = self._tells_low or spike.function == "avg"
@@ -42,21 +56,29 @@ class Against:
 
     def step(self, state: State | None, moment: Moment) -> tuple[State | None, Seen]:
         at, ref, event_id, values, horizon, closed, _ = moment
-        number = exact(values[0]) if values else Fraction(1)
+        number: Number | None = 1
+        if values and type(number := values[0]) is not int:
+            number = exact(number)
         if number is None:
             return state, Skipped.UNUSABLE
         spike = self._spike
         window = at // spike.window
         if (window + 1) * spike.window - 1 <= closed:
             return state, Skipped.STALE
+        kept, until = kept_id(event_id, _ID_LIMIT), (closed + 1) // spike.window
+        if state is not None and state[0] >= until and horizon < at and filling(state, window):
+            if kept and is_known_id(state, kept):
+                return state, Skipped.DUPLICATE
+            total = total_of_latest(state) + number
+            if not self._may_be_high(total, known_for(state, window)):
+                return grown(state, [at, ref, kept], total), None
         if state is None or (self.newest(state) <= horizon and not self.holds(state)):
             history = History.of(window)
         else:
             history = History(state)
-        kept = kept_id(event_id, _ID_LIMIT)
         if kept and kept in history.ids:
             return state, Skipped.DUPLICATE
-        self._catch_up(history, (closed + 1) // spike.window)
+        self._catch_up(history, until)
         if window < history.next:
             if history.cells:
                 return state, Skipped.STALE
@@ -66,7 +88,7 @@ class Against:
         history.newest = max(history.newest, window)
         if kept:
             history.ids = [*history.ids[-MAX_IDS + 1 :], kept]
-        _, total = history.add(window, 1 if not values else number)
+        _, total = history.add(window, number)
         change = self._judge_at_once(history, window, total) if self._at_once else None
         if change is None:
             history.spare = [at, ref, kept]
@@ -75,6 +97,21 @@ class Against:
             history.fired = [at, ref, kept]
         witness = (Witness(at, ref, event_id),)
         return history.state(), self._observed(change, witness, total, history.known, None)
+
+    def _may_be_high(self, value: Number, known: Known | None) -> bool:
+        """Whether the value has to be judged; False wherever ``_judge_at_once`` would tell nothing."""
+        spike = self._spike
+        if not self._at_once or value < spike.floor:
+            return False
+        if known is None:
+            return True
+        windows, total, _ = known
+        if windows < spike.min_baseline:
+            return False
+        if not spike.is_z_score:
+            return value * windows * spike.limit.denominator >= spike.limit.numerator * total
+        off = value * windows - total
+        return off > 0 and off * off * self._limit.denominator >= self._limit.numerator * self._spread(known)
 
     def _judge_at_once(self, history: History, window: int, value: Number) -> Change | None:
         if value < self._spike.floor:
@@ -162,14 +199,15 @@ class Against:
         return self._observed(change, (Witness(*history.fired),), value, known, due)
 
     def _baseline(self, history: History, window: int) -> Known:
-        spike = self._spike
-        if spike.season is Season.NONE:
-            return history.baseline(window, spike.windows, None)
-        zone = self._zone
+        is_alone = self._spike.season is Season.NONE
+        return history.baseline(window, self._spike.windows, None if is_alone else self._alike(window))
+
+    def _find_alike(self, window: int) -> tuple[int, ...]:
+        """The windows of its season in a whole baseline before it."""
+        spike, zone = self._spike, self._zone
         slot = spike.season.slot(window * spike.window, zone)
-        return history.baseline(
-            window, spike.windows, lambda number: spike.season.slot(number * spike.window, zone) == slot
-        )
+        before = range(window - spike.windows, window)
+        return tuple(number for number in before if spike.season.slot(number * spike.window, zone) == slot)
 
     def _high(self, value: Number, known: Known) -> Fraction:
         """How far above the average; 0 where it is not, or too little is known or going on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -93,22 +93,57 @@ class History:
         self.cells = [*self.cells, *cells][-most:]
         self.known_of = -1
 
-    def baseline(self, window: int, reach: int, alike: Callable[[int], bool] | None) -> Known:
-        """What is known for ``window`` of the ``reach`` windows before it, of those that are ``alike``."""
+    def baseline(self, window: int, reach: int, alike: Sequence[int] | None) -> Known:
+        """What is known for ``window`` of the ``reach`` windows before it, or only of those that are ``alike``."""
         if self.known_of != window:
             first = self.next - len(self.cells)
-            skipped = max(0, window - reach - first)
-            cells = [
-                cell for number, cell in enumerate(self.cells[skipped:], first + skipped)
-                if cell is not None and (alike is None or alike(number))
-            ]  # fmt: skip
-            numbers: list[Number] = [cell if type(cell) is int else exact(cell) or 0 for cell in cells]
+            if alike is None:
+                cells = self.cells[max(0, window - reach - first) :]
+            else:
+                cells = [self.cells[number - first] for number in alike if first <= number < self.next]
+            cells = [known for known in cells if known is not None]
+            numbers: list[Number] = [known if type(known) is int else exact(known) or 0 for known in cells]
             self.known = Known(len(numbers), sum(numbers), sum(number * number for number in numbers))
             self.known_of = window
         return self.known
 
     def witness(self, event: list[Any]) -> Witness:
         return Witness(*event)
+
+
+def filling(state: State, window: int) -> bool:
+    """Whether this is the latest window that fills."""
+    return len(state) > _HEAD + 1 + state[_HEAD - 1] + state[_HEAD] and bool(state[-3] == window)
+
+
+def known_for(state: State, window: int) -> Known | None:
+    """What has been worked out for the window."""
+    return Known(state[10], _unpacked(state[11]), _unpacked(state[12])) if state[9] == window else None
+
+
+def total_of_latest(state: State) -> Number:
+    return _unpacked(state[-1])
+
+
+def grown(state: State, event: list[Any], total: Number) -> State:
+    """A copy of the state with one more event in the latest window that fills, which is nothing to tell."""
+    after = state[:]
+    after[6:9] = event
+    after[-2] += 1
+    after[-1] = _packed(total)
+    if event[2]:
+        end = _HEAD + 1 + after[_HEAD - 1] + after[_HEAD]
+        after.insert(end, event[2])
+        if after[_HEAD] < MAX_IDS:
+            after[_HEAD] += 1
+        else:
+            del after[end - MAX_IDS]
+    return after
+
+
+def is_known_id(state: State, event_id: str) -> bool:
+    begin = _HEAD + 1 + state[_HEAD - 1]
+    return event_id in state[begin : begin + state[_HEAD]]
 
 
 def cell(number: Number | None) -> Any:

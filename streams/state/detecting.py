@@ -113,7 +113,7 @@ class DetectState:
         self.control = control
         ruleset = control.ruleset
         rules = ruleset.reading(self.source.name)
-        self.book.adopt(rule for rule in ruleset.in_force() if self.source.name in rule.sources)
+        self.book.adopt(ruleset, self.source.name)
         self.compile()
         hops = any(not rule.is_local(self.source.partition_by) for rule in rules)
         if hops and not self.hops:

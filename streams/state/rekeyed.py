@@ -83,7 +83,7 @@ class RekeyedState:
             return
         take_up(self.position, control, f"{self.topic}/{self.partition}")
         self.control = control
-        self.book.adopt(control.ruleset.in_force())
+        self.book.adopt(control.ruleset)
         self._expected = self._origins_of(control.ruleset)
 
     def take(self, offset: int, record: Copy | Mark) -> Copy | None:

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from streams.detect.base import FOREVER, NEVER, State
-from streams.rules.rule import Rule
+from streams.rules.rule import Rule, RuleSet
 from streams.state.keys import Row, parse, row_head, row_tail, rule_key
 from streams.state.shelf import Shelf
 from streams.state.tables import Loaded, Table, opened
@@ -83,9 +83,11 @@ class Rulebook:
 
     # -- rules ---------------------------------------------------------------------------------------------------
 
-    def adopt(self, rules: Iterable[Rule]) -> None:
-        """Bring rules into force: unchanged ones keep their table, those of all others are dropped."""
-        wanted = {rule.ref: rule for rule in rules}
+    def adopt(self, ruleset: RuleSet, source: str = "") -> None:
+        """Bring the rules over a source (all: empty) into force: unchanged ones keep their table, those of all others
+        are dropped, and so is what a table has of tenants for which the rule is another one now, or off.
+        """
+        wanted = {rule.ref: rule for rule in ruleset.in_force() if not source or source in rule.sources}
         for ref in self._tables.keys() - wanted.keys():
             self._graves.setdefault(ref, set()).update(self._tables.pop(ref).remains())
         for ref in (self._rows.keys() | self._rules.keys() | self._dropping) - (wanted.keys() - self._dropping):
@@ -99,6 +101,8 @@ class Rulebook:
                 self._tables[ref].rebind(rule)
             else:
                 self._tables[ref] = self._made(ref, rule)
+            if not rule.variant:
+                self._tables[ref].drop(ruleset.variants.get(rule.id, ()))
         self._tables = dict(sorted(self._tables.items()))
         self._timed = [table for table in self._tables.values() if table.timed is not None]
         self.look()

@@ -200,6 +200,12 @@ class Table:
         if done:
             self.next_sweep = horizon + self._width // 2
 
+    def drop(self, tenants: Iterable[str]) -> None:
+        """Forget all there is of tenants that have a setting of their own: it would count again when that goes."""
+        for tenant in tenants:
+            if (shelf := self.shelves.pop(tenant, None)) is not None:
+                self._gone.extend((tenant, row) for row in shelf.remains())
+
     def _drop_tenants(self) -> None:
         detector = self.detector
         ages = sorted(

@@ -48,6 +48,7 @@ def test_without_a_file_there_are_defaults_that_work() -> None:
         "trade": ("trade.events", ("tenant", "account")),
         "chain": ("chain.events", ("tenant", "pool")),
         "metric": ("metric.events", ("tenant", "host")),
+        "alerts": ("alerts", ("id",)),
     }
 
 
@@ -84,7 +85,8 @@ log: {level: debug, format: json}
     assert (config.roles, config.worker_id, config.topic_prefix) == (("detect",), "7", "eu.")
     assert (config.data_dir, config.rules) == (tmp_path / "data", (tmp_path / "mine",))  # relative to the file
     assert (config.detect.stall_after, config.http.port) == (120_000, 0)
-    audit, login = event_sources(config)[0], event_sources(config)[2]
+    by_name = {source.name: source for source in event_sources(config)}
+    audit, login = by_name["audit"], by_name["login"]
     assert (audit.max_disorder, audit.mapping is not None, audit.topic) == (60_000, True, "audit.events")
     assert (login.name, login.idle_after, login.partition_by) == ("login", 500, ("tenant", "user.name"))
 

@@ -245,7 +245,6 @@ def test_a_rule_that_is_off_for_one_tenant_is_off_for_no_other() -> None:
     assert observed(NOT_ACME, NOT_ACME, NOT_ACME) == [{}, {"beta": (2, "medium")}, {"beta": (3, "medium")}]
 
 
-@pytest.mark.xfail(strict=True, reason="the common table keeps the rows a tenant left behind when it got its own")
 @pytest.mark.parametrize("between", [FOR_ACME, NOT_ACME], ids=["own", "off"])
 def test_a_tenant_begins_anew_when_its_override_goes(between: RuleSet) -> None:
     *_, last = observed(FOR_ALL, FOR_ALL, between, FOR_ALL)

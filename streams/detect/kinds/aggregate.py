@@ -29,6 +29,8 @@ from streams.rules.rule import Ladder
 FUNCTIONS = ("sum", "avg", "min", "max", "rate", "stddev", "median")
 _FORGET = 86_400_000
 _DEDUP = 64
+#: Events in a sliding window that a rate can ask for; as many again may wait there for time to close.
+MAX_KEPT = MAX_ENTRIES // 2
 #: Of a window with sketches: their buckets share the room.
 MAX_SKETCHES = 60
 
@@ -118,7 +120,15 @@ class Aggregate(Settings):
     def against(self, ladder: Ladder) -> list[str]:
         if self.function == "stddev" and any(limit is not None and limit < 0 for limit, _, _ in ladder.rungs):
             return ["a deviation is never below 0"]
+        top = ladder.top
+        if top is not None and self._needs(Fraction(repr(top))) > MAX_KEPT:
+            return [f"{top} needs more events in the window than are kept ({MAX_KEPT}): write every, to keep panes"]
         return self.edge.against(ladder)
+
+    def _needs(self, limit: Fraction) -> Fraction:
+        """How many events a limit calls for: known where each counts for one and all are kept."""
+        counted = self.function == "rate" and not self.field and self.window.shape is Shape.SLIDING
+        return limit * self.window.within / self.per if counted else Fraction(0)
 
     def detector(self, ladder: Ladder) -> Detector:
         window, quantile = self.window, measures.share_of(self.function) is not None
@@ -166,8 +176,12 @@ def parse(block: Mapping[str, Any]) -> Aggregate:
         read.problem("every", f"makes {window.panes} panes of a window: at most {MAX_SKETCHES} where each is a sketch")
     if edge.falling and function and measures.volume(function) and read.has("min_events"):
         read.problem("min_events", f"has no meaning where a {function} is too low: no events at all are 0")
+    kind = Aggregate(function, edge, window, field, per or 1, min_events, dedup, forget)
+    if kind._needs(edge.threshold.number) > MAX_KEPT:
+        name = edge.comparison
+        read.problem(name, f"needs more events in the window than are kept ({MAX_KEPT}): write every, to keep panes")
     read.check()
-    return Aggregate(function, edge, window, field, per, min_events, dedup, forget)
+    return kind
 
 
 def parse_volume(read: Block, window: Window, least: str) -> tuple[int, int, int]:

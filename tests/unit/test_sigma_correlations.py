@@ -143,7 +143,7 @@ def test_a_correlation_without_an_equal_is_refused_and_not_written(name: str) ->
 def test_a_correlation_over_a_refused_rule_is_refused_with_its_reason() -> None:
     text = (
         "title: kw\nname: kw\nlogsource: {product: app}\ndetection: {sel: [a], condition: sel}\n---\n"
-        + "title: c\ncorrelation: {type: event_count, rules: [kw], timespan: 5m, condition: {gte: 2}}\n"
+        "title: c\ncorrelation: {type: event_count, rules: [kw], timespan: 5m, condition: {gte: 2}}\n"
     )
     reasons = {rule: reason for _, rule, reason in imported(text).refused}
     assert "it needs the rule kw, which says: a value without a field" in reasons["c"]

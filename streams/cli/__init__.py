@@ -22,6 +22,7 @@ COMMANDS = {
     "run": ("streams.cli.run", "Run a worker."),
     "topics": ("streams.cli.topics", "Create, check and list the topics."),
     "rules": ("streams.cli.rules", "Check, test, list and apply rules."),
+    "lists": ("streams.cli.lists", "Apply, show and sync the indicator lists that rules name."),
     "alerts": ("streams.cli.alerts", "List alerts; acknowledge, resolve, dismiss them."),
     "replay": ("streams.cli.replay", "Run recorded events through rules."),
     "simulate": ("streams.cli.simulate", "Make labelled traffic."),

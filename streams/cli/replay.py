@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from streams.cli.context import admin, get_config, kafka_options, names_of
+from streams.cli.list_sources import with_lists
 from streams.codec.outputs import Wire
 from streams.codec.registry import JOINS, mapping_named_or_file
 from streams.config import Config, event_sources, registry_of
@@ -47,14 +48,15 @@ _TOPIC = "topic:"
     help="How foreign payloads become events; for one source, or for all.",
 )
 @click.option("--rules", "paths", multiple=True, type=click.Path(path_type=Path), help="Rule files and folders.")
+@click.option("--list", "lists", multiple=True, metavar="NAME=FILE", help="What stands in a list that rules name.")
 @click.option("--json", "as_json", is_flag=True, help="One alert a line.")
 @click.option("--journal", is_flag=True, help="Replay the live range of the journal instead, as it was.")
 @click.option("--compare", is_flag=True, help="With --journal: against the live topics; exit 1 if they differ.")
 @click.option("--config", "config_file", type=click.Path(dir_okay=False, path_type=Path), help="As before the command.")
 @click.pass_context
 def command(
-    ctx: click.Context, given: tuple[str, ...], mappings: tuple[str, ...], paths: tuple[Path, ...], as_json: bool,
-    journal: bool, compare: bool, config_file: Path | None,
+    ctx: click.Context, given: tuple[str, ...], mappings: tuple[str, ...], paths: tuple[Path, ...],
+    lists: tuple[str, ...], as_json: bool, journal: bool, compare: bool, config_file: Path | None,
 ) -> int:  # fmt: skip
     """Run recorded events through rules, by the code of a live worker; the same log gives the same alerts.
 
@@ -67,14 +69,14 @@ def command(
     """
     config = _config(ctx, config_file)
     if journal:
-        if given or mappings or paths:
-            raise click.UsageError("--journal replays what was: it takes no --source, --mapping or --rules")
+        if given or mappings or paths or lists:
+            raise click.UsageError("--journal replays what was: it takes no --source, --mapping, --rules or --list")
         return _journal(config, as_json, compare)
     if compare:
         raise click.UsageError("--compare belongs to --journal")
     if not given:
         raise click.UsageError("name what to replay: --source NAME=FILE, or --journal")
-    ruleset = with_their_overrides(config, written_rules(config, paths))
+    ruleset = with_lists(with_their_overrides(config, written_rules(config, paths)), lists)
     wanted = _wanted(given)
     sources = _sources(wanted, mappings, ruleset, config)
     with _opened(wanted, sources, config) as (logs, size):

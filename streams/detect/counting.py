@@ -146,6 +146,10 @@ class Counting:
         found = min(last - first + 1, self._need)
         return Observed(FindingKind.FIRE, found, self._at_least, tuple(chosen))
 
+    def measure(self, state: State) -> float | None:
+        """Events kept as of the last one; see ``streams.detect.base.Measured``."""
+        return float(len(state) - 1)
+
     def newest(self, state: State) -> int:
         newest: int = state[-2]
         return newest

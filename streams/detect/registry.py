@@ -13,6 +13,7 @@ from streams.detect.kinds import (
     count,
     distinct,
     forecast,
+    group,
     level,
     match,
     new_value,
@@ -54,6 +55,7 @@ MODULES: Final[Mapping[str, Module]] = {
     "aggregate": aggregate,
     "ratio": ratio,
     "sequence": sequence,
+    "group": group,
     "forecast": forecast,
 }
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from streams.model import FindingKind, Severity
+from streams.rules.option import Option as Option  # noqa: PLC0414  # kinds describe themselves with it
 from streams.rules.rule import ArmSpec, KindConfig, Ladder
 
 #: Where an event stands: its offset, or its whole position after a hop through ``rekeyed``.
@@ -182,16 +183,3 @@ class Settings:
 
     def against(self, ladder: Ladder) -> list[str]:
         return []
-
-
-class Option(NamedTuple):
-    """One setting of a kind's block, for the reference page and the editors' schema.
-
-    ``takes``: ``duration``, ``integer``, ``number``, ``field``, ``fields``, ``text``, ``flag``, ``condition``,
-    ``threshold``, ``steps``, ``members``, or ``one of a, b, c``. ``default`` as it would be written; None: required.
-    """
-
-    name: str
-    takes: str
-    default: str | None
-    meaning: str

@@ -10,8 +10,16 @@ from zoneinfo import ZoneInfo
 
 from streams.rules.block import Block
 from streams.rules.durations import shown
+from streams.rules.option import Option
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+#: What stands in the block, for the reference page.
+OPTIONS = (
+    Option("days", "days", "every day", "of the week"),
+    Option("hours", "hours", "the whole day", "from and up to, past midnight too; one of days and hours must be there"),
+    Option("timezone", "zone", "UTC", "whose days and hours"),
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = 24 * 60

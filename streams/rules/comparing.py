@@ -14,12 +14,20 @@ from typing import Any
 
 from streams.rules.block import Block, field_path
 from streams.rules.durations import shown
+from streams.rules.option import Option
 from streams.rules.problems import BlockErrors
 from streams.rules.values import amount, number
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le, "eq": operator.eq, "ne": operator.ne,
 }  # fmt: skip
+
+#: What stands in the operand, for the reference page.
+OPTIONS = (
+    Option("field", "field", None, "the other field"),
+    Option("times", "amount", "1", "a number, or decimal text, that it is multiplied with"),
+    Option("plus", "amount", "0", "a number, or decimal text, that is added"),
+)
 
 
 @dataclass(frozen=True, slots=True)

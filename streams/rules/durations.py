@@ -8,6 +8,9 @@ from typing import Any
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _PART = re.compile(r"([0-9]{1,12})(ms|s|m|h|d|w)")
 _WHOLE = re.compile(r"(?:[0-9]{1,12}(?:ms|s|m|h|d|w)){1,6}")
+#: How durations are written.
+PATTERN = f"^{_WHOLE.pattern}$"
+UNITS = tuple(_UNITS)
 
 #: Ten years. A longer window or cooldown is a slip of the pen.
 MAX_DURATION = 3_650 * 86_400_000

@@ -73,7 +73,7 @@ def _parse(raw: str, paths: list[str], depth: int) -> tuple[str, _Of]:
     name, inside = call.groups()
     if name not in FUNCTIONS:
         raise ValueError(f"{name}(…) is no function{did_you_mean(name, FUNCTIONS)}; there are {', '.join(FUNCTIONS)}")
-    example, fewest, most, numbers, make = FUNCTIONS[name]
+    example, fewest, most, numbers, make, _ = FUNCTIONS[name]
     given = _arguments(inside)
     fields = given[:1] if numbers else given
     if not fewest <= len(given) <= most or not all(given):
@@ -186,12 +186,23 @@ class _Function(NamedTuple):
     most: int
     numbers: bool  #: whether what follows the first argument are whole numbers
     make: Callable[[list[_Of], list[int]], _Of]
+    meaning: str  #: for the reference page
 
 
 FUNCTIONS = {
-    "lower": _Function("lower(actor.email)", 1, 1, False, _lower),
-    "cidr": _Function("cidr(source_ip, 24) or cidr(source_ip, 24, 56)", 2, 3, True, _cidr),
-    "domain": _Function("domain(actor.email)", 1, 1, False, _domain),
-    "first": _Function("first(user, actor, account)", 2, MAX_FIELDS, False, _first),
-    "prefix": _Function("prefix(account, 4)", 2, 2, True, _prefix),
-}
+    "lower": _Function("lower(actor.email)", 1, 1, False, _lower, "text in lower case; other values as they are"),
+    "cidr": _Function(
+        "cidr(source_ip, 24) or cidr(source_ip, 24, 56)", 2, 3, True, _cidr,
+        f"the network around an address: the prefix for IPv4, then that for IPv6 (without one {_V6_PREFIX})",
+    ),
+    "domain": _Function(
+        "domain(actor.email)", 1, 1, False, _domain,
+        "the domain of an e-mail address, or the host of a URL, in lower case",
+    ),
+    "first": _Function(
+        "first(user, actor, account)", 2, MAX_FIELDS, False, _first, "the first that is neither missing nor null",
+    ),
+    "prefix": _Function(
+        "prefix(account, 4)", 2, 2, True, _prefix, "the first characters of text; other values as they are",
+    ),
+}  # fmt: skip

@@ -33,6 +33,25 @@ OPERATORS = frozenset({"eq", "ne", "exists", *ANY_OF, *ORDER})
 COMPARING = frozenset({"eq", "ne", *ORDER})
 #: Operators that ``case_sensitive: false`` can go with.
 WITH_CASE = frozenset({"eq", "ne"} | ANY_OF - {"cidr"})
+#: When each holds for a value that is present, for the reference page.
+MEANINGS = {
+    "eq": "is the same text, number, boolean or null",
+    "ne": "is not the same, whatever its type",
+    "in": "is one of the list",
+    "not_in": "is none of the list, whatever its type",
+    "in_list": "is one of a longer list: written out, or an indicator list by its name",
+    "gt": "is a number above the bound",
+    "gte": "is a number at or above the bound",
+    "lt": "is a number below the bound",
+    "lte": "is a number at or below the bound",
+    "contains": "is text with one of these in it, or a list with one of them as an item",
+    "not_contains": "is text or a list, and contains none of these",
+    "starts_with": "is text that begins with one of these",
+    "ends_with": "is text that ends with one of these",
+    "regex": "is text in which one of these RE2 patterns matches somewhere",
+    "cidr": "is an IP address in one of these networks; an IPv4 address written as IPv6 is the IPv4 address",
+    "exists": "`true`: is there, null included. `false`: is not there",
+}
 
 MAX_OPERANDS = 50_000
 MAX_TEXT = 4_096

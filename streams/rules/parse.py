@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from streams.rules import template
+from streams.rules import active, template, testing, throttle
 from streams.rules.active import parse_active
 from streams.rules.block import Block, texts
 from streams.rules.conditions import ALWAYS, Condition, Leaf, conjuncts
@@ -14,6 +14,7 @@ from streams.rules.durations import shown
 from streams.rules.keyed import parse_key
 from streams.rules.ladder import parse_ladder
 from streams.rules.never import why_never
+from streams.rules.option import Option
 from streams.rules.problems import BlockErrors, did_you_mean
 from streams.rules.rule import Arm, Export, KindConfig, Ladder, Rule
 from streams.rules.testing import check_tests
@@ -28,6 +29,50 @@ TYPES = ("security", "compliance", "performance", "system", "metrics")
 COOLDOWN = 15 * 60_000
 #: Rule ids that the engine itself speaks under.
 RESERVED = "tocsin."
+
+BUDGET_OPTIONS = (
+    Option("keys", "integer", "", "at most so many keys; one of the two must be there"),
+    Option("memory", "size", "", "at most so much, such as 64MiB"),
+)
+EXPORT_OPTIONS = (
+    Option("name", "series", None, "of the label `series`: lower-case words joined by underscores"),
+    Option("max_series", "integer", "100", "keys in each partition that have a series; those that came first"),
+)
+#: Every key that ``parse_rule`` knows, in the order of the reference page.
+KEYS = (
+    Option("id", "id", None, f"lower-case words joined by `.` `-` `_`; stands once; `{RESERVED}` is reserved"),
+    Option("title", "template", None, "what the alert says"),
+    Option("source", "source", None, "`audit`, `trade`, `chain`, `metric`, `alerts`, or a source of your own"),
+    Option("where", "condition", "every event", "which events are looked at"),
+    Option("group_by", "key", "none", "fields and key expressions; with the tenant they are the key. State, alerts and "
+           "cooldown are per key"),
+    Option("scope", "one of tenant, global", "tenant", "`global`: the tenant is no part of the key"),
+    Option("missing", "one of skip, null", "skip", "an event that lacks a field of the key, or has null there: `skip` "
+           'it, or count it as `"null"`'),
+    Option("detect", "kind", None, "one kind with its settings"),
+    Option("severity", "severity", None, "a word, or words with the observed value from which each holds"),
+    Option("type", f"one of {', '.join(TYPES)}", None, "what the alert is about"),
+    Option("cooldown", "duration", "the kind's `within`, else 15m", "findings within it, counted from the alert's "
+           "opening, fold into that alert"),
+    Option("fold", "one of cooldown, until_resolved", "cooldown", "`until_resolved`: fold for as long as the alert is "
+           "open"),
+    Option("allowed_lateness", "duration", "0s", "how long after its window an event may come and still count"),
+    Option("active", "block", "always", "days and hours in which events count, by event time", active.OPTIONS),
+    Option("enabled", "flag", "true", "whether it is in force"),
+    Option("throttle", "block", "none", "limits on its alerts; checked and carried, not acted on yet",
+           throttle.OPTIONS),
+    Option("budget", "block", "as configured", "the most state that it keeps of a tenant in one partition; beyond it "
+           "the oldest keys are evicted, counted, and marked on later alerts", BUDGET_OPTIONS),
+    Option("export", "block", "none", "a series for dashboards: the number that the kind measures, for each key",
+           EXPORT_OPTIONS),
+    Option("description", "template", "", "what it means and what to do"),
+    Option("violation_type", "text", "", "carried on the alert as it is"),
+    Option("deal_id", "template", "", "carried on the alert"),
+    Option("metadata", "templates", "{}", "names with templates, carried on the alert"),
+    Option("runbook", "text", "", "a page for the person on call, carried on the alert as it is"),
+    Option("tags", "texts", "[]", "carried on the alert as they are"),
+    Option("tests", "tests", None, "at least one must expect something", testing.CASE_OPTIONS),
+)  # fmt: skip
 
 _ID = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _SOURCE = re.compile(r"[a-z][a-z0-9_-]*")

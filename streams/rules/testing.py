@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from streams.rules.block import Block, texts
 from streams.rules.durations import parse_duration, shown
 from streams.rules.indicators import ListProblems, named_list
+from streams.rules.option import Option
 from streams.rules.problems import BlockErrors
 from streams.rules.rule import Rule
 
@@ -23,6 +24,35 @@ MAX_LIST = 10_000
 ORDERS = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OWN = ("at", "times", "every", "late_by")
+
+#: What stands beside the fields of an event of a case, for the reference page.
+EVENT_OPTIONS = (
+    Option("at", "duration", "0s", "when it comes, counted from the beginning of the case"),
+    Option("times", "integer", "1", "so many of them; `{n}` in text is the number of the repetition"),
+    Option("every", "duration", "0s", "how long after each other, with times"),
+    Option("late_by", "duration", "0s", "so long before its arrival lies its event time"),
+)
+#: What stands in an entry of ``expect`` and ``never`` and is no field.
+MOMENT_OPTIONS = (Option("at", "duration", "", "when, counted from the beginning of the case"),)
+#: What stands in a case.
+CASE_OPTIONS = (
+    Option("name", "text", None, "a sentence; stands once in the rule"),
+    Option("events", "events", None, "in order of `at`: any fields, and the words below", EVENT_OPTIONS),
+    Option(
+        "expect", "moments", "", "every opening of an alert and every rise of its severity, each by the fields that "
+        "matter; `[]` is silence. Required unless `never` is there", MOMENT_OPTIONS,
+    ),
+    Option(
+        "never", "moments", "", "what must not be among these; without `expect`, anything else may be", MOMENT_OPTIONS
+    ),
+    Option(
+        "until", "duration", "the last event", "event time goes on so far, without events, so that what waits for "
+        "time comes about",
+    ),
+    Option("shuffle", "flag", "false", f"the case must hold in {ORDERS} further orders of arrival too"),
+    Option("lists", "lists", "{}", "what named lists hold: `{bad-ips: [192.0.2.1]}`"),
+    Option("start", "moment", "2024-01-01T00:00:00Z", "when the case begins; the default is a Monday"),
+)  # fmt: skip
 
 
 class Arrival(NamedTuple):

@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.rules.block import Block
+from streams.rules.option import Option
+
+#: What stands in the block, for the reference page.
+OPTIONS = (
+    Option("every", "duration", "", "at most one alert in so long"),
+    Option("per_hour", "integer", "", "at most so many alerts in an hour; one of the two must be there"),
+)
 
 
 @dataclass(frozen=True, slots=True)

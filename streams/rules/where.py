@@ -8,14 +8,26 @@ from streams.rules.comparing import OtherField
 from streams.rules.conditions import ALWAYS, All, AnyOf, Condition, Leaf, Not, leaf
 from streams.rules.durations import shown
 from streams.rules.operators import OPERATORS, WITH_CASE, canonical
+from streams.rules.option import Option
 from streams.rules.problems import BlockErrors, did_you_mean
 from streams.rules.values import path_problem
 
 MAX_DEPTH = 16
 MAX_LEAVES = 1_000
 
-_GROUPS = ("all", "any", "not")
-_MODIFIERS = ("case_sensitive", "if_missing")
+#: What stands beside fields, for the reference page.
+GROUP_OPTIONS = (
+    Option("all", "conditions", "", "a list of such mappings, all of which must hold"),
+    Option("any", "conditions", "", "a list of such mappings, one of which must hold"),
+    Option("not", "condition", "", "a mapping that must not hold, be it for want of a field"),
+)
+#: What stands beside the operators of a field.
+MODIFIER_OPTIONS = (
+    Option("case_sensitive", "flag", "true", "`false` folds the case of text"),
+    Option("if_missing", "flag", "false", "whether the field's operators hold where it is missing"),
+)
+_GROUPS = tuple(option.name for option in GROUP_OPTIONS)
+_MODIFIERS = tuple(option.name for option in MODIFIER_OPTIONS)
 
 
 def parse_where(raw: Any) -> Condition:

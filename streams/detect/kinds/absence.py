@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.detect.base import Option, Settings
+from streams.detect.kinds.steps import WAY_OPTIONS
 from streams.detect.silence import Awaiting, Listening
 from streams.rules.block import Block
 from streams.rules.durations import format_duration
@@ -26,8 +27,8 @@ _EVERY = ArmSpec()
 
 OPTIONS = (
     Option("within", "duration", None, "so long a silence fires"),
-    Option("after", "step", "", "``{where, source, by}``: the wait begins with each such event; else with every event"),
-    Option("expect", "step", "every event", "``{where, source, by}``: what must come after that"),
+    Option("after", "step", "", "the wait begins with each such event; else with every event", WAY_OPTIONS),
+    Option("expect", "step", "every event", "what must come after that", WAY_OPTIONS),
     Option("forget", "duration", "7d", "how long a key without events is remembered; an open alert of it stays open"),
 )
 

@@ -14,7 +14,7 @@ from typing import Any
 from streams.detect.base import Option, Settings
 from streams.detect.kinds.chain import Pattern, Slot
 from streams.detect.kinds.sequencing import MAX_NEED, Plan, Sequencing
-from streams.detect.kinds.steps import read_name, read_parts, read_way
+from streams.detect.kinds.steps import PART_OPTIONS, WAY_OPTIONS, read_name, read_parts, read_way
 from streams.rules.block import Block
 from streams.rules.durations import format_duration
 from streams.rules.rule import ArmSpec, Ladder
@@ -24,14 +24,24 @@ MAX_EVENTS = 100
 #: So far is counted beyond what a step with ``runs`` needs.
 _LEAST_NEED = 20
 
+STEP_OPTIONS = (
+    *PART_OPTIONS,
+    Option("runs", "integer", "1", "so many events of the step"),
+    Option("within", "duration", "", "how long after the step before it; of an absent step, how far is looked"),
+    Option("absent", "flag", "false", "no such event may come there"),
+)
+
 OPTIONS = (
     Option("within", "duration", None, "from the first event of the steps to the last"),
-    Option("steps", "steps", None, "in their order: name, where, source, by, runs, within, absent"),
-    Option("until", "condition", "none", "an event that abandons what was begun before it"),
+    Option("steps", "steps", None, "two or more, in their order", STEP_OPTIONS),
+    Option(
+        "until", "condition or step", "none", "an event that abandons what was begun before it: conditions, or "
+        "where, source and by", WAY_OPTIONS,
+    ),
     Option(
         "overlap", "one of skip, all", "skip", "whether the events of a match are used up, or may be part of others"
     ),
-)
+)  # fmt: skip
 
 EXAMPLE = """
 id: example.guessed-password

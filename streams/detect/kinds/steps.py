@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from streams.detect.base import Option
 from streams.rules.block import Block
 from streams.rules.durations import shown
 from streams.rules.keyed import parse_key
@@ -15,6 +16,15 @@ from streams.rules.where import parse_where
 #: More steps or members are a mistake: an event is asked for each of them.
 MAX_PARTS = 12
 _LONGEST_NAME = 60
+
+#: A way into a rule: what ``read_way`` knows.
+WAY_OPTIONS = (
+    Option("where", "condition", "", "which events, beside the rule's own `where`; this or source must be there"),
+    Option("source", "source", "the rule's", "whose events; the rule's own `where` is for its own source"),
+    Option("by", "key", "the rule's group_by", "the fields of the key in these events, in the order of group_by"),
+)
+#: What every part knows.
+PART_OPTIONS = (Option("name", "text", "its number, from 1", "what alerts call it"), *WAY_OPTIONS)
 
 T = TypeVar("T")
 

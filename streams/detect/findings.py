@@ -152,6 +152,16 @@ def analysis_failed(rule: Rule, ruleset: str, tenant: str, event: Completing, er
     )
 
 
+#: What ``_words`` gives and the kinds' details, keys and fields stand beside; for the reference page.
+WORDS = {
+    "observed": "what was measured",
+    "threshold": "what it was measured against",
+    "value": "what was measured, for kinds without a window",
+    "count": "what was measured, for kinds with a window",
+    "within": "the length of that window",
+}
+
+
 def _words(rule: Rule, seen: Observed) -> dict[str, Any]:
     """What templates may say beyond the event's own fields."""
     if seen.value is None:

@@ -13,16 +13,23 @@ from typing import Any
 
 from streams.detect.base import Option, Settings
 from streams.detect.kinds.grouping import MAX_NEED, Capped, Grouping, Plan
-from streams.detect.kinds.steps import read_name, read_parts, read_way
+from streams.detect.kinds.steps import PART_OPTIONS, read_name, read_parts, read_way
 from streams.rules.block import Block
 from streams.rules.durations import format_duration
 from streams.rules.rule import ArmSpec, Ladder
 
 _LEAST_NEED = 20
 
+MEMBER_OPTIONS = (
+    *PART_OPTIONS,
+    Option("at_least", "integer", "1", "so many events of the member"),
+    Option("at_most", "integer", "", "not more"),
+    Option("absent", "flag", "false", "no such event may come; without at_least and at_most"),
+)
+
 OPTIONS = (
     Option("within", "duration", None, "length of the window"),
-    Option("members", "members", None, "in any order: name, where, source, by, at_least, at_most, absent"),
+    Option("members", "members", None, "two or more, in any order", MEMBER_OPTIONS),
     Option("absent_side", "one of around, before", "around", "whether what comes after the match is waited for"),
     Option("wait", "duration", "within", "how long after the match nothing that is absent may come; with around"),
 )

@@ -23,6 +23,7 @@ from streams.rules.durations import parse_duration
 from streams.rules.indicators import NamedList
 from streams.rules.lists import used
 from streams.runtime.control import ControlReader, list_records, list_removal, publish
+from streams.telemetry import configure_logging
 
 _encode = msgspec.json.Encoder().encode
 _json: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -48,6 +49,7 @@ def command() -> None:
 def _control() -> Iterator[ControlReader]:
     """The control state, read to its end and followed."""
     config = get_config()
+    configure_logging("critical")  # what a worker would say of the records; stdout is the command's own
     admin(config)
     reader = ControlReader(kafka_options(config), names_of(config))
     reader.start()

@@ -121,6 +121,8 @@ class Quick(Protocol):
     def quick(self, state: State, at: int, ref: Ref, event_id: str, values: tuple[Any, ...], horizon: int) -> bool:
         """Do to ``state`` itself what ``step`` would have made of it, where that observes nothing, neither begins nor
         ends holding, and brings no timer forward; else change nothing and return False. Must not raise.
+
+        ``event_id`` is one that is kept as it is (``streams.detect.entries.is_plain``).
         """
 
 

@@ -93,19 +93,16 @@ class Counting:
 
     def quick(self, state: State, at: int, ref: Ref, event_id: str, values: tuple[Any, ...], horizon: int) -> bool:
         """See ``streams.detect.base.Quick``: the newest of too few."""
-        if (
-            state[-2] > at
-            or state[0] <= horizon
-            or len(state) >= self._at_least
-            or len(event_id) > self._id_limit
-            or not event_id.isascii()
-            or not event_id.isprintable()
-            or not self._dedup
-        ):
-            return False
         line = state[-1]
         tail = f" {event_id},"
-        if tail in line or " " in event_id or "," in event_id:
+        if (
+            len(state) >= self._at_least
+            or state[-2] > at
+            or state[0] <= horizon
+            or tail in line
+            or len(event_id) > self._id_limit
+            or not self._dedup
+        ):
             return False
         state[-1] = f"{line}{ref}{tail}"
         state.insert(-1, at)

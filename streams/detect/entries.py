@@ -16,15 +16,20 @@ from streams.detect.base import FIRST_EVIDENCE, Moment, State, Witness
 ID_LIMIT = 64
 
 
-def kept_id(event_id: str, limit: int = ID_LIMIT) -> str:
-    """The id as state keeps it: itself where short and plain, without spaces and commas; else a digest of it."""
-    if (
-        len(event_id) <= limit
+def is_plain(event_id: str) -> bool:
+    """Whether an id is kept as it is: short, printable, without spaces and commas."""
+    return (
+        len(event_id) <= ID_LIMIT
         and event_id.isascii()
         and event_id.isprintable()
         and " " not in event_id
         and "," not in event_id
-    ):
+    )
+
+
+def kept_id(event_id: str, limit: int = ID_LIMIT) -> str:
+    """The id as state keeps it: itself where ``is_plain`` and not longer than ``limit``; else a digest of it."""
+    if len(event_id) <= limit and is_plain(event_id):
         return event_id
     return "#" + hashlib.blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()[:15]
 

@@ -67,6 +67,15 @@ class PlainProgram:
 
         return key
 
+    def row(self, index: int) -> Callable[[PlainEvent], str | Key | None]:
+        key_of = self.key(index)
+
+        def row(event: PlainEvent) -> str | Key | None:
+            key = key_of(event)
+            return key[0] if key is not None and len(key) == 1 and isinstance(key[0], str) else key
+
+        return row
+
     def values(self, index: int) -> Callable[[PlainEvent], tuple[Any, ...]]:
         rule = self.arms[index].rule
         paths = (*rule.detect.fields(), *rule.captures)

@@ -38,6 +38,9 @@ class Program(Protocol):
         or not a scalar.
         """
 
+    def row(self, index: int) -> Callable[[Any], str | Key | None]:
+        """As ``key``, but a key of one part that is text is that text."""
+
     def values(self, index: int) -> Callable[[Any], tuple[Any, ...]]:
         """What reads the values of ``rule.detect.fields()``, then of ``rule.captures``: UNSET where missing, None
         where null.

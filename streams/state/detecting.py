@@ -33,6 +33,10 @@ _encode = msgspec.json.Encoder().encode
 Quickly = Callable[[Any, int, int, str, str, int], bool]
 
 
+def _none(_: Any) -> tuple[Any, ...]:
+    return ()
+
+
 class Lane(NamedTuple):
     """Where an arm of the program leads: to its rule's table here, or over ``rekeyed``."""
 
@@ -153,25 +157,21 @@ class DetectState:
         alone = len(rule.arms) == 1 and not self.control.ruleset.variants.get(rule.id)  # type: ignore[union-attr]  # set
         if not (plain and alone and rule.is_local(self.source.partition_by) and isinstance(detector, Quick)):
             return None
-        key_of, values_of, quick = self.program.key(index), self.program.values(index), detector.quick
-        shelves, span, single = table.shelves, table.span, len(rule.key) == 1
-        reads, of_all = bool(rule.detect.fields()), rule.scope == "global"
+        row_of, values_of, quick = self.program.row(index), self.program.values(index), detector.quick
+        shelves, span, of_all = table.shelves, table.span, rule.scope == "global"
+        if not rule.detect.fields():
+            values_of = _none
 
         def quickly(event: Any, at: int, offset: int, event_id: str, tenant: str, mark: int) -> bool:
-            key = key_of(event)
-            if key is None:
-                return False
-            row: Any = key[0] if single and key[0].__class__ is str else key
+            row = row_of(event)
             shelf = shelves.get(EVERY_TENANT if of_all else tenant)
-            if shelf is None:
+            if row is None or shelf is None:
                 return False
             state = shelf.rows.get(row)
             horizon = mark - span
-            if state is None or at <= horizon:
+            if state is None or at <= horizon or not quick(state, at, offset, event_id, values_of(event), horizon):
                 return False
-            if not quick(state, at, offset, event_id, values_of(event) if reads else (), horizon):
-                return False
-            shelf.dirty.add(row)
+            shelf.dirty[row] = state
             return True
 
         return quickly

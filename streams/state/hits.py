@@ -9,6 +9,7 @@ import msgspec
 from streams.detect import hop
 from streams.detect.base import Moment, Ref
 from streams.detect.clock import EVERY_TENANT, MAX_TENANT
+from streams.detect.entries import is_plain
 from streams.detect.findings import MAX_EVENT, fitted
 from streams.model import Batch, Original, Output
 from streams.model.decode import decode_full
@@ -113,7 +114,7 @@ def evaluate(
     skewed = at > stamp + state.source.max_skew and stamp >= 0
     if skewed:
         at = stamp  # by a time that cannot be true its key would see nothing else until that time came
-    if matched and state.stopwatch is None:
+    if matched and state.stopwatch is None and is_plain(event_id):
         mark, lanes = state.clock.mark, state.lanes
         left: tuple[int, ...] = ()
         for index in matched:

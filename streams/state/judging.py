@@ -93,7 +93,7 @@ def judge(
     if seen is not None:
         evicted = table.forgot(shelf, moment.horizon)
         outputs += told(state, table.rule, tenant, key, seen, event, evicted)  # type: ignore[arg-type]  # as above
-    if table.captures and after is not None:
+    if table.captures and after is not None and after is not before:
         shelf.captured[row] = captured
     table.put(shelf, row, before, after, moment.horizon)
     if timed is not None and (wake := table.wake) < state.book.wake:
@@ -112,6 +112,8 @@ def lapse(
     timed = table.timed
     assert timed is not None
     after, seen = timed.expire(before)
+    if after is before:
+        raise ValueError("a timer was due, and the state stayed as it was")
     outputs: list[Output] = []
     if seen is not None:
         rule, first = table.rule, seen[0] if isinstance(seen, list) else seen

@@ -28,7 +28,7 @@ class Shelf:
         """``width`` of a file, ms."""
         self.tenant = tenant
         self.rows: dict[Row, State] = {}
-        self.dirty: set[Row] = set()
+        self.dirty: dict[Row, State | None] = {}  #: what changed, and into what; None: the row is gone
         self.captured: dict[Row, tuple[Any, ...]] = {}  #: what templates need of a key's last event
         self.scheduled: dict[Row, int] = {}  #: when a key's timer is due
         self.parked: set[Row] = set()  #: keys that are old but hold their condition
@@ -77,7 +77,7 @@ class Shelf:
     def remove(self, row: Row, *, filed: bool) -> None:
         """Forget a row; ``filed``: it still stands in a file (a parked one does not)."""
         self.items -= len(self.rows.pop(row))
-        self.dirty.add(row)
+        self.dirty[row] = None
         self.captured.pop(row, None)
         self.scheduled.pop(row, None)
         if row in self.parked:
@@ -167,4 +167,4 @@ class Shelf:
     def remains(self) -> Iterable[Row]:
         """The rows that the changelog may hold."""
         yield from self.rows
-        yield from self.dirty - self.rows.keys()
+        yield from self.dirty.keys() - self.rows.keys()

@@ -94,13 +94,14 @@ class Table:
             if before is not None:
                 shelf.remove(row, filed=True)
             return
+        if state is before:
+            return  # nothing came of it
         detector = self.detector
         if len(state) > detector.max_items:
             surplus = len(state) - detector.max_items
             del state[:surplus]
             self._count_evicted(shelf, surplus // detector.stride, detector.newest(state))
-        shelf.dirty.add(row)
-        shelf.rows[row] = state
+        shelf.dirty[row] = shelf.rows[row] = state
         if before is None:
             shelf.items += len(state)
             shelf.file(row, detector.newest(state))
@@ -259,11 +260,10 @@ class Table:
         for shelf in self.shelves.values():
             if not (dirty := shelf.dirty):
                 continue
-            shelf.dirty = set()
+            shelf.dirty = {}
             head = row_head(ref, shelf.tenant)
-            rows, captured = shelf.rows, shelf.captured
-            for row in dirty:
-                state = rows.get(row)
+            captured = shelf.captured
+            for row, state in dirty.items():
                 key = head + b"[" + encode(row) + b"]]" if row.__class__ is str else head + encode(row) + b"]"
                 if state is None:
                     yield key, None
@@ -289,7 +289,8 @@ class Table:
     def overwrite(self, rows: Iterable[tuple[str, Row]]) -> None:
         """Have these rows written, whatever is in them: the changelog holds remains of an earlier life of the rule."""
         for tenant, row in rows:
-            self.shelf(tenant).dirty.add(row)
+            shelf = self.shelf(tenant)
+            shelf.dirty[row] = shelf.rows.get(row)
         self._rule_dirty = True
 
     def remains(self) -> Iterator[tuple[str, Row]]:

@@ -79,14 +79,14 @@ def _cold(place: int) -> dict[str, Any]:
         {"distinct": {"field": "resource", "at_least": 5, "within": "1h"}},
         {"level": {"value": "bytes", "above": 1_000_000}},
         {"aggregate": {"field": "bytes", "function": "sum", "above": 10_000_000, "within": "5m"}},
-        {"ratio": {"of": {"outcome": "failure"}, "above": "50%", "within": "5m", "min_volume": 20}},
+        {"ratio": {"of": {"source_ip": {"starts_with": "10.1"}}, "above": "50%", "within": "5m", "min_volume": 20}},
         {
             "sequence": {
                 "within": "10m",
-                "steps": [{"where": {"outcome": "failure"}}, {"where": {"outcome": "success"}}],
+                "steps": [{"where": {"source_ip": {"starts_with": "10.1"}}}, {"where": {"actor": {"exists": True}}}],
             }
         },
-        {"group": {"within": "10m", "members": [{"where": {"outcome": "failure"}}, {"where": {"outcome": "success"}}]}},
+        {"group": {"within": "10m", "members": [{"where": {"source_ip": {"starts_with": "10.1"}}}, {"where": {"actor": {"exists": True}}}]}},
         {"change": {"field": "source_ip"}},
         {"new_value": {"field": "region", "forget": "30d"}},
         {"spike": {"window": "10m", "baseline": "2h", "ratio": 3, "floor": 20}},

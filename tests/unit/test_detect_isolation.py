@@ -58,6 +58,9 @@ class Broken:
     def key(self, index: int) -> Any:
         return self._reader("key", index)
 
+    def row(self, index: int) -> Any:
+        return self._reader("row", index)
+
     def values(self, index: int) -> Any:
         return self._reader("values", index)
 

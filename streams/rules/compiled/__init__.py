@@ -32,6 +32,7 @@ class CompiledProgram:
         self.match = functions["match"]
         self.decode = projection.decoder() if source.mapping is None else self._mapped(projection)
         self._keys = [functions[f"key{index}"] for index in range(len(arms))]
+        self._rows = [functions[f"row{index}"] for index in range(len(arms))]
         self._values = [functions[f"values{index}"] for index in range(len(arms))]
         self._readers = readers_of(projection, list(paths))
 
@@ -46,6 +47,10 @@ class CompiledProgram:
     def key(self, index: int) -> Callable[[Any], Key | None]:
         key: Callable[[Any], Key | None] = self._keys[index]
         return key
+
+    def row(self, index: int) -> Callable[[Any], str | Key | None]:
+        row: Callable[[Any], str | Key | None] = self._rows[index]
+        return row
 
     def values(self, index: int) -> Callable[[Any], tuple[Any, ...]]:
         values: Callable[[Any], tuple[Any, ...]] = self._values[index]

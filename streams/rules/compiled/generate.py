@@ -147,8 +147,8 @@ class Generator:
     # -- keys and values -----------------------------------------------------------------------------------------
 
     def _key(self, index: int, arm: Arm) -> None:
-        lines = [f"def key{index}(e):"]
-        self._functions.append(lines)
+        """``key<i>``, and ``row<i>``: the same, but a key of one part that is text is that text."""
+        lines = []
         for place, field in enumerate(arm.key):
             read = [self._projection.source(path) for path in field.paths]
             if field.is_field:
@@ -162,7 +162,10 @@ class Generator:
                 f"        if a{place} is None:",
                 "            return None",
             ]
-        lines.append(f"    return ({''.join(f'a{place}, ' for place in range(len(arm.key)))})")
+        whole = f"    return ({''.join(f'a{place}, ' for place in range(len(arm.key)))})"
+        only = ["    if a0.__class__ is str:", "        return a0"] if len(arm.key) == 1 else []
+        self._functions.append([f"def key{index}(e):", *lines, whole])
+        self._functions.append([f"def row{index}(e):", *lines, *only, whole])
 
     def _values(self, index: int, rule: Rule) -> None:
         paths = (*rule.detect.fields(), *rule.captures)

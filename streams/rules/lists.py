@@ -46,7 +46,11 @@ def bind(ruleset: RuleSet, lists: Mapping[str, NamedList | Sequence[str]]) -> Ru
 
     def bound(rule: Rule) -> Rule:
         of = names_in(rule)
-        return replace(rule, lists={name: content[name] for name in of if name in content}) if of else rule
+        if not of:
+            return rule
+        made = replace(rule, lists={name: content[name] for name in of if name in content})
+        assert made.arms  # the matchers are built here, by whoever binds, and not with the first event
+        return made
 
     return replace(
         ruleset,

@@ -31,6 +31,13 @@ EDGE_OPTIONS = (
     Option("clear", "number", "the threshold", "past which the alert resolves"),
 )
 
+#: A threshold that is another field, where the kind takes one.
+FIELD_OPTIONS = (
+    Option("field", "field", None, "the other field"),
+    Option("times", "number", "1", "what it is multiplied with"),
+    Option("plus", "number", "0", "what is added"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Threshold:

@@ -78,6 +78,13 @@ _ID = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _SOURCE = re.compile(r"[a-z][a-z0-9_-]*")
 _SERIES = re.compile(r"[a-z][a-z0-9_]{0,99}")
 _SIZE = re.compile(r"([0-9]{1,6})(KiB|MiB|GiB)")
+#: How the texts are written that the schema can check, by the word in ``Option.takes``.
+PATTERNS = {
+    "id": f"^{_ID.pattern}$",
+    "source": f"^{_SOURCE.pattern}$",
+    "series": f"^{_SERIES.pattern}$",
+    "size": f"^{_SIZE.pattern}$",
+}
 _POWERS = {"KiB": 10, "MiB": 20, "GiB": 30}
 _MAX_ID = 100
 _MAX_METADATA = 32

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from streams.rules.compiled.leaves import OTHER, VALUE, index_values, source
+from streams.rules.compiled.leaves import OTHER, VALUE, Folded, index_values, source
 from streams.rules.compiled.projection import Projection
 from streams.rules.conditions import All, AnyOf, Condition, Leaf, Not, conjuncts, identity
 from streams.rules.rule import Arm, Rule
@@ -111,12 +111,13 @@ class Generator:
         self._tables.append((table, functions))
         name = f"T{len(self._tables)}"
         self.names[name] = table
-        is_text = isinstance(next(iter(filed)), str)
+        kind = type(next(iter(filed)))
+        is_text = issubclass(kind, str)
         if first:
             yield "    r = None"
         yield f"    v = {self._projection.source(path)}"
         yield f"    if {'v.__class__ is str' if is_text else '(v.__class__ is int or v.__class__ is float)'}:"
-        yield f"        b = {name}.get(v)"
+        yield f"        b = {name}.get(v{'.casefold()' if kind is Folded else ''})"
         yield "        if b is not None:"
         if first:
             yield "            r = b(e)"
@@ -293,12 +294,12 @@ def _file_under(path: str, rules: list[_Open]) -> tuple[list[tuple[tuple[Any, ..
 
 
 def _by_type(filed: list[tuple[tuple[Any, ...], _Open]]) -> Iterator[dict[Any, list[_Open]]]:
-    """A table for text and one for numbers, as far as they are needed."""
-    for kinds in ((str,), (int, float)):
+    """A table for text, one for folded text and one for numbers, as far as they are needed."""
+    for kinds in ((str,), (Folded,), (int, float)):
         table: dict[Any, list[_Open]] = {}
         for values, rule in filed:
             for value in dict.fromkeys(values):
-                if isinstance(value, kinds):
+                if type(value) in kinds:
                     table.setdefault(value, []).append(rule)
         if table:
             yield table

@@ -49,11 +49,21 @@ def _of_two(leaf: Leaf) -> Callable[[Any, Any], bool]:
     return holds
 
 
+class Folded(str):
+    """A text that stands in an index for every text that folds to it."""
+
+    __slots__ = ()
+
+
 def index_values(leaf: Leaf) -> tuple[Any, ...] | None:
-    """The values one of which the field must have, all text or all numbers, for an index; None where none will do."""
-    if leaf.op not in ("eq", "in", "in_list") or leaf.if_missing or not leaf.case_sensitive:
+    """The values one of which the field must have, all text, all ``Folded`` or all numbers, for an index; None where
+    none will do.
+    """
+    if leaf.op not in ("eq", "in", "in_list") or leaf.if_missing:
         return None
     values = leaf.operand if isinstance(leaf.operand, tuple) else (leaf.operand,)
+    if not leaf.case_sensitive:
+        return tuple(Folded(value.casefold()) for value in values) if _are_texts(values) else None
     return values if _are_texts(values) or _are_numbers(values) else None
 
 

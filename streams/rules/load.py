@@ -119,6 +119,10 @@ def _files(paths: Sequence[Path], problems: list[Problem]) -> Iterator[Path]:
                 yield file
 
 
+#: Names in a ``where`` that are no fields.
+_GROUPS = ("all", "any", "not")
+
+
 class _Lists:
     """Puts the lines of files that ``in_list`` names into the document, so that it is whole and hashed as a whole."""
 
@@ -127,24 +131,26 @@ class _Lists:
         self._folder = rule_file.parent
 
     def inlined(self, document: dict[str, Any]) -> dict[str, Any]:
-        if not isinstance(document.get("where"), dict):
-            return document
-        return {**document, "where": self._group(document["where"], "where", 0)}
+        """The document with the lists of its ``where``, and of those inside ``detect``."""
+        done = dict(document)
+        for name, groups in (("where", _GROUPS), ("detect", (*_GROUPS, "where", "of"))):
+            if isinstance(document.get(name), dict):
+                done[name] = self._group(document[name], name, groups)
+        return done
 
-    def _group(self, group: Any, path: str, depth: int) -> Any:
+    def _group(self, group: Any, path: str, groups: tuple[str, ...]) -> Any:
         if isinstance(group, list):
-            return [self._group(item, f"{path}.{place}", depth + 1) for place, item in enumerate(group)]
+            return [self._group(item, f"{path}.{place}", groups) for place, item in enumerate(group)]
         if not isinstance(group, dict):
             return group
         done = {}
         for name, value in group.items():
             below = f"{path}.{name}"
-            if name in ("all", "any", "not"):
-                done[name] = self._group(value, below, depth + 1)
-            elif isinstance(value, dict) and isinstance(value.get("in_list"), str) and _is_file(value["in_list"]):
+            of_field = name not in groups and isinstance(value, dict)
+            if of_field and isinstance(value.get("in_list"), str) and _is_file(value["in_list"]):
                 done[name] = {**value, "in_list": self._lines(value["in_list"], f"{below}.in_list")}
             else:
-                done[name] = value
+                done[name] = self._group(value, below, groups)
         return done
 
     def _lines(self, name: str, path: str) -> Any:

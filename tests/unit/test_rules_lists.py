@@ -186,3 +186,23 @@ tests: [{name: t, events: [{}], expect: [{severity: low}]}]
     (loaded,) = load_rules([tmp_path / "rule.yaml"], KINDS).rules
     assert loaded.document["where"] == {"ip": {"in_list": ["1.2.3.4"]}, "user": {"in_list": "vip"}}
     assert names_in(loaded) == ("vip",)
+
+
+def test_a_file_is_read_wherever_a_condition_stands(tmp_path: Any) -> None:
+    text = """
+id: audit.bad
+title: t
+source: audit
+where: {any: [{ip: {in_list: bad-ips.txt}}, {not: {user: {in_list: gone.txt}}}]}
+group_by: [actor]
+detect: {ratio: {of: {ip: {in_list: bad-ips.txt}}, above: 0.5, at_least: 2, within: 1m}}
+severity: low
+type: security
+tests: [{name: t, events: [{}], expect: [{severity: low}]}]
+"""
+    (tmp_path / "rule.yaml").write_text(text)
+    (tmp_path / "bad-ips.txt").write_text("1.2.3.4\n")
+    with pytest.raises(RuleErrors) as told:
+        load_rules([tmp_path / "rule.yaml"], KINDS)
+    assert "where.any.1.not.user.in_list: gone.txt cannot be read" in str(told.value)
+    assert "bad-ips.txt" not in str(told.value)

@@ -128,3 +128,13 @@ def test_what_cannot_be_meant_is_named(block: dict[str, Any], path: str, part: s
 def test_a_ladder_beyond_what_is_counted_is_refused() -> None:
     assert AB.against(Ladder(((2.0, Severity.LOW, "low"), (501.0, Severity.HIGH, "high"))))
     assert not AB.against(Ladder(((2.0, Severity.LOW, "low"), (100.0, Severity.HIGH, "high"))))
+
+
+def test_of_a_flood_both_ends_can_still_be_met() -> None:
+    detector, state = AB.detector(LADDER), None
+    for moment in range(0, 10_000, 200):
+        state, _ = detector.step(state, Moment(moment, moment, f"e{moment}", (), NEVER, NEVER, (0,)))
+    for at, partner in ((-9_900, 0), (19_700, 9_800)):  # so far away that only one of them is in reach
+        _, seen = detector.step(state, Moment(at, "b", "b", (), NEVER, NEVER, (1,)))
+        assert isinstance(seen, Observed)
+        assert sorted(map(str, [witness.ref for witness in seen.evidence])) == sorted((str(partner), "b"))

@@ -84,9 +84,11 @@ class Grouping:
         if mask & self._members and len(entries) >= self._least * STRIDE:
             times: list[int] = entries[::STRIDE]
             masks: list[int] = entries[3::STRIDE]
-            if self._plan.wait is None:
+            if not self._all_there(masks):
+                pass
+            elif self._plan.wait is None:
                 seen = self._matched(entries, times, masks, index, moment)
-            else:
+            elif due is None or index + 1 < len(times):  # what comes last is decided last
                 due = self._sooner(times, masks, index, due)
         if len(entries) > 2 * self._plan.need * STRIDE:
             self._thin(entries, mask, at, closed)
@@ -94,6 +96,12 @@ class Grouping:
         return entries, seen
 
     # -- matches ---------------------------------------------------------------------------------------------------
+
+    def _all_there(self, masks: list[int]) -> bool:
+        together = 0
+        for mask in set(masks):
+            together |= mask
+        return self._members & together == self._members
 
     def _complete(self, held: Counter[int]) -> bool:
         """Whether each member finds its events, none counting for two."""
@@ -184,11 +192,11 @@ class Grouping:
         times: list[int] = entries[::STRIDE]
         masks: list[int] = entries[3::STRIDE]
         seen, due = None, None
-        for window in self._windows(times, masks, 0, len(times)):
+        for window in self._windows(times, masks, bisect_left(times, at), len(times)):
             ends = times[window.end - 1]
             same = range(bisect_left(times, ends), window.end)
             open_ends = [n for n in same if masks[n] & self._members and not masks[n] & self._decided]
-            if not open_ends or ends < at or not self._complete(window.held):
+            if not open_ends or not self._complete(window.held):
                 continue
             if ends > at:
                 due = ends + wait - 1

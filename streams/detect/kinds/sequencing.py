@@ -17,6 +17,8 @@ from streams.model import FindingKind
 STRIDE = 4
 _BYTES = 72  #: of an entry in the changelog beside its id: time, position, mask, punctuation
 MAX_ENTRIES = MAX_STATE // (_BYTES + ID_LIMIT)
+#: Entries times events of a match, above which the oldest entries go: what one event may cost.
+_MAX_WORK = 60_000
 #: More than so many events are not counted.
 MAX_NEED = 500
 #: Above it a key forgets what no event that is still waited for can need.
@@ -43,10 +45,10 @@ class Sequencing:
     """
 
     stride = STRIDE
-    max_items = MAX_ENTRIES * STRIDE + 1
 
     def __init__(self, plan: Plan) -> None:
         pattern = plan.pattern
+        self.max_items = min(MAX_ENTRIES, _MAX_WORK // len(pattern.slots)) * STRIDE + 1
         self._plan, self._need = plan, plan.need
         self._pattern = replace(pattern, until=pattern.until | plan.barrier) if plan.skip else pattern
         self._bits = tuple(slot.bit for slot in pattern.slots)
@@ -79,10 +81,10 @@ class Sequencing:
         newest = len(entries) == (index + 1) * STRIDE
         seen: Seen = None
         if mask & (self._last if newest else self._steps) and len(entries) >= len(self._bits) * STRIDE:
-            if self._wait:
-                due = self._sooner(entries, index, due)
-            else:
+            if not self._wait:
                 seen = self._completed(entries, index, moment)
+            elif due is None or not newest:  # what comes last is decided last
+                due = self._sooner(entries, index, due)
         if len(entries) > THIN_ABOVE * STRIDE:
             entries = self._thinned(entries, closed)
         entries.append(due)
@@ -220,5 +222,5 @@ class Sequencing:
 
 
 def _all_there(bits: tuple[int, ...], masks: list[int]) -> bool:
-    together = reduce(or_, masks, 0)
+    together = reduce(or_, set(masks), 0)
     return all(together & bit for bit in bits)

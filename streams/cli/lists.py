@@ -59,6 +59,19 @@ def _control() -> Iterator[ControlReader]:
         reader.stop()
 
 
+def warn_of_missing(position: int) -> None:
+    """Say on stderr which lists the rules in force from ``position`` use that nobody has applied."""
+    with _control() as control:
+        ruleset = control.wait_for(lambda state: state.position >= position).ruleset
+    for name, rules in used(ruleset).items():
+        if name not in ruleset.lists:
+            click.echo(
+                f"warning: the list {name} is not applied and matches nothing; it is used by {', '.join(rules)}"
+                f" (tocsin lists apply {name} FILE)",
+                err=True,
+            )
+
+
 @command.command("apply")
 @click.argument("name")
 @click.argument("file", type=click.Path(path_type=Path))

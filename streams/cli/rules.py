@@ -16,6 +16,7 @@ from streams.config.rules import with_overrides
 from streams.errors import USAGE, TocsinError
 from streams.replay.report import console_for_tables
 from streams.replay.ruletests import test_rules
+from streams.rules.lists import used
 from streams.rules.problems import RuleErrors
 from streams.rules.rule import Rule
 
@@ -53,6 +54,8 @@ def check(paths: tuple[Path, ...], as_json: bool) -> int:
         return USAGE
     if not as_json:
         click.echo(f"{len(ruleset.rules)} rules, no problems (rule set {ruleset.version})")
+        if lists := used(ruleset):
+            click.echo(f"they use the lists {', '.join(lists)}: `tocsin lists show` says which are applied")
     return 0
 
 
@@ -106,6 +109,7 @@ def apply(paths: tuple[Path, ...], skip_tests: bool, policy: bool) -> None:
 
     With them go the overrides of the configuration. Rules whose meaning is what it was keep their state.
     """
+    from streams.cli.lists import warn_of_missing
     from streams.runtime.control import policy_record, publish, ruleset_record
 
     base = written(paths)
@@ -119,3 +123,5 @@ def apply(paths: tuple[Path, ...], skip_tests: bool, policy: bool) -> None:
     position = publish(kafka_options(config), names_of(config), records)
     what = f"rule set {ruleset.version} with {len(ruleset.rules)} rules" + (" and the policy" if policy else "")
     click.echo(f"{what}, in force from control position {position}")
+    if used(ruleset):
+        warn_of_missing(position)

@@ -13,8 +13,10 @@ import msgspec
 from streams.errors import TocsinError
 from streams.model import Source
 from streams.replay.ruleengine import Engine
+from streams.rules.comparing import OtherField
 from streams.rules.conditions import All, AnyOf, Condition, Leaf, Not, identity
 from streams.rules.lists import bind
+from streams.rules.operators import ListName
 from streams.rules.rule import Arm, Rule, RuleSet
 from streams.rules.testing import Case, cases
 from streams.rules.values import read
@@ -138,6 +140,8 @@ def condition_text(condition: Condition) -> str:
 
 
 def _operand(value: Any) -> str:
+    if isinstance(value, (OtherField, ListName)):
+        return str(value)
     if isinstance(value, (tuple, list)):
         shown = ", ".join(map(_operand, value[:5])) + (", …" if len(value) > 5 else "")
         return shown if len(value) == 1 else f"[{shown}]"

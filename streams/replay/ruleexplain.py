@@ -133,7 +133,7 @@ def _reads(rule: Rule) -> tuple[str, ...]:
 
 
 def _paths(arm: Arm) -> tuple[str, ...]:
-    leaves = (leaf.path for leaf in arm.where.leaves())
+    leaves = (path for leaf in arm.where.leaves() for path in leaf.paths)
     key = (path for part in arm.key for path in part.paths)
     return tuple(dict.fromkeys((*leaves, *key, *arm.rule.detect.fields(), *arm.rule.captures)))
 

@@ -43,6 +43,12 @@ class OtherField:
         """Whether nothing is calculated."""
         return self.times == 1 and self.plus == 0
 
+    def __str__(self) -> str:
+        """For people: ``limit × 9/10 + 5``."""
+        times = "" if self.times == 1 else f" × {self.times}"
+        plus = "" if self.plus == 0 else f" {'+' if self.plus > 0 else '-'} {abs(self.plus)}"
+        return self.path + times + plus
+
     def document(self) -> dict[str, str]:
         """Canonical: equal for operands that mean the same."""
         calculated = {} if self.as_it_is else {"times": str(self.times), "plus": str(self.plus)}

@@ -66,6 +66,10 @@ class ListName:
 
     name: str
 
+    def __str__(self) -> str:
+        """For people."""
+        return self.name
+
 
 def list_name(text: Any) -> str:
     """The name of an indicator list. Raises ValueError."""

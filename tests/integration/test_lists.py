@@ -201,6 +201,25 @@ def test_a_live_worker_takes_a_new_list_and_the_replay_sees_what_it_saw(here: di
     assert replay.returncode == 0, replay.stdout + replay.stderr
 
 
+def test_applying_rules_warns_of_lists_that_are_not(here: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "rule.yaml").write_text(RULE)
+    (tmp_path / "ips.txt").write_text("192.0.2.1\n")
+    assert "they use the lists bad-ips" in tocsin("rules", "check", str(tmp_path / "rule.yaml"), **here).stdout
+    first = tocsin("rules", "apply", str(tmp_path / "rule.yaml"), **here)
+    assert (first.returncode, first.stderr.count("\n")) == (0, 1)
+    assert first.stderr.startswith(
+        "warning: the list bad-ips is not applied and matches nothing; it is used by test.bad-ip"
+    )
+    assert lists("show", here=here)[0] == {
+        "list": "bad-ips",
+        "version": None,
+        "entries": None,
+        "rules": ["test.bad-ip"],
+    }
+    lists("apply", "bad-ips", str(tmp_path / "ips.txt"), here=here)
+    assert tocsin("rules", "apply", str(tmp_path / "rule.yaml"), **here).stderr == ""
+
+
 def _alerts(servers: str, prefix: str) -> Consumer:
     consumer = Consumer(
         {"bootstrap.servers": servers, "group.id": f"{prefix}test", "auto.offset.reset": "earliest",

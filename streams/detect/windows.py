@@ -27,7 +27,12 @@ MAX_PANES = 1_500
 _SESSION = 86_400_000
 
 WINDOW_OPTIONS = (
-    Option("within", "duration", "1d for sessions", "length of the window; of a session the longest; not with align"),
+    Option(
+        "within",
+        "duration",
+        "1d for sessions",
+        "length of the window; required but for sessions, which are cut there; not with align",
+    ),
     Option("window", "one of sliding, tumbling, session", "sliding", "how windows follow each other"),
     Option("every", "duration", "", "windows end at its multiples only; kept are panes, not events"),
     Option("gap", "duration", "", "a longer pause ends a session"),

@@ -39,7 +39,8 @@ MEANINGS = {
     "ne": "is not the same, whatever its type",
     "in": "is one of the list",
     "not_in": "is none of the list, whatever its type",
-    "in_list": "is one of a longer list: written out, or an indicator list by its name",
+    "in_list": "is in a list: written out, an indicator list by its name, or a file beside the rule (`bad-ips.txt`: a "
+    "text a line, `#` comments)",
     "gt": "is a number above the bound",
     "gte": "is a number at or above the bound",
     "lt": "is a number below the bound",

@@ -86,6 +86,7 @@ PATTERNS = {
     "size": f"^{_SIZE.pattern}$",
 }
 _POWERS = {"KiB": 10, "MiB": 20, "GiB": 30}
+SIZE_UNITS = tuple(_POWERS)
 _MAX_ID = 100
 _MAX_METADATA = 32
 

@@ -79,13 +79,13 @@ tests:
 class Count(Settings):
     """Fires on each event that makes some window that contains it hold ``at_least`` of them, or so much weight.
 
-    Or, with ``below``, when a complete window holds fewer. ``window`` None: a sliding one of ``within`` ms.
+    Or, with ``below``, when a complete window holds fewer.
     """
 
     at_least: Any  #: an integer, or with a weight any exact number
     within: int
     dedup: int = 64
-    window: Window | None = None
+    window: Window | None = None  #: None: a sliding one of ``within`` ms
     weight: str = ""
     below: int = 0
     forget: int = 0

@@ -73,14 +73,14 @@ class Distinct(Settings):
     """Fires on each event that makes some window that contains it hold ``at_least`` different values of ``field``.
 
     Or, with ``below``, when a complete window holds fewer. Values are typed: ``1``, ``"1"`` and ``true`` are three. An
-    event without the field, or with null, does not count. ``window`` None: a sliding one of ``within`` ms.
+    event without the field, or with null, does not count.
     """
 
     field: str
     at_least: int
     within: int
     dedup: int = 64
-    window: Window | None = None
+    window: Window | None = None  #: None: a sliding one of ``within`` ms
     approximate: bool = False
     below: int = 0
     forget: int = 0

@@ -75,6 +75,10 @@ def _run(config: Config, roles: frozenset[str], worker: str | None, port: int | 
         max_keys=detect.max_keys,
         stall_after=detect.stall_after / 1000,
         wire=wire_of(config),
-        timing=Timing(linger=detect.idle_commit_ms / 1000, pause=detect.min_commit_ms / 1000),
+        timing=Timing(
+            linger=detect.idle_commit_ms / 1000,
+            catching_up=4 * detect.idle_commit_ms / 1000,
+            pause=detect.min_commit_ms / 1000,
+        ),
     )
     Worker(settings).run()

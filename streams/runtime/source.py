@@ -46,6 +46,7 @@ class Timing:
     """Seconds. The transaction's rhythm is explained in ``Transaction``."""
 
     linger: float = 0.1
+    catching_up: float = 0.4
     pause: float = 0.010
     factor: float = 4.0
     answer: float = 30.0  #: the longest the core may take for one batch
@@ -79,7 +80,7 @@ class Source:
         self.parts: dict[tuple[str, int], Part] = {}
         self._restored: restore.Done = SimpleQueue()
         self._waiting: list[Part] = []  # restored, but control has not reached what they last used
-        self._stopping = False
+        self._stopping = self._behind = False
         self._rejoins = 0
         self._acted_on: Sight | None = None
         self._steps = 0
@@ -136,7 +137,8 @@ class Source:
             {
                 **self._options,
                 "transactional.id": self._identity,
-                "linger.ms": 2,
+                "linger.ms": 20,  # a commit waits for none of it
+                "batch.num.messages": 100_000,
                 "transaction.timeout.ms": int(timing.transaction * 1000),
                 "retry.backoff.ms": 5,
                 "partitioner": "murmur2_random",
@@ -162,7 +164,14 @@ class Source:
         )
         until_done(producer.init_transactions, 10)  # fences the dead self first
         self._transaction = Transaction(
-            producer, self._names, self.stage.role, timing.linger, timing.pause, timing.factor, self._wire
+            producer,
+            self._names,
+            self.stage.role,
+            timing.linger,
+            timing.catching_up,
+            timing.pause,
+            timing.factor,
+            self._wire,
         )
         at("started", role=self.stage.role)
         self._subscribe()
@@ -183,7 +192,7 @@ class Source:
             if part.live and _is_due(part, wall, control):
                 self._tick(part)
         self._take_restored()
-        if self._transaction.due():
+        if self._transaction.due(behind=self._behind):
             self._end()
         if self.beat - self._housekept > 1.0:
             self._housekept = self.beat
@@ -192,6 +201,7 @@ class Source:
     def _read(self) -> dict[tuple[str, int], list[Message]]:
         """What came, by partition. Loops over events run in C here: this and the core are what an event costs."""
         messages = self._consumer.consume(self._timing.batch, 0.005)
+        self._behind = len(messages) > self._timing.batch // 4
         refused: list[tuple[Message, KafkaError]] = []
         if any(map(_error, messages)):
             both = [(message, message.error()) for message in messages]

@@ -61,14 +61,16 @@ class Transaction:
     """The open transaction of one role. Not thread-safe: only the source thread uses it."""
 
     def __init__(
-        self, producer: Producer, names: Names, role: str, linger: float, pause: float, factor: float,
-        wire: Wire = PLAIN,
+        self, producer: Producer, names: Names, role: str, linger: float, catching_up: float, pause: float,
+        factor: float, wire: Wire = PLAIN,
     ) -> None:  # fmt: skip
-        """``linger``: it ends after so many seconds; with something urgent at once, but at least
-        max(``pause``, ``factor`` x the last commit's duration) after the one before."""
+        """``linger``: it ends after so many seconds, and after ``catching_up`` while much waits to be read: each key
+        is written once a transaction. With something urgent it ends at once, but at least max(``pause``, ``factor`` x
+        the last commit's duration) after the one before.
+        """
         self._producer, self._names, self._role = producer, names, role
         self._wire = wire
-        self._linger, self._pause, self._factor = linger, pause, factor
+        self._linger, self._catching_up, self._pause, self._factor = linger, catching_up, pause, factor
         self.touched: dict[tuple[str, int], Part] = {}
         self.open = self._urgent = False
         self._began = self._ended = self._took = 0.0
@@ -90,14 +92,14 @@ class Transaction:
             if output.topic in urgent:
                 self._urgent = True
 
-    def due(self) -> bool:
-        """Whether it is time to end it."""
+    def due(self, *, behind: bool) -> bool:
+        """Whether it is time to end it. ``behind``: much waits to be read."""
         if not self.open:
             return False
         now = time.monotonic()
         if self._urgent:
             return now >= self._ended + max(self._pause, self._factor * self._took)
-        return now >= self._began + self._linger
+        return now >= self._began + (self._catching_up if behind else self._linger)
 
     def end(self, consumer: Consumer) -> Result:
         """Write what was touched, send the positions, commit. Raises what is neither retriable nor a rebalance."""
@@ -143,12 +145,16 @@ class Transaction:
 
     def _write(self, part: Part) -> None:
         changelog = self._names.changelog(part.input.table)
+        produce, number = self._producer.produce, part.number
         for key, value in part.state.changes():
             if value is not None and len(value) > MAX_VALUE:  # too large to keep: evicted, counted
                 telemetry.OVERSIZE.labels(part.input.table).inc()
                 part.state.unload(key)
                 value = None
-            self._put(changelog, key, value, part.number)
+            try:
+                produce(changelog, value, key, number)  # the short way: one for each dirty key
+            except (BufferError, KafkaException):
+                self._put(changelog, key, value, number)
         self._put(changelog, POSITION, self._encode(part.state.position), part.number)
         if part.steps:
             record = JournalRecord(

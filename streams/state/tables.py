@@ -262,15 +262,16 @@ class Table:
                 continue
             shelf.dirty = {}
             head = row_head(ref, shelf.tenant)
-            captured = shelf.captured
+            only = head + b"["
+            captured = shelf.captured if self.captures else None
             for row, state in dirty.items():
-                key = head + b"[" + encode(row) + b"]]" if row.__class__ is str else head + encode(row) + b"]"
+                key = b"%b%b]]" % (only, encode(row)) if row.__class__ is str else b"%b%b]" % (head, encode(row))
                 if state is None:
                     yield key, None
-                elif self.captures:
-                    yield key, encode([FORMAT, [*state, captured.get(row, ())]])
-                else:
+                elif captured is None:
                     yield key, encode([FORMAT, state])
+                else:
+                    yield key, encode([FORMAT, [*state, captured.get(row, ())]])
         gone, self._gone = self._gone, []
         for tenant, row in gone:
             if tenant not in self.shelves or row not in self.shelves[tenant].rows:

@@ -193,11 +193,11 @@ FUNCTIONS = {
     "lower": _Function("lower(actor.email)", 1, 1, False, _lower, "text in lower case; other values as they are"),
     "cidr": _Function(
         "cidr(source_ip, 24) or cidr(source_ip, 24, 56)", 2, 3, True, _cidr,
-        f"the network around an address: the prefix for IPv4, then that for IPv6 (without one {_V6_PREFIX})",
+        f"the network around an address: prefix for IPv4, then for IPv6 (else {_V6_PREFIX}); IPv4 written as IPv6 is IPv4",
     ),
     "domain": _Function(
         "domain(actor.email)", 1, 1, False, _domain,
-        "the domain of an e-mail address, or the host of a URL, in lower case",
+        "what follows the last `@`; of a URL the host; in lower case",
     ),
     "first": _Function(
         "first(user, actor, account)", 2, MAX_FIELDS, False, _first, "the first that is neither missing nor null",

@@ -1,7 +1,7 @@
 """``spike: {window: 10m, baseline: 24h, ratio: 3}``: fires where a window is far from what is usual for the key.
 
 spike: {window: 10m, baseline: 24h, z_score: 4, direction: both}                    # in standard deviations
-spike: {window: 1h, baseline: 4w, ratio: 3, season: hour_of_week, timezone: UTC}    # Monday 9 o'clock against its like
+spike: {window: 1h, baseline: 4w, ratio: 3, season: hour_of_week, min_baseline: 3}  # Monday 9 o'clock against its like
 spike: {window: 5m, baseline: 6h, function: avg, field: latency_ms, ratio: 2}
 """
 

@@ -95,11 +95,14 @@ def compare_fields(op: str, other: OtherField, case_sensitive: bool) -> Callable
 
 
 def _calculated(op: str, other: OtherField) -> Callable[[Any, Any], bool]:
-    compare, times, plus, as_it_is = _COMPARE[op], other.times, other.plus, other.as_it_is
+    compare, times, plus = _COMPARE[op], other.times, other.plus
+    # Between whole numbers without fractions: all of it times what makes the two constants whole, which is positive.
+    whole = times.denominator * plus.denominator
+    of_other, of_one = times.numerator * plus.denominator, plus.numerator * times.denominator
 
     def holds(value: Any, against: Any) -> bool:
-        if as_it_is and type(value) is type(against) is int:
-            return bool(compare(value, against))
+        if type(value) is int and type(against) is int:
+            return bool(compare(value * whole, against * of_other + of_one))
         left, right = _fraction(value), _fraction(against)
         return left is not None and right is not None and bool(compare(left, right * times + plus))
 

@@ -121,3 +121,13 @@ def test_numbers_of_any_size_are_compared_soon() -> None:
     large, larger = "9" * 4_300, "9" * 4_300 + "." + "9" * 4_300
     assert holds({"lt": {"field": "b", "times": "0.9999", "plus": "1.5"}}, 5, larger)
     assert holds({"lt": {"field": "b"}}, large, larger)
+
+
+@pytest.mark.parametrize("times", ["0.9", "-3", "1", "0.333", "-0.7"])
+@pytest.mark.parametrize("plus", ["0", "-0.25", "7"])
+def test_whole_numbers_and_their_decimal_text_are_compared_alike(times: str, plus: str) -> None:
+    for a in (-10, -3, 0, 1, 9, 10, 2**63):
+        for b in (-10, 0, 1, 3, 10):
+            for op in ("gt", "gte", "lt", "lte", "eq", "ne"):
+                operators = {op: {"field": "b", "times": times, "plus": plus}}
+                assert holds(operators, a, b) is holds(operators, str(a), str(b))

@@ -38,7 +38,7 @@ def may_see(rule: Rule, other: Rule) -> bool:
 def _holds(condition: Condition, known: Mapping[str, Any]) -> bool | None:
     """Whether it holds for an alert of which only this much is known; None: that depends on the rest."""
     if isinstance(condition, Leaf):
-        return condition.holds(lambda path: known[path]) if condition.path in known else None
+        return condition.holds(lambda path: known[path]) if known.keys() >= set(condition.paths) else None
     if isinstance(condition, Not):
         inner = _holds(condition.part, known)
         return None if inner is None else not inner

@@ -131,7 +131,8 @@ def parse_window(read: Block) -> Window:
         return Window(within or 1)
     if within % every:
         read.problem("every", f"does not divide within ({format_duration(within)})")
-    elif within // every > MAX_PANES:
+        return Window(within)  # a window has at least one pane
+    if within // every > MAX_PANES:
         read.problem("every", f"makes {within // every} panes of a window: at most {MAX_PANES}")
     return Window(within, Shape.TUMBLING) if every == within else Window(within, Shape.HOPPING, every=every)
 

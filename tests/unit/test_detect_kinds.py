@@ -95,6 +95,7 @@ def test_a_level_keeps_its_state_through_an_event_it_cannot_use() -> None:
         ("count", {"at_least": 5, "within": "0s"}, "within: 0s is too short: at least 1 ms"),
         ("count", {"at_least": 5, "wihtin": "1m"}, "wihtin: is not known here (did you mean 'within'?)"),
         ("distinct", {"at_least": 2, "within": "1m"}, "field: is missing"),
+        ("distinct", {"field": "f", "at_least": 2, "within": "1m", "every": "1h"}, "every: does not divide within"),
         ("match", {"dedup": 5}, "dedup: 5 is not a duration"),
         ("level", {"value": "v"}, "takes exactly one of above, at_least, below, at_most"),
         ("level", {"value": "v", "above": 1, "below": 2}, "not 2"),

@@ -193,7 +193,7 @@ FUNCTIONS = {
     "lower": _Function("lower(actor.email)", 1, 1, False, _lower, "text in lower case; other values as they are"),
     "cidr": _Function(
         "cidr(source_ip, 24) or cidr(source_ip, 24, 56)", 2, 3, True, _cidr,
-        f"the network around an address: prefix for IPv4, then for IPv6 (else {_V6_PREFIX}); IPv4 written as IPv6 is IPv4",
+        f"the network around an address: prefix for IPv4, and for IPv6 (else {_V6_PREFIX}); IPv4 as IPv6 is IPv4",
     ),
     "domain": _Function(
         "domain(actor.email)", 1, 1, False, _domain,

@@ -187,7 +187,7 @@ def fitting(kind: Group, events: Timeline) -> Timeline:
     return [(at, event_id, {arm % len(kind.members) for arm in arms}) for at, event_id, arms in events]
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=1_000, deadline=None, derandomize=True)
 @given(groups(), timelines(12), st.sampled_from((0, 3, 30)), st.lists(st.booleans(), min_size=1, max_size=4))
 def test_any_timeline_gives_what_the_definition_says(
     kind: Group, events: Timeline, back: int, hurry: list[bool]
@@ -195,14 +195,16 @@ def test_any_timeline_gives_what_the_definition_says(
     run(kind, fitting(kind, events), back, hurry)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500, deadline=None, derandomize=True)
 @given(groups(capped=False), timelines(30), st.sampled_from((0, 3, 30)))
 def test_what_is_superfluous_is_missed_by_nothing(kind: Group, events: Timeline, back: int) -> None:
+    """But the id of what was forgotten: ids differ here."""
+    told_apart = [(at, f"e{number}", arms) for number, (at, _, arms) in enumerate(fitting(kind, events))]
     with patch("streams.detect.kinds.group._LEAST_NEED", 0):
-        run(kind, fitting(kind, events), back, [False])
+        run(kind, told_apart, back, [False])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500, deadline=None, derandomize=True)
 @given(groups(), timelines(30), st.integers(0, 3))
 def test_with_bounds_neither_by_what_was_waited_for(kind: Group, events: Timeline, back: int) -> None:
     newest, on_time = NEVER, []

@@ -29,6 +29,7 @@ class Seen:
     used: bool = False
     ends: bool = False  #: of a match: nothing that began before goes on
     decided: bool = False
+    barred: bool = False  #: by what is forgotten: no match begins with it
 
     @property
     def order(self) -> tuple[int, int]:
@@ -51,7 +52,7 @@ class Oracle:
         steps, kept, within = self.kind.steps, self.kept, self.kind.within
         if any(event.used or slot not in event.arms for event, slot in zip(chain, self.slots, strict=True)):
             return False
-        if chain[-1].at - chain[0].at >= within:
+        if chain[0].barred or chain[-1].at - chain[0].at >= within:
             return False
         for event in kept:
             if chain[0].order < event.order < chain[-1].order and (self.until in event.arms or event.ends):
@@ -85,7 +86,12 @@ class Oracle:
             chain[-1].ends = True
 
     def come(self, event: Seen, horizon: int) -> tuple[int, ...] | Skipped | None:
+        forgotten = [other for other in self.kept if other.at <= horizon]
         self.kept = [other for other in self.kept if other.at > horizon]
+        for number in range(self.slots[0]):
+            long = self.kind.steps[number].within or self.kind.within
+            for other in self.kept:
+                other.barred |= any(number in gone.arms and gone.at > other.at - long for gone in forgotten)
         if event.event_id and event.event_id in [other.event_id for other in self.kept]:
             return Skipped.DUPLICATE
         self.kept.append(event)
@@ -226,7 +232,7 @@ def fitting(kind: Sequence, events: list[tuple[int, str, set[int]]]) -> list[tup
     return [(at, event_id, {arm % ways for arm in arms}) for at, event_id, arms in events]
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=1_000, deadline=None, derandomize=True)
 @given(sequences(), timelines(11), st.sampled_from((0, 3, 30)), st.lists(st.booleans(), min_size=1, max_size=4))
 def test_any_timeline_gives_what_the_definition_says(
     kind: Sequence, events: list[tuple[int, str, set[int]]], back: int, hurry: list[bool]
@@ -234,7 +240,7 @@ def test_any_timeline_gives_what_the_definition_says(
     run(kind, fitting(kind, events), back, hurry)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(sequences(), timelines(13), st.sampled_from((0, 3)))
 def test_events_in_order_give_what_the_definition_says(
     kind: Sequence, events: list[tuple[int, str, set[int]]], back: int
@@ -242,7 +248,7 @@ def test_events_in_order_give_what_the_definition_says(
     run(kind, sorted(fitting(kind, events), key=lambda event: event[0]), back, [False])
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=1_500, deadline=None, derandomize=True)
 @given(sequences(), timelines(13), st.integers(0, 3))
 def test_what_is_forgotten_is_missed_by_nothing_that_was_waited_for(
     kind: Sequence, events: list[tuple[int, str, set[int]]], back: int

@@ -34,6 +34,7 @@ class Pattern:
     within: int
     until: int = 0
     before: tuple[tuple[int, int], ...] = ()  #: (bits, ms): none of them less than so long before the first event
+    barred: int = 0  #: a bit that the first event does not have
 
     def starts(self, times: Sequence[int], masks: Sequence[int], through: int) -> list[list[int]]:
         """For each slot and entry the latest entry at which a chain of the slots so far begins that ends there.
@@ -56,8 +57,10 @@ class Pattern:
         last: list[int | None] = [None] * len(self.before)
         for place in range(min(through + 1, len(times))):
             at, mask = times[place], masks[place]
-            if mask & bit and all(
-                seen is None or seen <= at - ms for seen, (_, ms) in zip(last, self.before, strict=True)
+            if (
+                mask & bit
+                and not mask & self.barred
+                and all(seen is None or seen <= at - ms for seen, (_, ms) in zip(last, self.before, strict=True))
             ):
                 row[place] = place
             for number, (bits, _) in enumerate(self.before):

@@ -51,7 +51,7 @@ class Grouping:
 
     Where time decides, a bit beyond those of the members marks an event after which it was. More than twice ``need``
     entries of one mask in a window make the one in the middle superfluous: any window that would contain it contains
-    ``need`` of its neighbours on one side.
+    ``need`` of its neighbours on one side. (A duplicate of one that is gone counts again.)
     """
 
     stride = STRIDE

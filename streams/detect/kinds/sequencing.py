@@ -41,7 +41,7 @@ class Sequencing:
     """State: ``[at, ref, event_id, mask, …, due]``, oldest first. ``due``: None, or when the first end is decided.
 
     ``mask``: the steps that the event can still be. Where time decides, a bit beyond the barrier marks an event after
-    which a match has been decided.
+    which a match has been decided; another one an event with which none begins, for what forbade it is forgotten.
     """
 
     stride = STRIDE
@@ -50,7 +50,8 @@ class Sequencing:
         pattern = plan.pattern
         self.max_items = min(MAX_ENTRIES, _MAX_WORK // len(pattern.slots)) * STRIDE + 1
         self._plan, self._need = plan, plan.need
-        self._pattern = replace(pattern, until=pattern.until | plan.barrier) if plan.skip else pattern
+        until = pattern.until | plan.barrier if plan.skip else pattern.until
+        self._pattern = replace(pattern, until=until, barred=plan.barrier << 2)
         self._bits = tuple(slot.bit for slot in pattern.slots)
         self._steps: int = reduce(or_, self._bits)
         self._last = pattern.slots[-1].bit
@@ -70,7 +71,7 @@ class Sequencing:
         at, ref, event_id, _, horizon, closed, arms = moment
         kept, entries, due = kept_id(event_id), state[:-1] if state else [], state[-1] if state else None
         if entries and entries[0] <= horizon:
-            del entries[: bisect_right(entries[::STRIDE], horizon) * STRIDE]
+            self._forget(entries, bisect_right(entries[::STRIDE], horizon) * STRIDE)
         if kept and kept in entries[2::STRIDE]:
             return state, Skipped.DUPLICATE
         mask = 0
@@ -204,6 +205,23 @@ class Sequencing:
             for later in range(end + 1, len(times))
             for bits, ms in guards
         )
+
+    def _forget(self, entries: State, end: int) -> None:
+        """Take out what does not count any more; what it forbids to begin is forbidden for good."""
+        until = max(
+            (
+                entries[n] + ms
+                for bits, ms in self._pattern.before
+                for n in range(0, end, STRIDE)
+                if entries[n + 3] & bits
+            ),
+            default=0,
+        )
+        del entries[:end]
+        for n in range(0, len(entries), STRIDE):
+            if entries[n] >= until:
+                break
+            entries[n + 3] |= self._pattern.barred
 
     # -- room ------------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,8 @@ def thinned(
     speaks for nothing later. ``until``: bits of what ends everything before it, but for ``guards``. ``steps``: bits of
     what can be part of a match; of others in a row the first and the last are kept. The newest entry stays.
 
-    An event that comes later than what is waited for may then miss what it would have completed.
+    An event that comes later than what is waited for may then miss what it would have completed, and a duplicate of
+    what is gone counts again.
     """
     old = min(bisect_right(entries[::_STRIDE], closed), len(entries) // _STRIDE - 1)
     masks: list[int] = entries[3::_STRIDE]

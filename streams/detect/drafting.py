@@ -89,7 +89,7 @@ def annotated(text: str, kind: str) -> str:
     """A rule file with what its keys mean above them, and the settings of its kind."""
     module = MODULES[kind]
     says = (module.__doc__ or "").strip().splitlines()[0]
-    lines = [f"# {says}", "# Every key and operator: streams/docs/rules.md", ""]
+    lines = [f"# {says}", "# Every key and operator: `tocsin rules reference`", ""]
     for line in text.splitlines():
         key = line.partition(":")[0]
         if meaning := _MEANINGS.get(key):

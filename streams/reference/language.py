@@ -13,6 +13,7 @@ from streams.model.severity import SEVERITIES, SEVERITY_WORDS
 from streams.reference.operands import takes
 from streams.reference.prose import anchor, fenced, table
 from streams.reference.tables import options_table
+from streams.replay import ruletests
 from streams.rules import comparing, durations, expressions, operators, overrides, parse, template, where
 from streams.rules.document import MAX_BYTES
 
@@ -147,9 +148,10 @@ def written() -> Lines:
 
 
 def cases() -> Lines:
+    words = " ".join(f"`{word}`" for word in (*ruletests.WORDS, *ruletests.OF_ALERT))
     yield (
-        "At least one case of a rule must expect something. What is expected is given by `at`, fields of the key and "
-        "of the alert, names of its metadata, `count`, `value` or `observed`, `severity`, `threshold` and `within`."
+        "At least one case of a rule must expect something. What is expected is given by fields of the key, names of "
+        f"the alert's metadata, and {words}. `count`, `value` and `observed` are one."
     )
     yield ""
     (tests,) = (option.of for option in parse.KEYS if option.name == "tests")

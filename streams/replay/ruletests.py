@@ -21,7 +21,10 @@ from streams.rules.problems import Problem, RuleErrors
 from streams.rules.rule import Rule, RuleSet
 from streams.rules.testing import Case, cases
 
-_OF_ALERT = (
+#: What an entry of ``expect`` and ``never`` may name beside the fields of the key and names of the metadata.
+WORDS = ("at", "count", "value", "observed", "threshold", "within", "severity", "metadata")
+#: And these fields of the alert.
+OF_ALERT = (
     "tenant",
     "rule",
     "title",
@@ -144,7 +147,7 @@ def _actual(moment: Moment, name: str) -> tuple[bool, Any]:
         return True, finding.key[name]
     if name in ("threshold", "within"):
         return True, getattr(finding, name)
-    if name in _OF_ALERT:
+    if name in OF_ALERT:
         return True, getattr(alert, name)
     if name == "metadata":
         return True, alert.metadata

@@ -300,6 +300,18 @@ def test_the_words_of_templates_are_those_that_findings_give() -> None:
     assert given == set(findings.WORDS)
 
 
+def test_what_an_expectation_may_name_is_known_to_it() -> None:
+    from streams.replay import ruletests
+    from streams.replay.ruleengine import moments
+    from streams.rules.testing import cases
+
+    rule = example("count")
+    ((moment, *_), _) = moments(rule, {}, cases(rule)[0])
+    for word in (*ruletests.WORDS, *ruletests.OF_ALERT, *rule.group_by):
+        assert ruletests._actual(moment, word)[0], word
+    assert not ruletests._actual(moment, "colour")[0]
+
+
 def test_a_kind_names_its_own_words_for_templates() -> None:
     assert words("change") == ["current", "previous"]
     assert words("sequence") == ["steps"]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator, Draft202012Validator
 
 from streams.detect.drafting import from_kind
 from streams.detect.registry import KINDS, MODULES
@@ -81,6 +81,17 @@ def test_the_schema_is_one() -> None:
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
 def test_shipped_rules_are_accepted(file: Path) -> None:
     assert [error.message for error in VALIDATOR.iter_errors(parse_document(file.read_bytes())[0])] == []
+
+
+@pytest.mark.parametrize("kind", sorted(MODULES))
+def test_an_editor_that_knows_draft_7_only_is_told_the_same(kind: str) -> None:
+    """All but the descriptions beside a reference, which that draft leaves out."""
+    old = Draft7Validator({name: value for name, value in SCHEMA.items() if name != "$schema"})
+    assert old.is_valid(EXAMPLES[kind])
+    for option in MODULES[kind].OPTIONS:
+        for value in POOL:
+            document = with_detect(kind, {**EXAMPLES[kind]["detect"][kind], option.name: value})
+            assert old.is_valid(document) == accepts(document)
 
 
 def test_there_are_shipped_rules() -> None:

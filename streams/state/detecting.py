@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from streams.detect import hop
-from streams.detect.base import FOREVER, NEVER, Quick
-from streams.detect.clock import EVERY_TENANT, Watermark
+from streams.detect.base import FOREVER, NEVER
+from streams.detect.clock import Watermark
 from streams.model import Control, Output, Source, position
-from streams.rules.program import Key, Program
-from streams.rules.rule import Arm, Rule, RuleSet
+from streams.rules.program import Program
+from streams.rules.rule import RuleSet
+from streams.state.lanes import lanes
 from streams.state.partition import Position, take_up
 from streams.state.rulebook import Rulebook
-from streams.state.tables import Table
 
 #: Origins publish their watermark so often, ms of processing time.
 PUBLISH_EVERY = 1_000
@@ -27,29 +27,6 @@ QUIET_TICK = 10_000
 TIMER_TICK = 100
 
 _encode = msgspec.json.Encoder().encode
-
-
-#: Takes an event (as decoded, time, offset, id, tenant, watermark) into its key's state, if that is all there is to it.
-Quickly = Callable[[Any, int, int, str, str, int], bool]
-
-
-def _none(_: Any) -> tuple[Any, ...]:
-    return ()
-
-
-class Lane(NamedTuple):
-    """Where an arm of the program leads: to its rule's table here, or over ``rekeyed``."""
-
-    table: Table
-    variants: Mapping[str, Table | None] | None  #: by tenant; None: the rule is off there
-    arm: int
-    alone: bool  #: the rule has no other arm
-    local: bool
-    of_all: bool  #: one key for all tenants
-    keyset: tuple[str, ...]
-    key: Callable[[Any], Key | None]
-    values: Callable[[Any], tuple[Any, ...]]
-    quick: Quickly | None
 
 
 class DetectState:
@@ -131,60 +108,7 @@ class DetectState:
         on = tuple(rule for rule in ruleset.rules if not self.book.is_off(rule.ref))
         same = len(on) == len(ruleset.rules)
         self.program = self._compile(ruleset if same else replace(ruleset, rules=on), self.source)
-        self.lanes = [self._lane(index, arm) for index, arm in enumerate(self.program.arms)]
-
-    def _lane(self, index: int, arm: Arm) -> Lane:
-        rule = arm.rule
-        table = self.book.table(rule.ref)
-        assert table is not None, rule.ref
-        return Lane(
-            table=table,
-            variants=self._variants(rule),
-            arm=arm.number,
-            alone=len(rule.arms) == 1,
-            local=rule.is_local(self.source.partition_by),
-            of_all=rule.scope == "global",
-            keyset=hop.keyset(rule),
-            key=self.program.key(index),
-            values=self.program.values(index),
-            quick=self._quickly(index, rule, table),
-        )
-
-    def _quickly(self, index: int, rule: Rule, table: Table) -> Quickly | None:
-        """The short way of an arm's events, where the rule allows one."""
-        detector = table.detector
-        plain = rule.active is None and rule.export is None and not rule.max_memory and not rule.captures
-        alone = len(rule.arms) == 1 and not self.control.ruleset.variants.get(rule.id)  # type: ignore[union-attr]  # set
-        if not (plain and alone and rule.is_local(self.source.partition_by) and isinstance(detector, Quick)):
-            return None
-        row_of, values_of, quick = self.program.row(index), self.program.values(index), detector.quick
-        shelves, span, of_all = table.shelves, table.span, rule.scope == "global"
-        if not rule.detect.fields():
-            values_of = _none
-
-        def quickly(event: Any, at: int, offset: int, event_id: str, tenant: str, mark: int) -> bool:
-            row = row_of(event)
-            shelf = shelves.get(EVERY_TENANT if of_all else tenant)
-            if row is None or shelf is None:
-                return False
-            state = shelf.rows.get(row)
-            horizon = mark - span
-            if state is None or at <= horizon or not quick(state, at, offset, event_id, values_of(event), horizon):
-                return False
-            shelf.dirty[row] = state
-            return True
-
-        return quickly
-
-    def _variants(self, rule: Rule) -> dict[str, Table | None] | None:
-        assert self.control is not None
-        variants = self.control.ruleset.variants.get(rule.id)
-        if not variants:
-            return None
-        return {
-            tenant: None if variant is None or self.book.is_off(variant.ref) else self.book.table(variant.ref)
-            for tenant, variant in variants.items()
-        }
+        self.lanes = lanes(self.program, ruleset, self.source, self.book, self.counts)
 
     def came(self, now: int, next_offset: int) -> None:
         """A batch of records has been stepped."""

@@ -14,9 +14,10 @@ from streams.detect.findings import MAX_EVENT, fitted
 from streams.model import Batch, Original, Output
 from streams.model.decode import decode_full
 from streams.rules.program import Key
-from streams.state.detecting import DetectState, Lane
+from streams.state.detecting import DetectState
 from streams.state.judging import judge, rule_failed, ruleset_of, too_late
 from streams.state.keys import bounded, key_of, too_long
+from streams.state.lanes import Lane
 from streams.state.rekeyed import RekeyedState
 from streams.state.rulebook import MAX_ERRORS
 from streams.state.tables import Table
@@ -114,22 +115,37 @@ def evaluate(
     skewed = at > stamp + state.source.max_skew and stamp >= 0
     if skewed:
         at = stamp  # by a time that cannot be true its key would see nothing else until that time came
-    if matched and state.stopwatch is None and is_plain(event_id):
-        mark, lanes = state.clock.mark, state.lanes
-        left: tuple[int, ...] = ()
-        for index in matched:
-            quick = lanes[index].quick
-            try:
-                if quick is not None and quick(event, at, offset, event_id, tenant, mark):
-                    continue
-            except Exception:  # a key that cannot be read: it is read again below, where that is isolated
-                state.counts["quick", "raised"] += 1
-            left = (*left, index)
-        if not left:
+    if matched and state.stopwatch is None:
+        matched = _shortly(state, matched, event, at, offset, event_id, tenant)
+        if not matched:
             return []
-        matched = left
     hit = Hit(state, offset, raw, at, tenant, event_id, event, payload, skewed=skewed)
     return _step_each(state, batch, hit, matched, now)
+
+
+def _shortly(
+    state: DetectState, matched: tuple[int, ...], event: Any, at: int, offset: int, event_id: str, tenant: str
+) -> tuple[int, ...]:
+    """Take the event into states where nothing comes of it; the arms that are left."""
+    lanes, mark, plain = state.lanes, state.clock.mark, is_plain(event_id)
+    left: tuple[int, ...] = ()
+    place, end = 0, len(matched)
+    while place < end:
+        first = place
+        lane = lanes[matched[place]]
+        arms = lane.arms
+        place += 1
+        if not lane.alone:
+            while place < end and lanes[matched[place]].table is lane.table:
+                arms = (*arms, lanes[matched[place]].arm)
+                place += 1
+        try:
+            if lane.short is not None and lane.short(event, at, offset, event_id, plain, tenant, mark, arms):
+                continue
+        except Exception:  # stepped again by whoever calls, where it is isolated
+            state.counts["short", "raised"] += 1
+        left += matched[first:place]
+    return left
 
 
 def _step_each(state: DetectState, batch: Batch, hit: Hit, matched: tuple[int, ...], now: int) -> list[Output]:

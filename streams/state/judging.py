@@ -17,7 +17,7 @@ from streams.detect.refusals import refused
 from streams.model import Control, DeadReason, Finding, FindingKind, Original, Output
 from streams.rules.program import Key
 from streams.rules.rule import Rule
-from streams.rules.template import MAX_VALUE, shown
+from streams.state.captured import clipped, nested
 from streams.state.keys import Row, bounded, key_at, row_of, too_long, values_of
 from streams.state.rulebook import MAX_ERRORS, Rulebook
 from streams.state.shelf import Shelf
@@ -75,27 +75,26 @@ def judge(
     began = watch() if watch is not None else 0
     if too_long(key):
         key = bounded(key)
-    shelf, row = table.shelf(tenant), row_of(key)
-    before = shelf.rows.get(row)
+    row = row_of(key)
+    before = table.find(tenant, row)
     outputs: list[Output] = []
-    timed = table.timed
+    timed, detector, captured = table.timed, table.detector, None
     if timed is not None and before is not None:
         while before is not None and (due := timed.due(before)) is not None and due <= moment.closed:
-            outputs += lapse(state, table, shelf, row, before, moment.horizon, locate=locate)
-            before = shelf.rows.get(row)
+            outputs += lapse(state, table, table.shelves[tenant], row, before, moment.horizon, locate=locate)
+            before = table.find(tenant, row)
     if table.captures:
         captured = tuple(map(clipped, moment.values[table.reads :]))
         moment = moment._replace(values=moment.values[: table.reads])
-    after, seen = table.detector.step(before, moment)
+    expired = before is not None and detector.newest(before) <= moment.horizon and not detector.holds(before)
+    after, seen = detector.step(None if expired else before, moment)  # whether or not it was swept
     if seen.__class__ is Skipped:
         state.counts[seen.value, table.rule.id] += 1
         return outputs
     if seen is not None:
-        evicted = table.forgot(shelf, moment.horizon)
+        evicted = table.forgot(tenant, moment.horizon)
         outputs += told(state, table.rule, tenant, key, seen, event, evicted)  # type: ignore[arg-type]  # as above
-    if table.captures and after is not None and after is not before:
-        shelf.captured[row] = captured
-    table.put(shelf, row, before, after, moment.horizon)
+    table.put(tenant, row, before, after, moment.horizon, captured)
     if timed is not None and (wake := table.wake) < state.book.wake:
         state.book.wake = wake
     if table.measured is not None and after is not None:
@@ -120,9 +119,9 @@ def lapse(
         assert isinstance(first, Observed)
         captured = dict(zip(table.captures, shelf.captured.get(row, ()), strict=False))
         event = Lapsed(locate, shelf.tenant, first.evidence[-1], captured)
-        evicted = table.forgot(shelf, horizon)
+        evicted = table.forgot(shelf.tenant, horizon)
         outputs = told(state, rule, shelf.tenant, key_at(row), seen, event, evicted)  # type: ignore[arg-type]  # never Skipped
-    table.put(shelf, row, before, after, horizon)
+    table.put(shelf.tenant, row, before, after, horizon)
     return outputs
 
 
@@ -133,6 +132,7 @@ def lapsed(state: Judging, mark: int, now: int, *, locate: Locate) -> list[Outpu
         try:
             outputs += lapse(state, table, shelf, row, before, mark - table.span, locate=locate)
         except Exception as error:  # isolated and reported; the key rests until its next event
+            table.stuck = True
             event = Lapsed(str, shelf.tenant, Witness(mark, f"{state.topic}/timer", ""), {})
             outputs += rule_failed(state, table, event, error, Original(None, ()), now)[0]
     return outputs
@@ -151,30 +151,6 @@ def told(
         else:
             state.counts["cleared", rule.id] += 1
     return outputs
-
-
-def clipped(value: Any) -> Any:
-    """A value as templates would show it, small enough to be kept with a key's state; None where it is missing."""
-    if value.__class__ is str:
-        return value[:MAX_VALUE]
-    if value is None or value.__class__ in (bool, int, float):
-        return value
-    return None if value is msgspec.UNSET else shown(value)
-
-
-def nested(captured: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by dot path as a document. A path through another one's value is left out."""
-    document: dict[str, Any] = {}
-    for path, value in captured.items():
-        if value is None:
-            continue
-        node: Any = document
-        *parents, name = path.split(".")
-        for parent in parents:
-            node = node.setdefault(parent, {}) if isinstance(node, dict) else None
-        if isinstance(node, dict):
-            node.setdefault(name, value)
-    return document
 
 
 def rule_failed(

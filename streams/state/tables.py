@@ -49,7 +49,9 @@ class Table:
         self._rule_dirty = False
         self._gone: list[tuple[str, Row]] = []  # rows of tenants that had to go
         self.dropped_until = NEVER  #: the newest entry of a tenant that had to go
+        self.stuck = False  #: a timer raised, and is due still
         self.next_sweep = NEVER  #: the horizon from which on a sweep finds anything
+        self._cleared = NEVER  #: the horizon at which the last tenants were looked for that had nothing left
         self.shelves: dict[str, Shelf] = {}
         self.series: dict[tuple[str, Row], float] = {}  #: what is exported, by tenant and key
         self.unshown = 0  #: steps of keys beyond the number of series
@@ -65,7 +67,7 @@ class Table:
         self.measured = self.detector if rule.export is not None and isinstance(self.detector, Measured) else None
 
     def _load(self, tenant: str, rows: dict[Row, State]) -> None:
-        shelf = self.shelf(tenant)
+        shelf = self._add(tenant)
         captured = self.captures
         if captured:
             shelf.captured = {row: tuple(state.pop()) for row, state in rows.items()}
@@ -77,30 +79,43 @@ class Table:
     def __len__(self) -> int:
         return sum(len(shelf.rows) for shelf in self.shelves.values())
 
-    def shelf(self, tenant: str) -> Shelf:
-        """A tenant's states; made where there are none."""
+    def _add(self, tenant: str) -> Shelf:
         shelf = self.shelves.get(tenant)
         if shelf is None:
-            if len(self.shelves) >= MAX_TENANTS:
-                self._drop_tenants()
             shelf = self.shelves[tenant] = Shelf(tenant, self._width)
         return shelf
 
-    def put(self, shelf: Shelf, row: Row, before: State | None, state: State | None, horizon: int) -> None:
-        """Take a key's new state in place of ``before``. Above its room the oldest key of the tenant goes; counted
-        where it had not expired at ``horizon``.
+    def find(self, tenant: str, row: Row) -> State | None:
+        """A key's state, whether or not it has expired."""
+        shelf = self.shelves.get(tenant)
+        return None if shelf is None else shelf.rows.get(row)
+
+    def put(
+        self, tenant: str, row: Row, before: State | None, state: State | None, horizon: int,
+        captured: tuple[Any, ...] | None = None,
+    ) -> None:  # fmt: skip
+        """Take a key's new state in place of ``before``, and what was captured of its event, if anything was. Above
+        its room the oldest key of the tenant goes; counted where it had not expired at ``horizon``.
         """
-        if state is None:
-            if before is not None:
-                shelf.remove(row, filed=True)
-            return
         if state is before:
             return  # nothing came of it
         detector = self.detector
+        shelf = self.shelves.get(tenant)
+        if state is None:
+            if shelf is not None and before is not None:
+                shelf.remove(row, filed=True, newest=detector.newest(before))
+                self._leave(shelf, horizon)
+            return
+        if shelf is None:
+            if len(self.shelves) >= MAX_TENANTS:
+                self._make_way(horizon)
+            shelf = self._add(tenant)
+        if captured is not None:
+            shelf.captured[row] = captured
         if len(state) > detector.max_items:
             surplus = len(state) - detector.max_items
             del state[:surplus]
-            self._count_evicted(shelf, surplus // detector.stride, detector.newest(state))
+            self._count_evicted(shelf, surplus // detector.stride, detector.newest(state), horizon)
         shelf.dirty[row] = shelf.rows[row] = state
         if before is None:
             shelf.items += len(state)
@@ -194,10 +209,9 @@ class Table:
     def sweep(self, horizon: int, budget: int) -> None:
         """Forget keys all of whose entries are at or below ``horizon``; looks at no more than ``budget`` a tenant."""
         detector, done = self.detector, True
-        for tenant, shelf in list(self.shelves.items()):
+        for shelf in list(self.shelves.values()):
             done &= shelf.sweep(horizon, budget, detector.newest, detector.holds) < budget
-            if not shelf.rows and not shelf.dirty and shelf.evicted_until <= horizon:
-                del self.shelves[tenant]
+            self._leave(shelf, horizon)
         if done:
             self.next_sweep = horizon + self._width // 2
 
@@ -207,8 +221,22 @@ class Table:
             if (shelf := self.shelves.pop(tenant, None)) is not None:
                 self._gone.extend((tenant, row) for row in shelf.remains())
 
-    def _drop_tenants(self) -> None:
-        detector = self.detector
+    def _leave(self, shelf: Shelf, horizon: int) -> None:
+        """Forget a tenant that has no key left, and lost none that could matter."""
+        if not shelf.rows and shelf.evicted_until < (horizon + 1) // self._width * self._width:
+            self._gone.extend((shelf.tenant, row) for row in shelf.remains())
+            del self.shelves[shelf.tenant]
+
+    def _make_way(self, horizon: int) -> None:
+        """For one more tenant: those go that have nothing left, and if there are none, those silent for longest."""
+        detector, cleared = self.detector, (horizon + 1) // self._width * self._width - 1
+        if cleared > self._cleared:
+            self._cleared = cleared
+            for shelf in list(self.shelves.values()):
+                shelf.sweep(cleared, len(shelf.rows) * 2 + 1, detector.newest, detector.holds)
+                self._leave(shelf, cleared)
+        if len(self.shelves) < MAX_TENANTS:
+            return
         ages = sorted(
             (max(map(detector.newest, shelf.rows.values()), default=NEVER), tenant)
             for tenant, shelf in self.shelves.items()
@@ -218,7 +246,7 @@ class Table:
             self.evicted += len(shelf.rows)
             self._gone.extend((tenant, row) for row in shelf.remains())
             del self.shelves[tenant]
-            self.dropped_until = max(self.dropped_until, newest)
+            self.dropped_until = max(self.dropped_until, newest, shelf.evicted_until)
         self._rule_dirty = True
 
     def _is_full(self, shelf: Shelf) -> bool:
@@ -232,11 +260,11 @@ class Table:
             newest = detector.newest(shelf.rows[row])
             shelf.remove(row, filed=False)
             if newest > horizon:
-                self._count_evicted(shelf, 1, newest)
+                self._count_evicted(shelf, 1, newest, horizon)
 
-    def _count_evicted(self, shelf: Shelf, n: int, newest: int) -> None:
+    def _count_evicted(self, shelf: Shelf, n: int, newest: int, horizon: int) -> None:
         self.evicted += n
-        shelf.evicted += n
+        shelf.evicted = n + (shelf.evicted if shelf.evicted_until > horizon else 0)  # others do not matter any more
         shelf.evicted_until = max(shelf.evicted_until, newest)
         self._rule_dirty = True
 
@@ -246,7 +274,7 @@ class Table:
         """Take what the changelog had of evictions: how many, and by tenant how many and until when."""
         self.evicted, self.dropped_until = evicted, dropped_until
         for tenant, n, until in shelves:
-            shelf = self.shelf(tenant)
+            shelf = self._add(tenant)
             shelf.evicted, shelf.evicted_until = n, until
 
     def unload(self, tenant: str, row: Row) -> None:
@@ -281,16 +309,17 @@ class Table:
             shelves = [[s.tenant, s.evicted, s.evicted_until] for s in self.shelves.values() if s.evicted]
             yield rule_key(ref), encode([FORMAT, self.errors, self.evicted, self.dropped_until, shelves])
 
-    def forgot(self, shelf: Shelf, horizon: int) -> int:
+    def forgot(self, tenant: str, horizon: int) -> int:
         """How much was evicted that could still count above ``horizon``: for this tenant, or one it may have been."""
         if self.dropped_until > horizon:
             return self.evicted
-        return shelf.evicted if shelf.evicted_until > horizon else 0
+        shelf = self.shelves.get(tenant)
+        return shelf.evicted if shelf is not None and shelf.evicted_until > horizon else 0
 
     def overwrite(self, rows: Iterable[tuple[str, Row]]) -> None:
         """Have these rows written, whatever is in them: the changelog holds remains of an earlier life of the rule."""
         for tenant, row in rows:
-            shelf = self.shelf(tenant)
+            shelf = self._add(tenant)
             shelf.dirty[row] = shelf.rows.get(row)
         self._rule_dirty = True
 

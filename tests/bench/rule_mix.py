@@ -49,7 +49,8 @@ def rules(number: int, matches: int = 1) -> list[dict[str, Any]]:
     return hot + [_cold(place) for place in range(max(0, number - len(hot)))]
 
 
-def _rule(identity: str, where: dict[str, Any], detect: dict[str, Any], **more: Any) -> dict[str, Any]:
+def one_rule(identity: str, where: dict[str, Any], detect: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A rule over audit by actor."""
     return {
         "id": identity, "title": "{actor}", "source": "audit", "where": where, "group_by": ["actor"],
         "detect": detect, "severity": "low", "type": "security", "tests": _TEST, **more,
@@ -58,7 +59,7 @@ def _rule(identity: str, where: dict[str, Any], detect: dict[str, Any], **more: 
 
 def _hot(place: int, kind: str | None) -> dict[str, Any]:
     where: dict[str, Any] = {} if kind is None else {"type": kind}
-    return _rule(f"hot.{place:03}", where, {"count": {"at_least": 400, "within": "10m"}})
+    return one_rule(f"hot.{place:03}", where, {"count": {"at_least": 400, "within": "10m"}})
 
 
 def _cold(place: int) -> dict[str, Any]:
@@ -92,4 +93,4 @@ def _cold(place: int) -> dict[str, Any]:
         {"spike": {"window": "10m", "baseline": "2h", "ratio": 3, "floor": 20}},
         {"absence": {"within": "1h"}},
     ]
-    return _rule(f"cold.{place:03}", {"type": kind, "action": action, **never}, kinds[place % len(kinds)])
+    return one_rule(f"cold.{place:03}", {"type": kind, "action": action, **never}, kinds[place % len(kinds)])

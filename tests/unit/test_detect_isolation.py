@@ -59,13 +59,13 @@ class Broken:
         return self._reader("key", index)
 
     def row(self, index: int) -> Any:
-        return self._reader("row", index)
+        return self._reader("key", index, "row")
 
     def values(self, index: int) -> Any:
         return self._reader("values", index)
 
-    def _reader(self, place: str, index: int) -> Any:
-        reads = getattr(self._program, place)(index)
+    def _reader(self, place: str, index: int, name: str = "") -> Any:
+        reads = getattr(self._program, name or place)(index)
 
         def read(event: Any) -> Any:
             self._raise(place, index, event)
@@ -255,6 +255,8 @@ def test_want_of_memory_is_no_record_s_fault(place: str) -> None:
     def program(ruleset: RuleSet, source: Source) -> Any:
         made = Broken(ruleset, source, "nowhere")
         setattr(made, place, (lambda _: exhausted) if place == "key" else exhausted)
+        if place == "key":
+            made.row = made.key  # type: ignore[method-assign]
         if place == "match":
             made.match_one = exhausted  # type: ignore[method-assign]
         return made

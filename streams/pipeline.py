@@ -69,7 +69,8 @@ def detect(state: DetectState, batch: Batch, now: int, control: Control) -> list
         if matched is not None:
             clock.newest = newest
             try:
-                outputs += evaluate(state, batch, offset, raw, payload, at, stamp, tenant, event_id, event, matched, now)
+                came = offset, raw, payload, at, stamp, tenant, event_id, event
+                outputs += evaluate(state, batch, *came, matched, now)
             except Exception as error:  # as above
                 outputs.append(_dead(state, batch, offset, raw, reason_of(raw, error), error, now))
             if state.program is not program:  # a rule was switched off

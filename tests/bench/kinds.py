@@ -38,9 +38,7 @@ DETECT: dict[str, dict[str, Any]] = {
             "steps": [{"where": {"outcome": "failure"}}, {"where": {"outcome": "success"}}, {"where": {"region": "x"}}],
         }
     },
-    "group": {
-        "group": {"within": "10m", "members": [{"where": {"outcome": "failure"}}, {"where": {"region": "x"}}]}
-    },
+    "group": {"group": {"within": "10m", "members": [{"where": {"outcome": "failure"}}, {"where": {"region": "x"}}]}},
     "absence": {"absence": {"within": "1h"}},
     "change": {"change": {"field": "region"}},
     "new_value": {"new_value": {"field": "outcome", "forget": "30d", "learn_events": 500}},
@@ -80,10 +78,16 @@ def run(n: int = 300_000) -> list[dict[str, Any]]:
         step, write, changes = cost(detect, made, end)
         rows.append({"kind": name, "us": round(step, 2), "write_us": round(write, 2), "changes": round(changes, 2)})
     base = rows[0]["us"]
-    table = Table("kind", "DETECT us", "of it the match", "encoding changes us", "changes an event", title="a matched event")
+    table = Table(
+        "kind", "DETECT us", "of it the match", "encoding changes us", "changes an event", title="a matched event"
+    )
     for row in rows:
         table.add_row(
-            row["kind"], f"{row['us']:.2f}", f"{row['us'] - base:.2f}", f"{row['write_us']:.2f}", f"{row['changes']:.2f}"
+            row["kind"],
+            f"{row['us']:.2f}",
+            f"{row['us'] - base:.2f}",
+            f"{row['write_us']:.2f}",
+            f"{row['changes']:.2f}",
         )
     Console().print(table)
     return rows

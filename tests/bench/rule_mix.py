@@ -87,7 +87,12 @@ def _cold(place: int) -> dict[str, Any]:
                 "steps": [{"where": {"source_ip": {"starts_with": "10.1"}}}, {"where": {"actor": {"exists": True}}}],
             }
         },
-        {"group": {"within": "10m", "members": [{"where": {"source_ip": {"starts_with": "10.1"}}}, {"where": {"actor": {"exists": True}}}]}},
+        {
+            "group": {
+                "within": "10m",
+                "members": [{"where": {"source_ip": {"starts_with": "10.1"}}}, {"where": {"actor": {"exists": True}}}],
+            }
+        },
         {"change": {"field": "source_ip"}},
         {"new_value": {"field": "region", "forget": "30d"}},
         {"spike": {"window": "10m", "baseline": "2h", "ratio": 3, "floor": 20}},

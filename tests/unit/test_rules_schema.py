@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator
 
@@ -244,6 +244,7 @@ _wheres = st.recursive(
 )  # fmt: skip
 
 
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(_wheres)
 def test_whatever_conditions_load_the_schema_accepts(where: dict[str, Any]) -> None:
     try:
@@ -253,6 +254,7 @@ def test_whatever_conditions_load_the_schema_accepts(where: dict[str, Any]) -> N
     assert [error.message for error in VALIDATOR.iter_errors({**RULE, "where": where})] == []
 
 
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.data())
 def test_a_name_that_nobody_knows_is_refused_wherever_names_are_closed(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(sorted(MODULES)))

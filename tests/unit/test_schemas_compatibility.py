@@ -129,7 +129,9 @@ def test_gaps_and_unreadable_files_are_problems_not_tracebacks(copy: Path) -> No
 def test_a_published_version_never_changes(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--folder", str(copy), "--publish"]) == 0
     published = json.loads((copy / PUBLISHED).read_text("utf-8"))
-    assert set(published) == {f"{subject}/v1" for subject in Library(copy).subjects()}
+    library = Library(copy)
+    versions = {f"{subject}/v{n}" for subject in library.subjects() for n in library.versions(subject)}
+    assert set(published) == versions
     assert main(["--folder", str(copy)]) == 0
     edit(copy, "delivery", put("error", doc="another comment"))  # words may be improved
     assert main(["--folder", str(copy)]) == 0

@@ -105,7 +105,7 @@ class Worker:
             health = json.loads(body)
             owned = {role: len(health[role]["detail"]["partitions"]) for role in ("detect", "alert") if role in health}
             sinks = [sink["state"] for sink in health.get("deliver", {"detail": {}})["detail"].values()]
-            wanted = {"detect": 5 * self.place.partitions, "alert": self.place.partitions}
+            wanted = {"detect": 6 * self.place.partitions, "alert": self.place.partitions}
             return status == 200 and owned.items() <= wanted.items() and set(sinks) <= {"up"}
 
         try:

@@ -52,7 +52,7 @@ def test_what_goes_is_what_is_oldest(steps: list[tuple[Any, ...]]) -> None:
             elif row in shelf.parked and not held:
                 shelf.unpark(row, state[0])
         elif step[0] == "forget" and step[1] in plain:
-            shelf.remove(step[1], filed=True)
+            shelf.remove(step[1], filed=True, newest=plain[step[1]][0])
             del plain[step[1]]
         elif step[0] == "evict" and plain:
             free = [row for row, state in plain.items() if not state[1]]

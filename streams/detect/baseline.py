@@ -138,7 +138,7 @@ class Against:
     def due(self, state: State) -> int | None:
         """The end of the next window to close, where that may bring something about."""
         following, held, newest = state[:3]
-        if not held and (not self._at_close or following > newest + self._spike.windows + 1):
+        if not held and (not self._at_close or following > newest + self._spike.windows):
             return None
         due: int = (following + 1) * self._spike.window - 1
         return due

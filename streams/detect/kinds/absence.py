@@ -70,7 +70,7 @@ class Absence(Settings):
 
     @property
     def keeps(self) -> int:
-        return self.forget
+        return max(self.forget, self.within + 1)  # no key goes before its silence can be proven
 
     @property
     def timed(self) -> bool:

@@ -9,6 +9,7 @@ of the alert, and names of ``metadata``.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -160,6 +161,10 @@ def _same(actual: Any, wanted: Any) -> bool:
     if isinstance(actual, bool) or isinstance(wanted, bool):
         return actual is wanted
     if isinstance(actual, (int, float)) and isinstance(wanted, (int, float)):
+        if isinstance(actual, int) and isinstance(wanted, int):  # of any size: neither fits a double, perhaps
+            return actual == wanted
+        if not abs(wanted) <= sys.float_info.max:
+            return False
         return abs(actual - wanted) <= 1e-9 * max(1.0, abs(wanted))
     return bool(actual == wanted)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
-from math import isfinite
 from typing import Any, TypeVar
 
 from streams.rules.durations import parse_duration, shown
@@ -14,6 +14,7 @@ T = TypeVar("T")
 _REQUIRED: Any = object()
 
 MAX_LINE = 1_000
+_MAX_DOUBLE = sys.float_info.max
 
 
 class Block:
@@ -137,8 +138,8 @@ class Block:
 
 
 def finite(value: Any) -> float:
-    """A number that is neither a boolean, NaN nor infinite. Raises ValueError."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+    """A number that a double can hold; booleans are none. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _MAX_DOUBLE:
         raise ValueError(f"takes a number, not {shown(value)}")
     return value
 

@@ -18,6 +18,10 @@ from streams.rules.problems import Problem
 MAX_BYTES = 256 * 1024
 MAX_NODES = 100_000
 MAX_DEPTH = 64
+_MAX_HEX = 2 + 1_000  # digits; decimal ones are counted by Python
+
+_COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+_TAGGED = "has the tag {}, which means nothing here"
 
 #: Dot path of a value -> its line, from 1.
 Lines = dict[str, int]
@@ -109,6 +113,8 @@ class _Builder:
         if depth > MAX_DEPTH:
             raise _Refused(f"nests deeper than {MAX_DEPTH} levels", line)
         self.lines.setdefault(path, line)
+        if isinstance(node, yaml.CollectionNode) and node.tag not in _COLLECTIONS:
+            raise _Refused(_TAGGED.format(node.tag[:60]), line)
         if isinstance(node, yaml.MappingNode):
             return dict(self._items(node, path, depth))
         if isinstance(node, yaml.SequenceNode):
@@ -142,14 +148,14 @@ class _Builder:
             return text.lower() == "true"
         try:
             if kind == "int":
-                return int(text, 16) if text.lower().startswith("0x") else int(text)
+                return int(text, 16) if text.lower().startswith("0x") and len(text) <= _MAX_HEX else int(text)
             if kind == "float":
                 return float(
                     text.replace(".inf", "inf").replace(".Inf", "inf").replace(".INF", "inf").replace(".nan", "nan")
                 )
         except ValueError:
             raise _Refused("holds a number that is too long", line) from None
-        raise _Refused(f"has the tag {node.tag[:60]}, which means nothing here", line)
+        raise _Refused(_TAGGED.format(node.tag[:60]), line)
 
 
 def _is_unicode(text: str) -> bool:

@@ -14,6 +14,9 @@ from streams.rules.problems import BlockErrors
 from streams.rules.program import KeyPart
 from streams.rules.values import key_part
 
+#: Parts of one key.
+MAX_PARTS = 16
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,59}", re.ASCII)
 
 
@@ -70,6 +73,8 @@ def parse_key(raw: Any) -> tuple[KeyField, ...]:
     """The ``group_by`` (or ``by``) of a rule file: a list of fields with distinct names. Raises ``BlockErrors``."""
     if not isinstance(raw, list):
         raise ValueError(f"takes a list of fields, not {shown(raw)}")
+    if len(raw) > MAX_PARTS:
+        raise ValueError(f"names more than {MAX_PARTS} fields")
     problems: list[tuple[str, str]] = []
     fields: list[KeyField] = []
     for place, item in enumerate(raw):

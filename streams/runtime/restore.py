@@ -9,11 +9,20 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from queue import SimpleQueue
 from typing import Any
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_INVALID,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 
 from streams import telemetry
 from streams.errors import StateMismatch
@@ -21,8 +30,9 @@ from streams.runtime.names import Names
 from streams.runtime.points import at
 from streams.runtime.stage import Part
 from streams.runtime.waiting import MOVING, watermarks
-from streams.state.partition import POSITION, Position
+from streams.state.partition import POSITION, PartitionState, Position
 
+_error, _key, _value = Message.error, Message.key, Message.value
 _position = msgspec.json.Decoder(Position)
 
 
@@ -78,22 +88,22 @@ def _restore(parts: list[Part], stable: Consumer, ends: Consumer, names: Names) 
     seen: dict[tuple[str, int], bool] = {}
     keys, reported = 0, time.monotonic()
     while wanted:
-        for message in stable.consume(5000, 0.01):
+        messages = stable.consume(5000, 0.01)
+        ends_of: list[tuple[Message, KafkaError]] = []
+        if any(map(_error, messages)):
+            both = [(message, message.error()) for message in messages]
+            ends_of = [(message, error) for message, error in both if error is not None]
+            messages = [message for message, error in both if error is None]
+        for name, run in groupby(messages, lambda message: (message.topic(), message.partition())):
+            if name in wanted:
+                n, positioned = _load(wanted[name][0].state, list(run))
+                keys, seen[name] = keys + n, seen.get(name, False) or positioned
+        for message, error in ends_of:
             name = message.topic(), message.partition()
             if (entry := wanted.get(name)) is None:
                 continue
             part, high = entry
-            error = message.error()
-            if error is None:
-                keys += 1
-                if message.key() == POSITION:
-                    part.state.position = _position.decode(message.value())
-                    seen[name] = True
-                elif message.value() is None:
-                    part.state.unload(message.key())
-                else:
-                    part.state.load(message.key(), message.value())
-            elif error.code() == KafkaError._PARTITION_EOF:
+            if error.code() == KafkaError._PARTITION_EOF:
                 # Below `high` it is only the last stable offset: a transaction is open, another EOF follows.
                 if message.offset() >= high:
                     del wanted[name]
@@ -109,6 +119,20 @@ def _restore(parts: list[Part], stable: Consumer, ends: Consumer, names: Names) 
         if time.monotonic() - reported > 2:
             reported = time.monotonic()
             telemetry.log.info("restoring", records=keys, partitions_left=len(wanted))
+
+
+def _load(state: PartitionState, messages: list[Message]) -> tuple[int, bool]:
+    """Take records of one changelog; how many, and whether ``__position`` was among them."""
+    load, positioned = state.load, False
+    for key, value in zip(map(_key, messages), map(_value, messages), strict=True):
+        if key == POSITION:
+            state.position = _position.decode(value)
+            positioned = True
+        elif value is None:
+            state.unload(key)
+        else:
+            load(key, value)
+    return len(messages), positioned
 
 
 def _committed(parts: list[Part], stable: Consumer) -> dict[tuple[str, int], int]:

@@ -64,6 +64,14 @@ def row_tail(row: Row) -> bytes:
     return b"[" + _encode(row) + b"]]" if row.__class__ is str else _encode(row) + b"]"
 
 
+def only_text(key: bytes, head: int) -> str | None:
+    """The row in a changelog key, of which ``head`` bytes are known, where it is plain text; None: ``parse`` it."""
+    body = key[head + 1 : -2]
+    if body[:1] != b'"' or body[-1:] != b'"' or body.count(b'"') != 2 or b"\\" in body or len(body) < 2:
+        return None
+    return body[1:-1].decode()
+
+
 def row_of(key: Key) -> Row:
     """What stands for a key in a table."""
     return key[0] if len(key) == 1 and key[0].__class__ is str else key

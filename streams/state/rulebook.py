@@ -8,7 +8,7 @@ from typing import Any
 
 from streams.detect.base import FOREVER, NEVER, State
 from streams.rules.rule import Rule, RuleSet
-from streams.state.keys import Row, parse, row_head, row_tail, rule_key
+from streams.state.keys import Row, only_text, parse, row_head, row_tail, rule_key
 from streams.state.shelf import Shelf
 from streams.state.tables import Loaded, Table, opened
 
@@ -25,6 +25,7 @@ class Rulebook:
         self._max_keys = max_keys
         self._tables: dict[str, Table] = {}
         self._rows: dict[str, Loaded] = {}  # by rule
+        self._near: tuple[bytes, dict[Row, State]] = (b"\0", {})  # what the last loaded key began with, and its rows
         self._rules: dict[str, list[Any]] = {}  # loaded: errors and evictions, by rule
         self._graves: dict[str, set[tuple[str, Row]]] = {}  # rows still to be deleted from the changelog, by rule
         self._dropping: frozenset[str] = frozenset()  # loaded: rules whose rows are such remains
@@ -35,6 +36,10 @@ class Rulebook:
 
     def load(self, key: bytes, value: bytes) -> None:
         """Take a changelog record. Raises StateMismatch."""
+        head, rows_of = self._near
+        if key.startswith(head) and (text := only_text(key, len(head))) is not None:
+            rows_of[text] = opened(value)[1]  # most records are of the same rule and tenant as the one before
+            return
         name, ref, tenant, row = parse(key)
         content = opened(value)
         if name == "rule":
@@ -47,6 +52,7 @@ class Rulebook:
         if shelf is None:
             shelf = rows[tenant] = {}
         shelf[row] = content[1]
+        self._near = row_head(ref, tenant), shelf
 
     def unload(self, key: bytes) -> None:
         """Forget what stands under a changelog key."""
@@ -88,6 +94,7 @@ class Rulebook:
         are dropped, and so is what a table has of tenants for which the rule is another one now, or off.
         """
         wanted = {rule.ref: rule for rule in ruleset.in_force() if not source or source in rule.sources}
+        self._near = b"\0", {}
         for ref in self._tables.keys() - wanted.keys():
             self._graves.setdefault(ref, set()).update(self._tables.pop(ref).remains())
         for ref in (self._rows.keys() | self._rules.keys() | self._dropping) - (wanted.keys() - self._dropping):

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from streams.detect.base import FIRST_EVIDENCE, MAX_STATE, Moment, Observed, Seen, Skipped, State, Witness
+from streams.detect.base import FIRST_EVIDENCE, MAX_STATE, NEVER, Moment, Observed, Seen, Skipped, State, Witness
 from streams.detect.detectors import Event, Found
 from streams.detect.entries import kept_id
 from streams.model import FindingKind, Severity
@@ -16,14 +16,14 @@ _ID_LIMIT = 40
 _MAX_IDS = 64
 #: Of a detector's own state, as JSON; the rest of the value is the box.
 MAX_INNER = MAX_STATE // 2
-_HEAD = 4
+_HEAD = 5
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
 class Boxed:
-    """State: ``[newest, state as JSON text, told, witnesses, at, ref, event_id, …, ids…]``.
+    """State: ``[newest, state as JSON text, told, due, witnesses, at, ref, event_id, …, ids…]``.
 
     ``told``: the kinds of findings that the latest event has named: 1 for fire, 2 for clear. The witnesses are the
     first events since the last finding, and the latest of all.
@@ -32,8 +32,8 @@ class Boxed:
     stride = 1
     max_items = _HEAD + 3 * (FIRST_EVIDENCE + 1) + _MAX_IDS
 
-    def __init__(self, inner: Any, fields: tuple[str, ...]) -> None:
-        self._inner, self._fields = inner, fields
+    def __init__(self, inner: Any, fields: tuple[str, ...], keeps: int) -> None:
+        self._inner, self._fields, self._keeps = inner, fields, keeps
 
     def step(self, state: State | None, moment: Moment) -> tuple[State | None, Seen]:
         at, ref, event_id, values, horizon, _, _ = moment
@@ -47,7 +47,18 @@ class Boxed:
         evidence = tuple(sorted(witnesses, key=lambda witness: witness.at))
         seen, told = _observed(findings, evidence, None, 0)
         ids = [*ids[-_MAX_IDS + 1 :], kept] if kept else ids
-        return _boxed(max(newest, at), inner, told, witnesses[-1:] if told else witnesses, ids), seen
+        return self._boxed(max(newest, at), inner, told, witnesses[-1:] if told else witnesses, ids), seen
+
+    def _boxed(self, newest: int, inner: Any, told: int, witnesses: list[Witness], ids: list[str]) -> State:
+        raw = _encode(inner)
+        if len(raw) > MAX_INNER:
+            raise ValueError(f"the state of a key has {len(raw)} bytes; at most {MAX_INNER} are kept")
+        text = raw.decode()
+        flat = (item for one in witnesses for item in one)
+        return [newest, text, told, self._due(newest, text), len(witnesses), *flat, *ids]
+
+    def _due(self, newest: int, text: str) -> int | None:
+        return None
 
     def newest(self, state: State) -> int:
         newest: int = state[0]
@@ -61,9 +72,20 @@ class BoxedTimed(Boxed):
     """For a class that has ``due`` and ``expire``. One event names one finding of a kind: a second is not told."""
 
     def due(self, state: State) -> int | None:
-        due = self._inner.due(_decode(state[1]))
-        if due is not None and (isinstance(due, bool) or not isinstance(due, int)):
+        due: int | None = state[3]
+        return due
+
+    def _due(self, newest: int, text: str) -> int | None:
+        """Asked once, where the detector may raise: nobody else but the step that makes a state runs its code."""
+        due = self._inner.due(_decode(text))
+        if due is None:
+            return None
+        if isinstance(due, bool) or not isinstance(due, int):
             raise TypeError(f"due gives {type(due).__name__}, not ms or None")
+        if due <= NEVER:
+            raise ValueError(f"due gives {due}, which is no time")
+        if due >= newest + self._keeps:
+            return None  # the key is forgotten before
         return due
 
     def expire(self, state: State) -> tuple[State | None, Seen]:
@@ -71,7 +93,7 @@ class BoxedTimed(Boxed):
         newest, text, told, witnesses, ids = _opened(state)
         inner, findings = self._inner.expire(_decode(text), due)
         seen, told = _observed(findings, tuple(witnesses), due, told)
-        after = _boxed(newest, inner, told, witnesses, ids)
+        after = self._boxed(newest, inner, told, witnesses, ids)
         later = self.due(after)
         if later is not None and due is not None and later <= due:
             raise ValueError(f"expire at {due} leaves a due of {later}: it would never end")
@@ -79,16 +101,9 @@ class BoxedTimed(Boxed):
 
 
 def _opened(state: State) -> tuple[int, str, int, list[Witness], list[str]]:
-    newest, text, told, count = state[:_HEAD]
+    newest, text, told, _, count = state[:_HEAD]
     end = _HEAD + 3 * count
     return newest, text, told, [Witness(*state[place : place + 3]) for place in range(_HEAD, end, 3)], state[end:]
-
-
-def _boxed(newest: int, inner: Any, told: int, witnesses: list[Witness], ids: list[str]) -> State:
-    raw = _encode(inner)
-    if len(raw) > MAX_INNER:
-        raise ValueError(f"the state of a key has {len(raw)} bytes; at most {MAX_INNER} are kept")
-    return [newest, raw.decode(), told, len(witnesses), *(item for one in witnesses for item in one), *ids]
 
 
 def _observed(

@@ -131,8 +131,8 @@ def lapsed(state: Judging, mark: int, now: int, *, locate: Locate) -> list[Outpu
     for table, shelf, row, before in state.book.due(mark):
         try:
             outputs += lapse(state, table, shelf, row, before, mark - table.span, locate=locate)
-        except Exception as error:  # isolated and reported; the key rests until its next event
-            table.stuck = True
+        except Exception as error:  # isolated and reported; the key begins anew with its next event
+            table.discard(shelf.tenant, row, mark - table.span)
             event = Lapsed(str, shelf.tenant, Witness(mark, f"{state.topic}/timer", ""), {})
             outputs += rule_failed(state, table, event, error, Original(None, ()), now)[0]
     return outputs

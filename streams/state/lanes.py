@@ -94,7 +94,7 @@ def _short(
     ) -> bool:
         row = row_of(event)
         horizon = mark - span
-        if row is None or (at <= horizon and refuses_late) or table.stuck:
+        if row is None or (at <= horizon and refuses_late):
             return False
         if of_all:
             tenant = EVERY_TENANT

@@ -49,7 +49,6 @@ class Table:
         self._rule_dirty = False
         self._gone: list[tuple[str, Row]] = []  # rows of tenants that had to go
         self.dropped_until = NEVER  #: the newest entry of a tenant that had to go
-        self.stuck = False  #: a timer raised, and is due still
         self.next_sweep = NEVER  #: the horizon from which on a sweep finds anything
         self._cleared = NEVER  #: the horizon at which the last tenants were looked for that had nothing left
         self.shelves: dict[str, Shelf] = {}
@@ -130,6 +129,13 @@ class Table:
                 self._make_room(shelf, horizon)
         if self.timed is not None:
             self._schedule(shelf, row, state)
+
+    def discard(self, tenant: str, row: Row, horizon: int) -> None:
+        """Forget a key whose timer raises, as if for want of room: it would raise again whenever anybody looked."""
+        shelf = self.shelves[tenant]
+        newest = self.detector.newest(shelf.rows[row])
+        shelf.remove(row, filed=True, newest=newest)
+        self._count_evicted(shelf, 1, newest, horizon)
 
     def show(self, tenant: str, row: Row, value: float | None) -> None:
         """Note the number that a key's state measures, for a dashboard."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, EntryPoints
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from streams.detect.base import Observed, Skipped
-from streams.detect.boxed import MAX_INNER
+from streams.detect.boxed import MAX_INNER, BoxedTimed
 from streams.detect.detectors import Event, Found
 from streams.detect.kinds import python
 from streams.detect.kinds.python import parse
@@ -113,6 +113,24 @@ def test_time_alone_may_find_something_but_names_an_event_once() -> None:
 def test_a_due_that_does_not_move_on_is_refused() -> None:
     with pytest.raises(ValueError, match="it would never end"):
         drive(parse({"class": "stuck"}).detector(WORD), [Came(0, "a", (1,)), Came(0, None, (), 12)])
+
+
+@pytest.mark.parametrize(("wait", "due"), [(5, 5), (9_999, 9_999), (10_000, None), (1 << 70, None), (-1, -1)])
+def test_a_timer_beyond_the_life_of_its_key_is_none(wait: int, due: int | None) -> None:
+    detector = parse({"class": "silent", "settings": {"wait": wait}}).detector(WORD)
+    state, _ = detector.step(None, Came(0, "a", (1,)).moment(0))
+    assert state is not None
+    assert cast(BoxedTimed, detector).due(state) == due
+
+
+@pytest.mark.parametrize("wait", ["x", 1.5, -(1 << 70), True])
+def test_a_due_that_is_no_time_is_the_failure_of_the_step(wait: Any) -> None:
+    class Odd(Silent):
+        def due(self, state: Any) -> Any:
+            return wait
+
+    with pytest.raises((TypeError, ValueError), match="due gives"):
+        BoxedTimed(Odd({}), ("v",), 10_000).step(None, Came(0, "a", (1,)).moment(0))
 
 
 @pytest.mark.parametrize(

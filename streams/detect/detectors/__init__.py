@@ -40,7 +40,8 @@ class PlainDetector(Protocol):
 
     States are JSON values; None is the state of a key without one. A step may change the state it was given: it is a
     copy. A list of findings holds at most one that clears and one that does not. ``due(state)`` is the event time at
-    which ``expire(state, now)`` is to be called, None for never; once it was called ``due`` must have moved on.
+    which ``expire(state, now)`` is to be called, None for never; once it was called ``due`` must have
+    moved on. ``keeps`` after its last event a key is forgotten, whatever it waits for.
     """
 
     fields: Sequence[str]  #: dot paths that it reads

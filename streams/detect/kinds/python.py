@@ -94,7 +94,7 @@ class Python(Settings):
 
     def detector(self, ladder: Ladder) -> Boxed:
         made = found(self.target)(msgspec.json.decode(self.settings))
-        return (BoxedTimed if self.is_timed else Boxed)(made, self.watched)
+        return (BoxedTimed if self.is_timed else Boxed)(made, self.watched, self.keeping)
 
 
 def found(target: str) -> type:

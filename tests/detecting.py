@@ -43,7 +43,7 @@ def control(*documents: dict[str, Any], position: int = 1) -> Control:
     return Control(position, ruleset_from_documents(documents, KINDS))
 
 
-def event(at: int, number: int, **fields: Any) -> bytes:
+def event(at: int, number: int | str, **fields: Any) -> bytes:
     """An audit event at ``BASE + at`` ms; a field given as ... is left out."""
     whole = {
         "event_id": f"e{number}", "event_time": BASE + at, "tenant": "acme", "actor": "ada", "action": "login", **fields,

@@ -24,10 +24,6 @@ BY_IP = Source("audit", "audit.events", ("tenant", "ip"), max_disorder=DISORDER,
 TRADE = Source("trade", "trade.events", ("tenant", "account"), max_disorder=DISORDER, idle_after=IDLE)
 ALERTS = Source("alerts", "alerts", ("tenant", "id"), max_disorder=DISORDER, idle_after=IDLE)
 
-#: Kinds that let one event id count twice where its second delivery comes long after the first: they keep no events
-#: but sums, and recognise the last so many ids of a key (``dedup``), or (python) the last 64.
-FORGETFUL = frozenset({"count-tumbling", "count-every", "aggregate-tumbling", "distinct-tumbling", "python", "spike"})
-
 FAIL, DONE = {"outcome": "failure"}, {"outcome": "success"}
 
 
@@ -181,22 +177,28 @@ LISTS = {"bad-ips": ["10.0.0.1"]}
 OVERRIDES = {"tenants": {"zeta": {"count": {"detect": {"count": {"at_least": 2}}}, "level": {"enabled": False}}}}
 
 
-def every_kind(*more: dict[str, Any], position: int = 1) -> Control:
+def every_kind(*more: dict[str, Any], of: Sequence[dict[str, Any]] = LOCAL, position: int = 1) -> Control:
     """``LOCAL`` and more rules in force, with a list bound and a tenant's own settings."""
-    ruleset = ruleset_from_documents((*LOCAL, *more), KINDS)
+    ruleset = ruleset_from_documents((*of, *more), KINDS)
     return Control(position, bind(overridden(ruleset, OVERRIDES, KINDS, TUNABLE), LISTS))
 
 
 def river(
-    rnd: random.Random, length: int, *, actors: Sequence[str] = ("ada", "bob"), silent: float = 0.05
+    rnd: random.Random, length: int, *, actors: Sequence[str] = ("ada", "bob"), silent: float = 0.05, tidy: bool = False
 ) -> list[bytes]:
-    """Audit events on quarters of a second, mostly in order; some late, some beyond all lateness, some twice, some with fields that are none."""
+    """Audit events on quarters of a second, mostly in order; some late, some beyond all lateness, some twice, some
+    with fields that are none.
+
+    ``tidy``: in order, no two at one time, none twice.
+    """
     now, number, payloads = 0, 0, list[bytes]()
     while len(payloads) < length:
         now += rnd.randrange(80, 240) * 250 if rnd.random() < silent else rnd.randrange(0, 10) * 250
         late = rnd.choice((0, 0, 0, 0, rnd.randrange(12) * 250, rnd.randrange(60) * 250))
         number += 1
-        if payloads and rnd.random() < 0.05:
+        if tidy:
+            now, late = now + 1, 0
+        elif payloads and rnd.random() < 0.05:
             payloads.append(rnd.choice(payloads[-8:]))
             continue
         fields: dict[str, Any] = {
@@ -210,4 +212,22 @@ def river(
         if rnd.random() < 0.05:
             fields["n"] = rnd.choice((..., None, "7", "x" * 50, True, [1], str(2**255), 10**18, -3, 1e300))
         payloads.append(event(max(-BASE, now - late), number, **fields))
+    return payloads
+
+
+def trades(rnd: random.Random, length: int, *, tidy: bool = False) -> list[bytes]:
+    """Trade events by the same people, who are ``account`` there."""
+    now, payloads = 0, list[bytes]()
+    for number in range(length):
+        now += rnd.randrange(0, 20) * 250 + tidy
+        fields = {"side": rnd.choice(("buy", "sell")), "venue": rnd.choice("xy"), "account": rnd.choice(("ada", "bob"))}
+        payloads.append(
+            event(
+                max(-BASE, now - (0 if tidy else rnd.choice((0, 0, 3_000)))),
+                f"t{number}",
+                actor=...,
+                action=...,
+                **fields,
+            )
+        )
     return payloads

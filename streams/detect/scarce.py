@@ -2,7 +2,8 @@
 
 Fires once, at the moment of event time at which it was so, when nothing is waited for any more up to there; clears with
 the event that fills a window again. A key is known from the first event that came, and forgotten, whatever is open,
-when none came for ``forget``. Findings by time are named after the event that came last.
+when none came for ``forget``. Findings by time are named after the event that came last into a window that is looked
+at: not after one that was delivered again.
 
 Windows that ended before the last event came, and was not waited for, are not looked at again.
 """
@@ -27,7 +28,7 @@ _BYTES = 20 + 40 + 64
 _ID_LIMIT = 40
 
 #: Behind the entries: whether it is held, up to when windows have been looked at, the newest event's time, and the
-#: event that came last: its time, position and id.
+#: event that came last into a window that is looked at: its time, position and id.
 _HEAD = 6
 
 
@@ -46,28 +47,28 @@ class Scarce:
         told = token(values[0]) if self._by_value else ""
         if told is None:
             return state, Skipped.UNUSABLE
-        within = self._within
+        within, kept = self._within, kept_id(event_id, _ID_LIMIT) if self._dedup else ""
         if state is None or self.newest(state) <= horizon:
-            entries, held, until, newest = [], 0, at + within - 1, at
+            entries, held, until, newest, last = [], 0, at + within - 1, at, [at, ref, kept]
         else:
-            entries, (held, until, newest, *_) = state[:-_HEAD], state[-_HEAD:]
+            entries, (held, until, newest, *last) = state[:-_HEAD], state[-_HEAD:]
         until = max(until, closed)
         gone = bisect_right(entries[::_ENTRY], until + 1 - within) * _ENTRY
-        kept = kept_id(event_id, _ID_LIMIT) if self._dedup else ""
         if kept and kept in entries[gone + 1 :: _ENTRY]:
             return state, Skipped.DUPLICATE
         del entries[:gone]
         if at > until + 1 - within:
             place = bisect_right(entries[::_ENTRY], at) * _ENTRY
             entries[place:place] = (at, kept, told)
+            last = [at, ref, kept]
         seen = None
-        if held and (full := self._filled(entries, until)) is not None:
+        if held and last[1] == ref and (full := self._filled(entries, until)) is not None:
             held, until = 0, full
             seen = Observed(FindingKind.CLEAR, self._below, self._below, (Witness(at, ref, event_id),))
         if self._by_value:
             thin(entries, _ENTRY, told, within)
         cap(entries, _ENTRY, within, (4 if self._by_value else 2) * self._below, at)
-        return [*entries, held, until, max(newest, at), at, ref, kept], seen
+        return [*entries, held, until, max(newest, at), *last], seen
 
     def _sizes(self, entries: State, until: int, ends: list[int]) -> list[int]:
         """How much lies in the windows that end at ``ends``, ascending."""
@@ -151,9 +152,9 @@ class ScarceBuckets:
         panes: State
         if state is None or self.newest(state) <= horizon:
             until = bucket.start if bucket.start == at else bucket.end
-            panes, held, newest, ids = [], 0, at, ring.EMPTY
+            panes, held, newest, last, ids = [], 0, at, [at, ref, kept], ring.EMPTY
         else:
-            panes, (held, until, newest, *_, ids) = state[: -_HEAD - 1], state[-_HEAD - 1 :]
+            panes, (held, until, newest, *last, ids) = state[: -_HEAD - 1], state[-_HEAD - 1 :]
         if kept and ring.has(ids, kept):
             return state, Skipped.DUPLICATE
         if closed != NEVER and closed + 1 > until:
@@ -165,11 +166,12 @@ class ScarceBuckets:
             if place == len(panes) or panes[place] != bucket.end:
                 panes[place:place] = (bucket.end, None)
             panes[place + 1] = self._tally.add(panes[place + 1], value)
-        if held and (full := self._filled(panes)) is not None:
+            last = [at, ref, kept]
+        if held and last[1] == ref and (full := self._filled(panes)) is not None:
             held, until = 0, full
             seen = Observed(FindingKind.CLEAR, self._below, self._below, (Witness(at, ref, event_id),))
         ids = ring.with_id(ids, kept, self._dedup)
-        return [*panes, held, until, max(newest, at), at, ref, kept, ids], seen
+        return [*panes, held, until, max(newest, at), *last, ids], seen
 
     def _filled(self, panes: State) -> int | None:
         """The end of the first window that holds enough."""

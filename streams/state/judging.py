@@ -84,7 +84,7 @@ def judge(
             outputs += lapse(state, table, table.shelves[tenant], row, before, moment.horizon, locate=locate)
             before = table.find(tenant, row)
     if table.captures:
-        captured = tuple(map(clipped, moment.values[table.reads :]))
+        captured = (*map(clipped, moment.values[table.reads :]), moment.at)
         moment = moment._replace(values=moment.values[: table.reads])
     expired = before is not None and detector.newest(before) <= moment.horizon and not detector.holds(before)
     after, seen = detector.step(None if expired else before, moment)  # whether or not it was swept

@@ -86,6 +86,7 @@ def _short(
     rule, shelves, span, put = table.rule, table.shelves, table.span, table.put
     step, newest, holds = table.detector.step, table.detector.newest, table.detector.holds
     timed, captures, reads = table.timed, table.captures, table.reads
+    reads_any, shelf_of = bool(rule.detect.fields() or captures), shelves.get
     lateness, refuses_late = rule.allowed_lateness, table.refuses_late
     quick = table.detector.quick if isinstance(table.detector, Quick) and not (captures or rule.max_memory) else None
 
@@ -98,7 +99,7 @@ def _short(
             return False
         if of_all:
             tenant = EVERY_TENANT
-        shelf, values = shelves.get(tenant), values_of(event)
+        shelf, values = shelf_of(tenant), values_of(event) if reads_any else ()
         before = None if shelf is None else shelf.rows.get(row)
         if quick is not None and before is not None and plain and quick(before, at, offset, event_id, values, horizon):
             shelf.dirty[row] = before  # type: ignore[union-attr]  # the state stood on it
@@ -107,7 +108,7 @@ def _short(
             return False
         captured = None
         if captures:
-            values, captured = values[:reads], tuple(map(clipped, values[reads:]))
+            values, captured = values[:reads], (*map(clipped, values[reads:]), at)
         expired = before is not None and newest(before) <= horizon and not holds(before)
         moment = Moment(at, offset, event_id, values, horizon, mark - lateness - 1, arms)
         after, seen = step(None if expired else before, moment)

@@ -47,7 +47,7 @@ class Shelf:
         self.tenant = tenant
         self.rows: dict[Row, State] = {}
         self.dirty: dict[Row, State | None] = {}  #: what changed, and into what; None: the row is gone
-        self.captured: dict[Row, tuple[Any, ...]] = {}  #: what templates need of a key's last event
+        self.captured: dict[Row, tuple[Any, ...]] = {}  #: what templates need of a key's last event, and its time
         self.scheduled: dict[Row, int] = {}  #: when a key's timer is due
         self.parked: set[Row] = set()  #: keys that are old but hold their condition
         self.items = 0

@@ -15,7 +15,7 @@ from streams.state.keys import Row, key_at, row_head, row_tail, rule_key, values
 from streams.state.shelf import Shelf
 
 #: Format of the values in the changelog.
-FORMAT = 2
+FORMAT = 3
 #: Tenants of one rule in one partition; above it a sixteenth of them go, those that were silent for longest.
 MAX_TENANTS = 20_000
 #: What a state costs in memory, for a budget in bytes: a key, and an item of its list.
@@ -93,8 +93,9 @@ class Table:
         self, tenant: str, row: Row, before: State | None, state: State | None, horizon: int,
         captured: tuple[Any, ...] | None = None,
     ) -> None:  # fmt: skip
-        """Take a key's new state in place of ``before``, and what was captured of its event, if anything was. Above
-        its room the oldest key of the tenant goes; counted where it had not expired at ``horizon``.
+        """Take a key's new state in place of ``before``, and what was captured of its event, if anything was, unless
+        that is older than the one of which something was. Above its room the oldest key of the tenant goes; counted
+        where it had not expired at ``horizon``.
         """
         if state is before:
             return  # nothing came of it
@@ -109,7 +110,7 @@ class Table:
             if len(self.shelves) >= MAX_TENANTS:
                 self._make_way(horizon)
             shelf = self._add(tenant)
-        if captured is not None:
+        if captured is not None and ((known := shelf.captured.get(row)) is None or known[-1] <= captured[-1]):
             shelf.captured[row] = captured
         if len(state) > detector.max_items:
             surplus = len(state) - detector.max_items

@@ -133,8 +133,10 @@ class Defined:
         if event.event_id and event.event_id in self.known():
             return
         self.kept.append(event)
-        self.newest, self.named = max(self.newest, event.at), number
-        if not self.held:
+        if self.newest == NEVER or self.looked_at(event.at):
+            self.named = number  # not one that was delivered again after its windows were judged
+        self.newest = max(self.newest, event.at)
+        if not self.held or self.named != number:
             return
         last = max(self.newest, self.until + 1) + (self.bucket or self.kind.within)
         for end in range(self.until + 1, last + 1):
@@ -143,6 +145,11 @@ class Defined:
                 self.held, self.until = False, end
                 self.seen.append((FindingKind.CLEAR, event.at, self.kind.below, number))
                 return
+
+    def looked_at(self, at: int) -> bool:
+        """Whether an event of this time lies in a window that is not judged yet."""
+        end = at - at % self.bucket + self.bucket - 1 if self.bucket else at + self.kind.within - 1
+        return end > self.until
 
     def known(self) -> set[str]:
         if self.bucket:

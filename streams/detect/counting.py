@@ -93,16 +93,21 @@ class Counting:
 
     def quick(self, state: State, at: int, ref: Ref, event_id: str, values: tuple[Any, ...], horizon: int) -> bool:
         """See ``streams.detect.base.Quick``: the newest of too few."""
-        line = state[-1]
-        tail = f" {event_id},"
-        if (
-            len(state) >= self._at_least
-            or state[-2] > at
-            or state[0] <= horizon
-            or tail in line
-            or len(event_id) > self._id_limit
-            or not self._dedup
-        ):
+        line, tail, last = state[-1], f" {event_id},", state[-2]
+        if last > at or tail in line or len(event_id) > self._id_limit or not self._dedup:
+            return False
+        if state[0] <= horizon:
+            if last <= horizon:
+                if self._at_least == 1:
+                    return False
+                state[:] = at, f"{ref}{tail}"
+                return True
+            gone = bisect_right(state, horizon, 0, len(state) - 1)
+            if len(state) - gone >= self._at_least:
+                return False
+            line = line.split(",", gone)[gone]
+            del state[:gone]
+        elif len(state) >= self._at_least:
             return False
         state[-1] = f"{line}{ref}{tail}"
         state.insert(-1, at)

@@ -116,36 +116,30 @@ def evaluate(
     if skewed:
         at = stamp  # by a time that cannot be true its key would see nothing else until that time came
     if matched and state.stopwatch is None:
-        matched = _shortly(state, matched, event, at, offset, event_id, tenant)
-        if not matched:
+        lanes, mark, plain = state.lanes, state.clock.mark, is_plain(event_id)
+        left: tuple[int, ...] = ()
+        done: Table | None = None
+        for place, index in enumerate(matched):
+            lane = lanes[index]
+            if lane.alone:
+                way, arms = matched[place : place + 1], lane.arms
+            elif lane.table is done:
+                continue  # with the arm before it
+            else:
+                done = lane.table
+                way = tuple(other for other in matched[place:] if lanes[other].table is done)
+                arms = tuple(lanes[other].arm for other in way)
+            try:
+                if lane.short is not None and lane.short(event, at, offset, event_id, plain, tenant, mark, arms):
+                    continue
+            except Exception:  # stepped again below, where it is isolated
+                state.counts["short", "raised"] += 1
+            left += way
+        if not left:
             return []
+        matched = left
     hit = Hit(state, offset, raw, at, tenant, event_id, event, payload, skewed=skewed)
     return _step_each(state, batch, hit, matched, now)
-
-
-def _shortly(
-    state: DetectState, matched: tuple[int, ...], event: Any, at: int, offset: int, event_id: str, tenant: str
-) -> tuple[int, ...]:
-    """Take the event into states where nothing comes of it; the arms that are left."""
-    lanes, mark, plain = state.lanes, state.clock.mark, is_plain(event_id)
-    left: tuple[int, ...] = ()
-    place, end = 0, len(matched)
-    while place < end:
-        first = place
-        lane = lanes[matched[place]]
-        arms = lane.arms
-        place += 1
-        if not lane.alone:
-            while place < end and lanes[matched[place]].table is lane.table:
-                arms = (*arms, lanes[matched[place]].arm)
-                place += 1
-        try:
-            if lane.short is not None and lane.short(event, at, offset, event_id, plain, tenant, mark, arms):
-                continue
-        except Exception:  # stepped again by whoever calls, where it is isolated
-            state.counts["short", "raised"] += 1
-        left += matched[first:place]
-    return left
 
 
 def _step_each(state: DetectState, batch: Batch, hit: Hit, matched: tuple[int, ...], now: int) -> list[Output]:

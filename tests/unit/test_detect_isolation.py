@@ -31,6 +31,7 @@ from tests.detecting import (
 
 GOOD = rule("good", {"count": {"at_least": 2, "within": "10m"}})
 BAD = rule("bad", {"count": {"at_least": 2, "within": "10m"}})
+READS = rule("bad", {"distinct": {"field": "ip", "at_least": 2, "within": "10m"}})
 
 
 class Broken:
@@ -88,7 +89,7 @@ class FailingCount(Count):
 
 def failing(place: str) -> tuple[Programs, Control]:
     """A way to make programs, and rules, in which ``bad`` raises at ``place``."""
-    in_force = control(GOOD, BAD)
+    in_force = control(GOOD, READS if place == "values" else BAD)
     if place == "step":
         rules = [replace(r, detect=FailingCount(2, 600_000)) if r.id == "bad" else r for r in in_force.ruleset.rules]
         return compiled, Control(1, RuleSet(tuple(rules)))

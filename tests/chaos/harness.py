@@ -25,6 +25,7 @@ RULES = Path(__file__).parent / "rules"
 ROOT = Path(__file__).parents[2]
 TENANTS = ("acme", "globex", "initech")
 DISORDER, IDLE = 1000, 1000
+AFTERWARDS = 120_000  #: ms of event time from the last event to the one that closes a partition
 
 
 class Run:
@@ -55,7 +56,10 @@ class Run:
             "topic_prefix": self.names.prefix,
             "data_dir": str(self.directory / "data"),
             "rules": [str(RULES / "a")],
-            "sources": {"audit": {"max_disorder": f"{DISORDER}ms", "idle_after": f"{IDLE}ms"}},
+            "sources": {
+                name: {"max_disorder": f"{DISORDER}ms", "idle_after": f"{IDLE}ms"}
+                for name in ("audit", "trade", "alerts")
+            },
             "policy": {
                 "receivers": [{"name": "pager", "min_severity": "high"}],
                 "remind_after": "3s",
@@ -197,6 +201,7 @@ class Run:
 
     def _publish(self, rate: int, seed: int, users: int, total: int | None) -> None:
         rnd, producer, topic = random.Random(seed), self._producer(), self.names.topic("audit.events")
+        trades, roots = self.names.topic("trade.events"), [""]
         base = time.time_ns() // 1_000_000 - 3_600_000  # an hour ago; event time runs with the number
         began, number, last = time.time(), 0, b""
         while self._loading.is_set() and (total is None or number < total):
@@ -213,9 +218,20 @@ class Run:
                     event = audit_event(rnd, number, actor, base + number * 20)
                     last = json.dumps(event).encode()
                     producer.produce(topic, last, key)
+                    if event["action"] == "root":
+                        roots = [*roots[-3:], actor]
+                if number % 20 == 0:
+                    sale = trade_event(rnd, number, rnd.choice(roots) or actor, base + number * 20 + 10)
+                    producer.produce(trades, json.dumps(sale), f"{sale['tenant']}|{sale['account']}")
                 self.sent = number
             producer.poll(0)
             time.sleep(0.002)
+        # Time goes on in every partition, so that what time alone brings about does not depend on who was idle.
+        end = base + number * 20 + AFTERWARDS
+        for partition in range(self.partitions):
+            closing = {"event_id": f"end{partition}", "event_time": end, "tenant": "acme", "action": "end"}
+            producer.produce(topic, json.dumps({**closing, "actor": "end"}), partition=partition)
+            producer.produce(trades, json.dumps({**closing, "account": "end"}), partition=partition)
         producer.flush(30)
 
     def _command(self, seed: int) -> None:
@@ -294,7 +310,7 @@ class Run:
     def positions(self) -> list[tuple[int, int]]:
         """(committed, end) of every partition that DETECT and ALERT read from outside."""
         found = []
-        for role, logical in (("detect", "audit.events"), ("alert", "alert-input")):
+        for role, logical in (("detect", "audit.events"), ("detect", "trade.events"), ("alert", "alert-input")):
             group = Consumer({**self.options, "group.id": self.names.group(role), "isolation.level": "read_committed"})
             topic = self.names.topic(logical)
             try:
@@ -338,7 +354,7 @@ def audit_event(rnd: random.Random, number: int, actor: str, at: int) -> dict[st
     """About 390 bytes; failures burst on few actors and addresses, so that rules fire and fold."""
     dice = rnd.random()
     action, outcome = (
-        ("login", "failure") if dice < 0.3 else ("root", "success") if dice < 0.301 else ("read", "success")
+        ("login", "failure") if dice < 0.3 else ("root", "success") if dice < 0.303 else ("read", "success")
     )
     return {
         "event_id": f"e{number}",
@@ -349,9 +365,22 @@ def audit_event(rnd: random.Random, number: int, actor: str, at: int) -> dict[st
         "source_ip": f"10.0.{rnd.randrange(4)}.{rnd.randrange(50)}",
         "action": action,
         "outcome": outcome,
+        "score": rnd.randrange(1000),
         "resource": f"doc/{rnd.randrange(10000)}",
         "session": {"id": f"s{rnd.randrange(10**9)}", "agent": "Mozilla/5.0 (X11; Linux x86_64)"},
         "region": "eu-west-1",
         "request_id": f"{rnd.randrange(16**12):012x}",
         "detail": "x" * 60,
+    }
+
+
+def trade_event(rnd: random.Random, number: int, account: str, at: int) -> dict[str, Any]:
+    """A trade of somebody who may have become root; never at the time of an audit event."""
+    return {
+        "event_id": f"t{number}",
+        "event_time": at,
+        "tenant": TENANTS[int(account[1:]) % 3],
+        "account": account,
+        "side": rnd.choice(("buy", "sell")),
+        "venue": "x",
     }

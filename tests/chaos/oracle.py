@@ -13,9 +13,12 @@ from typing import Any
 
 from streams.model import alert_id
 from streams.replay.journal import replay_journal
-from tests.chaos.harness import Run
+from tests.chaos.harness import RULES, Run
 
 MINUTE = 60_000
+#: Rules whose alerts are found by brute force as well; the others by the replay of the journal alone.
+BRUTE = {"chaos.burst", "chaos.root", "chaos.by-ip", "chaos.guessed", "chaos.sold", "chaos.unread"}
+RULE_COUNT = len(list((RULES / "a").glob("*.yaml")))
 
 
 @dataclass
@@ -71,12 +74,47 @@ def counting(events: list[tuple[int, str, str]], at_least: int, within: int) -> 
     return found
 
 
+def following(events: list[tuple[int, str, str, int]], runs: int, within: int) -> list[tuple[int, str]]:
+    """(time, position, id, step) of one key in order -> where a first step (0) was followed by ``runs`` second ones
+    inside ``within``. What began before a match does not go on after it."""
+    seen, open_ = set(), list[tuple[int, int]]()
+    found = []
+    for at, position, name, step in events:
+        if name in seen:
+            continue
+        seen.add(name)
+        open_.append((at, step))
+        if step == 0:
+            continue
+        begins = [
+            begin
+            for place, (begin, kind) in enumerate(open_)
+            if kind == 0 and begin > at - within and sum(k for _, k in open_[place:]) >= runs
+        ]
+        if begins:
+            found.append((at, position))
+            open_ = []
+    return found
+
+
+def unanswered(events: list[tuple[int, str, str, int]], within: int) -> list[tuple[int, str]]:
+    """(time, position, id, role) of one key in order -> (when it was told, position) of each trigger (0) that nothing
+    (1) followed inside ``within``."""
+    heard = [at for at, _, _, role in events if role == 1]
+    asked = {name: (at, position) for at, position, name, role in reversed(events) if role == 0}
+    silent = [(at, position) for at, position in asked.values() if not any(at <= t <= at + within for t in heard)]
+    return [(at + within, position) for at, position in sorted(silent)]
+
+
 def truth(run: Run, at_least: int = 5) -> tuple[dict[str, int], int]:
-    """Expected alerts (id -> findings) under rule set a, and the number of bad records."""
+    """Expected alerts (id -> findings) of the rules in ``BRUTE`` under rule set a, and the number of bad records."""
     topic, bad = "audit.events", 0
     burst: dict[Any, list[Any]] = defaultdict(list)
     root: dict[Any, list[Any]] = defaultdict(list)
     by_ip: dict[Any, list[Any]] = defaultdict(list)
+    guessed: dict[Any, list[Any]] = defaultdict(list)
+    unread: dict[Any, list[Any]] = defaultdict(list)
+    sold: dict[Any, list[Any]] = defaultdict(list)
     for partition, rows in enumerate(run.read(topic)):
         for offset, _, value in rows:
             try:
@@ -86,11 +124,23 @@ def truth(run: Run, at_least: int = 5) -> tuple[dict[str, int], int]:
                 continue
             entry = event["event_time"], f"{topic}/{partition}/{offset}", event["event_id"]
             tenant = event["tenant"]
-            if event["action"] == "login" and event["outcome"] == "failure":
+            who, action = (tenant, event["actor"]), event["action"]
+            if action in ("root", "login"):
+                guessed[who].append((*entry, int(action == "login")))
+            if action in ("root", "read"):
+                unread[who].append((*entry, int(action == "read")))
+            if action == "login" and event["outcome"] == "failure":
                 burst[tenant, event["actor"]].append(entry)
                 by_ip[tenant, event["source_ip"]].append((event["event_time"], topic, partition, offset, entry))
-            if event["action"] == "root":
-                root[tenant, event["actor"]].append(entry)
+            if action == "root":
+                root[who].append(entry)
+                sold[who].append((*entry, 0))
+    for partition, rows in enumerate(run.read("trade.events")):
+        for offset, _, value in rows:
+            event = json.loads(value or b"")
+            if event.get("side") == "sell":
+                at = f"trade.events/{partition}/{offset}"
+                sold[event["tenant"], event["account"]].append((event["event_time"], at, event["event_id"], 1))
     expected: dict[str, int] = {}
     rules = [
         ("chaos.burst", "actor", burst, lambda rows: counting(rows, at_least, 2 * MINUTE), 10 * MINUTE),
@@ -102,7 +152,11 @@ def truth(run: Run, at_least: int = 5) -> tuple[dict[str, int], int]:
             lambda rows: counting([r[4] for r in sorted(rows)], 6, MINUTE // 2),
             20 * MINUTE,
         ),
+        ("chaos.guessed", "actor", guessed, lambda rows: following(rows, 2, MINUTE // 2), 5 * MINUTE),
+        ("chaos.sold", "actor", sold, lambda rows: following(sorted(rows), 1, MINUTE * 2 // 3), 5 * MINUTE),
+        ("chaos.unread", "actor", unread, lambda rows: unanswered(rows, MINUTE // 3), 5 * MINUTE),
     ]
+    assert {rule[0] for rule in rules} == BRUTE
     for rule, by, table, find, cooldown in rules:
         for (tenant, key), rows in table.items():
             for position, n in fold(find(rows), cooldown):
@@ -129,7 +183,8 @@ def judge(run: Run, *, brute: bool = True, drained: bool = True) -> Report:
     )
     if brute:
         expected, bad = truth(run)
-        report.same("alerts against brute force", {name: alert["count"] for name, alert in last.items()}, expected)
+        counted = {name: alert["count"] for name, alert in last.items() if alert["rule"] in BRUTE}
+        report.same("alerts against brute force", counted, expected)
         dead = [json.loads(value or b"")["origin"] for rows in run.read("dead-letter") for _, _, value in rows]
         report.check(
             len(dead) == len(set(dead)) == bad, f"dead letters: {len(dead)}, {len(set(dead))} unique, {bad} bad records"
@@ -141,12 +196,15 @@ def judge(run: Run, *, brute: bool = True, drained: bool = True) -> Report:
     report.same("sqlite alerts", dict(rows), {name: alert["version"] for name, alert in last.items()})
     stored = sqlite3.connect(run.directory / "alerts.db").execute("select id, version from alert_versions").fetchall()
     report.same("sqlite versions", dict.fromkeys(f"{i}#{v}" for i, v in stored), dict.fromkeys(versions))
+    per_rule = Counter(alert["rule"].removeprefix("chaos.") for alert in last.values())
+    report.check(brute <= (len(per_rule) == RULE_COUNT), f"rules that made no alert: only {sorted(per_rule)} did")
     codes = Counter(status for _, status, _ in run.exits)
     report.facts |= {
         "events": run.sent,
         "alerts": len(last),
         "versions": len(live),
         "notifications": len(pages),
+        "rules": dict(sorted(per_rule.items())),
         "exits": dict(codes),
     }
     return report

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from streams.detect import quantiles
 from streams.detect.base import MAX_STATE
-from streams.detect.exact import exact, plain
+from streams.detect.exact import exact, plain, together
 
 Item = int | float | str
 Number = int | Fraction
@@ -110,22 +110,22 @@ class Aggregate:
         return item_of(values[0]) if self.field else 1
 
     def over(self, items: Sequence[Item]) -> Fraction | None:
-        numbers = [number_of(item) for item in items]
-        if not numbers and not volume(self.function):
+        if not items and not volume(self.function):
             return None
+        numbers, one = together(items)
         match self.function:
             case "min":
-                return Fraction(min(numbers))
+                return Fraction(min(numbers), one)
             case "max":
-                return Fraction(max(numbers))
+                return Fraction(max(numbers), one)
             case "sum" | "avg" | "rate":
-                return self._total(len(numbers), sum(numbers))
+                return self._total(len(numbers), Fraction(sum(numbers), one))
             case "stddev":
-                return _variance(len(numbers), sum(numbers), sum(number * number for number in numbers))
+                squares = Fraction(sum(number * number for number in numbers), one * one)
+                return _variance(len(numbers), Fraction(sum(numbers), one), squares)
         share = share_of(self.function)
         assert share is not None
-        numbers.sort()
-        return Fraction(numbers[quantiles.rank(len(numbers), share) - 1])
+        return Fraction(sorted(numbers)[quantiles.rank(len(numbers), share) - 1], one)
 
     def pane(self, item: Item, pane: Pane | None) -> Pane:
         number, count = number_of(item), pane[0] + 1 if pane else 1
@@ -198,8 +198,9 @@ class Share:
     def over(self, items: Sequence[Item]) -> Fraction | None:
         if not self.weighted:
             return Fraction(100 * sum(items), len(items)) if items else None  # type: ignore[arg-type]  # 0 and 1
-        weights = [(str(item)[0] == "+", Fraction(str(item)[1:])) for item in items]
-        return _percent(sum(weight for hit, weight in weights if hit), sum(weight for _, weight in weights))
+        weights, _ = together([str(item)[1:] for item in items])
+        hits = sum(weight for item, weight in zip(items, weights, strict=True) if str(item)[0] == "+")
+        return _percent(hits, sum(weights))
 
     def pane(self, item: Item, pane: Pane | None) -> Pane:
         count, hits, whole = (pane[0], number_of(pane[1]), number_of(pane[2])) if pane else (0, 0, 0)

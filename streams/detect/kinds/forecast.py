@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from streams.detect.base import Moment, Observed, Option, Seen, Settings, Skipped, State, Witness
 from streams.detect.edge import Change, Edge, Rungs, Threshold, parse_number, parse_threshold
 from streams.detect.entries import kept_id, place
-from streams.detect.exact import plain
-from streams.detect.measures import Number, item_of, kept, number_of
+from streams.detect.exact import plain, together
+from streams.detect.measures import Number, item_of, kept
 from streams.detect.sliding import ID_LIMIT, MAX_ENTRIES, STRIDE, evidence
 from streams.model import FindingKind
 from streams.rules.block import Block
@@ -124,18 +124,18 @@ class Line(NamedTuple):
         return None if self.slope == 0 or (self.slope > 0) == falling else int(left / self.slope)
 
 
-def line(times: Sequence[int], numbers: Sequence[Number], now: int) -> Line | None:
-    """The least-squares line, as seen from ``now``. None of values at one moment."""
+def line(times: Sequence[int], numbers: Sequence[Number], now: int, one: int = 1) -> Line | None:
+    """The least-squares line through numbers divided by ``one``, as seen from ``now``. None of values at one moment."""
     count = len(times)
     offsets = [at - now for at in times]
-    one, two = sum(offsets), sum(at * at for at in offsets)
-    spread = count * two - one * one
+    first, second = sum(offsets), sum(at * at for at in offsets)
+    spread = count * second - first * first
     if not spread:
         return None
     total = sum(numbers)
-    slope = Fraction(count * sum(at * number for at, number in zip(offsets, numbers, strict=True)) - one * total)
+    slope = Fraction(count * sum(at * number for at, number in zip(offsets, numbers, strict=True)) - first * total)
     slope /= spread
-    return Line((total - slope * one) / count, slope)
+    return Line((total - slope * first) / (count * one), slope / one)
 
 
 class Foreseeing:
@@ -198,7 +198,8 @@ class Foreseeing:
     def _judge(self, entries: State, clock: int, held: int, limit: Fraction) -> tuple[int, Change | None, Line | None]:
         seen = None
         if len(entries) >= self._forecast.min_events * STRIDE:
-            seen = line(entries[::STRIDE], [number_of(item) for item in entries[3::STRIDE]], clock)
+            numbers, one = together(entries[3::STRIDE])
+            seen = line(entries[::STRIDE], numbers, clock, one)
         if seen is None:
             return 0, self._rungs.ended(held)._replace(threshold=limit) if held else None, None
         return *self._rungs.judge(seen.at + seen.slope * self._forecast.ahead, held, limit), seen

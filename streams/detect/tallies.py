@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any, Protocol
 
@@ -156,6 +157,15 @@ def weighed(held: Sequence[int | str], spans: Sequence[Span]) -> Sequence[Number
     return [Fraction(number, _SMALLEST_PART) for number in sums]
 
 
+def heaviest(held: Sequence[int | str], spans: Sequence[Span]) -> tuple[int, Number]:
+    """The first span whose weights, as ``written``, sum up to the most, and that sum."""
+    whole = all(one.__class__ is int for one in held)
+    sums = summed(held if whole else [_parts(one) for one in held], spans)  # type: ignore[arg-type]  # integers
+    most = max(sums)
+    return sums.index(most), most if whole else Fraction(most, _SMALLEST_PART)
+
+
+@lru_cache(1 << 16)
 def _parts(held: int | str) -> int:
     """How many of the smallest parts: integers are added in a tenth of the time that fractions take."""
     if isinstance(held, int):

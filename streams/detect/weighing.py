@@ -8,7 +8,7 @@ from fractions import Fraction
 from streams.detect.base import MAX_STATE, Moment, Observed, Seen, Skipped, State
 from streams.detect.entries import above, kept_id, place, windows, witnesses
 from streams.detect.exact import plain
-from streams.detect.tallies import Number, weighed, weight, written
+from streams.detect.tallies import Number, heaviest, weight, written
 from streams.model import FindingKind
 
 _STRIDE = 4
@@ -43,11 +43,10 @@ class Weighing:
             spans = [(bisect_right(times, at - self._within), index)]
         else:
             spans = windows(times, index, self._within)
-        sums = weighed(entries[3::_STRIDE], spans)
-        most = max(sums)
+        heavy, most = heaviest(entries[3::_STRIDE], spans)
         if most < self._at_least:
             return entries, None
-        evidence = witnesses(entries, _STRIDE, *spans[sums.index(most)], moment)
+        evidence = witnesses(entries, _STRIDE, *spans[heavy], moment)
         return entries, Observed(FindingKind.FIRE, plain(Fraction(most)), plain(Fraction(self._at_least)), evidence)
 
     def newest(self, state: State) -> int:

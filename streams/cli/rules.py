@@ -11,7 +11,15 @@ from rich.table import Table
 
 from streams.cli import rules_docs, rules_explain, rules_import, rules_new, rules_test
 from streams.cli.context import admin, get_config, kafka_options, names_of
-from streams.cli.rules_given import effective, json_option, line, paths_argument, sources_by_name, written
+from streams.cli.rules_given import (
+    effective,
+    json_option,
+    line,
+    paths_argument,
+    sources_by_name,
+    warn_of_unknown_sources,
+    written,
+)
 from streams.config.rules import with_overrides
 from streams.errors import USAGE, TocsinError
 from streams.replay.report import console_for_tables
@@ -44,7 +52,13 @@ for _command in (
 @paths_argument
 @json_option
 def check(paths: tuple[Path, ...], as_json: bool) -> int:
-    """Read the rules and report every problem of every file. Exit status 2 where there is one."""
+    """Read the rules and report every problem of every file. Exit status 2 where there is one.
+
+    \b
+    Examples:
+      tocsin rules check rules/
+      tocsin rules check rules/my-rule.yaml --json
+    """
     try:
         ruleset = effective(paths)
     except RuleErrors as errors:
@@ -54,9 +68,11 @@ def check(paths: tuple[Path, ...], as_json: bool) -> int:
             line({"place": problem.place, "path": problem.path, "message": problem.message})
         return USAGE
     if not as_json:
-        click.echo(f"{len(ruleset.rules)} rules, no problems (rule set {ruleset.version})")
+        many = f"{len(ruleset.rules)} rule{'s' if len(ruleset.rules) != 1 else ''}"
+        click.echo(f"{many}, no problems (rule set {ruleset.version})")
         if lists := used(ruleset):
             click.echo(f"they use the lists {', '.join(lists)}: `tocsin lists show` says which are applied")
+    warn_of_unknown_sources(ruleset)
     return 0
 
 
@@ -108,12 +124,19 @@ def _row(rule: Rule, partition_by: tuple[str, ...]) -> dict[str, Any]:
 def apply(paths: tuple[Path, ...], skip_tests: bool, policy: bool) -> None:
     """Bring exactly these rules into force on all workers, at once, without a restart.
 
-    With them go the overrides of the configuration. Rules whose meaning is what it was keep their state.
+    With them go the overrides of the configuration. Rules whose meaning is what it was keep their state; rules that are
+    not among these are not in force any more.
+
+    \b
+    Examples:
+      tocsin rules apply rules/
+      tocsin rules apply streams/packs/audit my-rules/
     """
     from streams.cli.lists import warn_of_missing
     from streams.runtime.control import policy_record, publish, ruleset_record
 
     base = written(paths)
+    warn_of_unknown_sources(base)
     if not skip_tests and (failed := [one for one in test_rules(base, sources_by_name()) if not one.passed]):
         rules_test.print_results(failed)
         raise TocsinError("the rules were not applied: their tests fail", "mend them, or use --skip-tests")

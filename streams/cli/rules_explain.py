@@ -56,7 +56,7 @@ def _rows(found: Explanation) -> Iterator[tuple[str, str]]:
         yield "source", f"{way.source} ({topic}){part}"
         yield "", f"where {way.condition}"
         if not way.filed:
-            yield "", "asked of every event: no equality that the index could file it under"
+            yield "", "asked of every event: it needs no equality, or too few rules of the source do for a table to pay"
         for path, values, sharing in way.filed:
             among = f", with {sharing} more" if sharing else ", alone"
             yield "", f"filed under {path} = {' | '.join(map(str, values))}{among}"

@@ -14,6 +14,7 @@ from streams.config import event_sources
 from streams.config.rules import with_overrides, with_their_overrides, written_rules
 from streams.errors import ConfigError
 from streams.model import Source
+from streams.rules.problems import did_you_mean
 from streams.rules.rule import RuleSet
 
 _encode = msgspec.json.Encoder().encode
@@ -39,6 +40,20 @@ def effective(paths: Sequence[Path]) -> RuleSet:
 def sources_by_name() -> dict[str, Source]:
     """The configured sources."""
     return {source.name: source for source in event_sources(get_config())}
+
+
+def warn_of_unknown_sources(ruleset: RuleSet) -> None:
+    """Say on stderr which rules read a source that is not configured: nothing ever comes to them."""
+    known = sources_by_name()
+    asking: dict[str, list[str]] = {}
+    for rule in ruleset.rules:
+        for name in rule.sources:
+            if name not in known and rule.enabled:
+                asking.setdefault(name, []).append(rule.id)
+    for name, rules in asking.items():
+        near = did_you_mean(name, known)
+        click.echo(f"warning: no source is called '{name}'{near}: no event comes to {', '.join(rules)}", err=True)
+        click.echo("  hint: give it a topic under sources in tocsin.yaml", err=True)
 
 
 def line(record: Any) -> None:

@@ -14,7 +14,7 @@ from streams.reference.operands import takes
 from streams.reference.prose import anchor, fenced, table
 from streams.reference.tables import options_table
 from streams.replay import ruletests
-from streams.rules import comparing, durations, expressions, operators, overrides, parse, template, where
+from streams.rules import comparing, durations, expressions, keyed, operators, overrides, parse, template, where
 from streams.rules.document import MAX_BYTES
 
 Lines = Iterator[str]
@@ -78,9 +78,9 @@ def conditions() -> Lines:
 
 def group_by() -> Lines:
     yield (
-        "A list of fields (dot paths) and of functions of fields, which may stand inside each other at most "
-        f'{expressions.MAX_DEPTH} deep. `{{subnet: "cidr(source_ip, 24)"}}` gives a part a name of its own. A function '
-        "that finds nothing to work on gives a missing part (`missing`)."
+        f"A list of at most {keyed.MAX_PARTS} fields (dot paths) and functions of fields, which may stand inside each "
+        f'other at most {expressions.MAX_DEPTH} deep. `{{subnet: "cidr(source_ip, 24)"}}` gives a part a name of its '
+        "own. A function that finds nothing to work on gives a missing part (`missing`)."
     )
     yield ""
     rows = (

@@ -35,7 +35,7 @@ BUDGET_OPTIONS = (
     Option("memory", "size", "", "at most so much, such as 64MiB"),
 )
 EXPORT_OPTIONS = (
-    Option("name", "series", None, "of the label `series`: lower-case words joined by underscores"),
+    Option("name", "series", None, "of the series `tocsin_rule_<name>`: lower-case words joined by underscores"),
     Option("max_series", "integer", "100", "keys in each partition that have a series; those that came first"),
 )
 #: Every key that ``parse_rule`` knows, in the order of the reference page.

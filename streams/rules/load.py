@@ -16,6 +16,7 @@ from streams.rules.rule import Rule, RuleSet
 __all__ = ["Kinds", "load_rules", "ruleset_from_documents"]
 
 _SUFFIXES = (".yaml", ".yml", SUFFIX)
+_MAX_WAY = 8
 
 
 def load_rules(paths: Sequence[Path], kinds: Kinds) -> RuleSet:
@@ -78,11 +79,16 @@ def _ruleset(rules: list[Rule], problems: list[Problem]) -> RuleSet:
             problems.append(Problem(_place(rule), "id", f"{rule.id} is the id of the rule in {_place(other)}"))
     for rule, way in circles(rules):
         problems.append(
-            Problem(_place(rule), "where", f"may see its own alerts ({' <- '.join(way)}): say which rules it looks at")
+            Problem(_place(rule), "where", f"may see its own alerts ({_told(way)}): say which rules it looks at")
         )
     if problems:
         raise RuleErrors(sorted(problems, key=_order))
     return RuleSet(tuple(sorted(rules, key=lambda rule: rule.id)))
+
+
+def _told(way: Sequence[str]) -> str:
+    """The way round, without the middle of a long one."""
+    return " <- ".join(way if len(way) <= _MAX_WAY else (*way[:4], f"{len(way) - 6} more", *way[-2:]))
 
 
 def _place(rule: Rule) -> str:

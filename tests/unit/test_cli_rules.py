@@ -23,6 +23,20 @@ def invoke(*args: str | Path, config: Path | None = None) -> Result:
     return CliRunner().invoke(command, [str(arg) for arg in args], obj=Invocation(config), standalone_mode=False)
 
 
+# --- check
+
+
+def test_a_source_that_is_not_configured_is_warned_of_with_the_rules_that_read_it(tmp_path: Path) -> None:
+    assert (
+        invoke("new", "match", "--id", "my.rule", "--source", "audti", "--out", tmp_path / "a.yaml").exception is None
+    )
+    assert invoke("new", "match", "--id", "my.known", "--out", tmp_path / "b.yaml").exception is None
+    result = invoke("check", tmp_path)
+    assert result.return_value == 0
+    assert "no source is called 'audti' (did you mean 'audit'?): no event comes to my.rule\n" in result.stderr
+    assert "my.known" not in result.stderr
+
+
 # --- new
 
 

@@ -20,6 +20,7 @@ from streams.rules.compiled import compiled
 from streams.rules.load import ruleset_from_documents
 from streams.rules.plain import plain
 from streams.state.detecting import DetectState
+from tests.everykind import every_kind, made
 from tests.poison import AT, LIMIT, ONLY_WHERE_MATCHED, Poison, largest_value, poison, too_large
 
 RULE = {
@@ -122,6 +123,32 @@ def test_what_goes_to_a_rule_of_another_key_is_as_its_schema_says(program: Calla
     outcome = Outcome(program, [one.raw for one in CORPUS], Control(position=1, ruleset=by_address))
     assert {one.name for at, one in enumerate(CORPUS) if outcome.dead[at]} == {o.name for o in CORPUS if not o.good}
     assert outcome.sent > 150
+
+
+#: What reads the fields that are hostile: keys that are calculated, fields against fields, lists, addresses, text.
+_READING: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"count": {"at_least": 1, "within": "8s"}}, {"group_by": ["lower(actor)", {"net": "cidr(source_ip, 24)"}]}),
+    ({"match": {}}, {"group_by": ["domain(first(outcome, extra))", "prefix(actor, 3)"], "missing": "null"}),
+    ({"match": {}}, {"where": {"outcome": {"gt": {"field": "extra", "times": "0.5", "plus": 1}, "if_missing": True}}}),
+    ({"match": {}}, {"where": {"extra": {"ne": {"field": "outcome"}}, "actor": {"eq": {"field": "actor.name"}, "if_missing": True}}}),
+    ({"match": {}}, {"where": {"any": [{"outcome": {"in_list": "bad-ips"}}, {"not": {"extra": {"in_list": "bad-ips"}}}]}}),
+    ({"match": {}}, {"where": {"outcome": {"regex": "(a+)+$"}, "extra": {"cidr": ["10.0.0.0/8"], "if_missing": True}}}),
+    ({"aggregate": {"function": "p90", "field": "outcome", "above": 1, "within": "8s"}}, {}),
+    ({"distinct": {"field": "outcome", "at_least": 2, "within": "8s"}}, {"group_by": ["tenant_of"], "missing": "null"}),
+    ({"level": {"value": "outcome", "above": {"field": "extra"}}}, {}),
+    ({"forecast": {"field": "extra", "reaches": {"field": "outcome"}, "in": "1h", "within": "8s", "min_events": 2}}, {}),
+]  # fmt: skip
+READING: tuple[dict[str, Any], ...] = tuple(
+    made(f"reading-{number}", detect, **more) for number, (detect, more) in enumerate(_READING)
+)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_rules_of_every_kind_refuse_the_same_and_none_of_them_raises(program: Callable[..., Any]) -> None:
+    outcome = Outcome(program, [one.raw for one in CORPUS], every_kind(*READING))
+    assert {one.name for at, one in enumerate(CORPUS) if outcome.dead[at]} == {o.name for o in CORPUS if not o.good}
+    assert not [name for name in outcome.state.counts if name[0] in ("rule_errors", "rule_off")]
+    assert outcome.fired
 
 
 def test_a_dead_letter_carries_the_original_and_says_why(outcome: Outcome) -> None:

@@ -160,7 +160,7 @@ def test_its_pages_answer_with_what_a_person_on_call_needs(river: River) -> None
     ready = json.loads(body)
     assert (status, ready["ready"]) == (200, True)
     assert {"control", "detect", "alert", "deliver"} <= ready.keys()
-    assert len(ready["detect"]["detail"]["partitions"]) == 5 * river.place.partitions
+    assert len(ready["detect"]["detail"]["partitions"]) == 6 * river.place.partitions
 
     eventually(lambda: worker.metric("tocsin_alerts_active", severity="medium") == 1, 20, "the gauge of alerts")
     assert worker.metric("tocsin_events_total", source="audit") == 208

@@ -137,8 +137,7 @@ class Source:
             {
                 **self._options,
                 "transactional.id": self._identity,
-                "linger.ms": 20,  # a commit waits for none of it
-                "batch.num.messages": 100_000,
+                "linger.ms": 5,  # a commit waits for none of it
                 "transaction.timeout.ms": int(timing.transaction * 1000),
                 "retry.backoff.ms": 5,
                 "partitioner": "murmur2_random",

@@ -118,6 +118,8 @@ class Transaction:
             telemetry.log.info(
                 "overtaken by a rebalance", role=self._role, parts=[str(p) for p in self.touched.values()]
             )
+            # This producer goes on: what an abort purges in flight would be a gap in its sequence numbers.
+            self._producer.flush(5)
             self.abort(10)
             at("overtaken", role=self._role)
             return Result.OVERTAKEN

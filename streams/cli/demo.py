@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from streams.errors import TocsinError
+from streams.errors import FAILED, TocsinError
 from streams.local.servers import kafka
 from streams.model import Alert, Delivery, Evidence
 from streams.simulate import Label, generate
@@ -80,7 +80,7 @@ def command(seconds: int, rate: int, seed: int, keep: bool, quiet: bool) -> None
         workers = [_worker(tocsin, directory, number) for number in range(WORKERS)]
         try:
             seen = Seen()
-            _wait_until_ready(workers, directory)
+            _wait_until_ready(tocsin, workers, directory)
             reader = threading.Thread(
                 target=_read, args=(bootstrap, name, seen, None if quiet else console.print), daemon=True
             )
@@ -135,18 +135,24 @@ def _must(command: list[str]) -> None:
 
 
 def _worker(tocsin: list[str], directory: Path, number: int) -> subprocess.Popen[bytes]:
-    with open(directory / f"worker-{number}.log", "wb") as log:
+    with open(directory / f"worker-{number}.log", "ab") as log:
         command = [*tocsin, "run", "--worker-id", str(number), "--port", "0"]
         return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
 
-def _wait_until_ready(workers: list[subprocess.Popen[bytes]], directory: Path, timeout: float = 45) -> None:
-    """All partitions of both stages restored, by what the workers log."""
-    wanted, end = PARTITIONS * (len(TOPICS) + 2), time.monotonic() + timeout
+def _wait_until_ready(
+    tocsin: list[str], workers: list[subprocess.Popen[bytes]], directory: Path, timeout: float = 45
+) -> None:
+    """All partitions of both stages restored, by what the workers log. One that ends with the status that asks for it
+    is started again, as an orchestrator would.
+    """
+    wanted, end = PARTITIONS * (len(TOPICS) + 3), time.monotonic() + timeout
     while time.monotonic() < end:
         logs = [(directory / f"worker-{number}.log").read_text(errors="replace") for number in range(len(workers))]
         for number, worker in enumerate(workers):
-            if worker.poll() is not None:
+            if worker.poll() == FAILED:
+                workers[number] = _worker(tocsin, directory, number)
+            elif worker.poll() is not None:
                 raise TocsinError(f"worker {number} ended with status {worker.returncode}:\n{logs[number][-1500:]}")
         if sum(log.count("restored ") for log in logs) >= wanted:
             return

@@ -147,7 +147,17 @@ class Against:
         history = History(state)
         due = self.due(state)
         seen = self._close(history, due)
+        self._pass_over(history)
         return history.state(), seen
+
+    def _pass_over(self, history: History) -> None:
+        """Windows without events, once all that they are compared with is as empty, up to the next one with any."""
+        following, windows = history.first_open, self._spike.windows
+        empty = None if self._spike.function == "avg" else 0
+        if following is None or following <= history.next or history.held:
+            return
+        if history.cells.count(empty) == len(history.cells) == windows:
+            history.next, history.known_of = following, -1
 
     def _catch_up(self, history: History, until: int) -> None:
         """Close what is closed; nothing that could be told is among it, or ``expire`` would have come before."""

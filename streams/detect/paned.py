@@ -141,6 +141,8 @@ class Paned:
             evidence = (*_events(panes, start, end, name[1]), Witness(*name))
             observed = change.observed(evidence, end - 1, self._detail(panes, start, end), self._measure.shown)
         left = [pane for pane in panes if self._ends(pane[0], pane[1]) > end]
+        if left and not count:
+            end = max(end, left[0][0])  # nothing lies in the windows between: they would tell nothing more
         return [*left, after, since, end, not left and not count, told, *name, ids], observed
 
     def _place(self, panes: list[Pane], at: int) -> tuple[int, int, int]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +16,9 @@ from streams.detect.kinds.absence import Absence
 from streams.detect.silence import Listening
 from streams.model import Batch, Control
 from streams.rules.rule import RuleSet
+from streams.state import judging
 from streams.state.detecting import DetectState
+from streams.state.judging import lapse
 from tests.detecting import BASE, control, detecting, event, findings, letters, records, rule
 from tests.everykind import AUDIT, every_kind, river
 from tests.property.test_engine_cuts import Tick, lived
@@ -98,3 +102,24 @@ def test_a_timer_that_raises_does_so_in_the_same_place_whatever_was_cut(
     whole, _, _ = lived(incoming, ticks, [], crash=False, in_force=FAILING)
     parts, _, _ = lived(incoming, ticks, [cut for cut in cuts if cut < 40], crash=crash, in_force=FAILING)
     assert parts == whole
+
+
+@pytest.mark.parametrize("further", [60_000, 365 * 86_400_000, 253_402_300_799_999 - BASE - 60_000])
+def test_a_leap_over_years_costs_few_looks_and_not_one_for_each_window(
+    monkeypatch: pytest.MonkeyPatch, further: int
+) -> None:
+    looks = Counter[str]()
+
+    def looked(state: Any, table: Any, *args: Any, **named: Any) -> Any:
+        looks[table.rule.id] += 1
+        assert looks[table.rule.id] < 1_000, table.rule.id
+        return lapse(state, table, *args, **named)
+
+    monkeypatch.setattr(judging, "lapse", looked)
+    fields = {"outcome": "failure", "ip": "10.0.0.1"}
+    payloads = [event(n * 1_000, n, n=n % 7, **fields) for n in range(60)]
+    payloads += [event(60_000 + further, 60 + n, n=n, **fields) for n in range(3)]
+    payloads += [event(60_000 + further, 70, n=1, actor="zoe", **fields)]
+    outputs = pipeline.detect(detecting(AUDIT), Batch(records([*payloads], stamp=BASE + 60_000 + further)), 7, ALL)
+    assert {"absence", "aggregate-tumbling", "spike-z"} <= looks.keys()
+    assert letters(outputs) == []

@@ -171,7 +171,7 @@ def test_its_pages_answer_with_what_a_person_on_call_needs(river: River) -> None
     assert worker.metric("tocsin_deliveries_total", sink="hook", outcome="delivered") == 1
     assert worker.metric("tocsin_deliveries_total", sink="store", outcome="delivered") >= 1
     assert worker.metric("tocsin_sink_up") == 2
-    assert worker.metric("tocsin_partitions", state="live") == 6 * river.place.partitions
+    assert worker.metric("tocsin_partitions", state="live") == 7 * river.place.partitions
     assert worker.metric("tocsin_partitions", state="restoring") == 0
     assert worker.metric("tocsin_control_position") > 0
     assert worker.metric("tocsin_commit_seconds_count", role="alert") > 0

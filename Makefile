@@ -55,8 +55,8 @@ soak: setup  ## the fault tests again and longer; SIZE=5 times as many events
 bench: setup  ## throughput and latency, beside others; leaves build/bench/*.json
 	$(BIN)/python -m tests.bench
 
-bench-rules: setup  ## what the number of rules, a further match and a key cost
-	$(BIN)/python -m tests.bench rules
+bench-rules: setup  ## what the number of rules, a further match, each kind and a key cost
+	$(BIN)/python -m tests.bench rules kinds
 
 format: setup  ## format the code, mend what ruff can mend
 	$(BIN)/ruff check --fix --exit-zero --quiet

@@ -38,14 +38,10 @@ class Buckets:
         self.max_items = (MAX_STATE - _RING) // (_BYTES + tally.room) * _PANE + 1
 
     def step(self, state: State | None, moment: Moment) -> tuple[State | None, Seen]:
-        at, ref, event_id, values, horizon, _, _ = moment
-        value = self._tally.read(values)
-        if value is None:
-            return state, Skipped.UNUSABLE
-        kept = ring.named(event_id)
-        panes, ids = opened(state, horizon, _PANE, self._last)
-        if kept and ring.has(ids, kept):
-            return state, Skipped.DUPLICATE
+        taken = take(self._tally, state, moment, _PANE, self._last)
+        if isinstance(taken, Skipped):
+            return state, taken
+        at, ref, (value, kept, panes, ids) = moment.at, moment.ref, taken
         end = self.bucket(at).end
         ends = panes[::_PANE]
         index = bisect_left(ends, end)
@@ -103,14 +99,10 @@ class Sessions:
         self.max_items = (MAX_STATE - _RING) // (_BYTES + tally.room) * _SESSION + 1
 
     def step(self, state: State | None, moment: Moment) -> tuple[State | None, Seen]:
-        at, ref, event_id, values, horizon, _, _ = moment
-        value = self._tally.read(values)
-        if value is None:
-            return state, Skipped.UNUSABLE
-        kept = ring.named(event_id)
-        entries, ids = opened(state, horizon, _SESSION, self._last)
-        if kept and ring.has(ids, kept):
-            return state, Skipped.DUPLICATE
+        taken = take(self._tally, state, moment, _SESSION, self._last)
+        if isinstance(taken, Skipped):
+            return state, taken
+        at, ref, (value, kept, entries, ids) = moment.at, moment.ref, taken
         place = bisect_right(entries[::_SESSION], at) * _SESSION  # of the session after it
         if place and self._joins(entries[place - _SESSION], entries[place - _SESSION + 1], at, at):
             place -= _SESSION
@@ -155,6 +147,20 @@ def opened(state: State | None, horizon: int, stride: int, last: Callable[[State
     while last(state, place) <= horizon:
         place += stride
     return state[place:end], state[end]
+
+
+def take(
+    tally: Tally, state: State | None, moment: Moment, stride: int, last: Callable[[State, int], int]
+) -> tuple[Any, str, State, str] | Skipped:
+    """What an event adds, its id as it is kept, a copy of the buckets that still count, and the ids so far."""
+    value = tally.read(moment.values)
+    if value is None:
+        return Skipped.UNUSABLE
+    kept = ring.named(moment.event_id)
+    entries, ids = opened(state, moment.horizon, stride, last)
+    if kept and ring.has(ids, kept):
+        return Skipped.DUPLICATE
+    return value, kept, entries, ids
 
 
 Said = Callable[[int, int], tuple[Witness, ...]]

@@ -128,7 +128,7 @@ def evaluate(
             else:
                 done = lane.table
                 way = tuple(other for other in matched[place:] if lanes[other].table is done)
-                arms = tuple(lanes[other].arm for other in way)
+                arms = tuple(lanes[other].arms[0] for other in way)
             try:
                 if lane.short is not None and lane.short(event, at, offset, event_id, plain, tenant, mark, arms):
                     continue
@@ -172,12 +172,11 @@ def _step_each(state: DetectState, batch: Batch, hit: Hit, matched: tuple[int, .
             values = lane.values(event)
             if not lane.alone:
                 known = reached.by_arms.setdefault((rule.ref, tenant, key), (lane, table, [], values))
-                known[2].append(lane.arm)
+                known[2].extend(lane.arms)
             elif lane.local:
-                moment = Moment(at, hit.offset, hit.event_id, values, horizon, mark - rule.allowed_lateness - 1)
-                outputs += judge(state, table, tenant, key, moment, hit, locate=state.locate)
+                outputs += judge(state, table, tenant, key, _moment(table, hit, values), hit, locate=state.locate)
             else:
-                reached.copies.setdefault((lane.keyset, tenant, key), []).append((table, (lane.arm,), values))
+                reached.copies.setdefault((lane.keyset, tenant, key), []).append((table, lane.arms, values))
         except Exception as error:  # isolated and reported
             reached.failed.append((table, error))
     if reached.by_arms:
@@ -199,14 +198,17 @@ def _step_each(state: DetectState, batch: Batch, hit: Hit, matched: tuple[int, .
     return outputs
 
 
+def _moment(table: Table, hit: Hit, values: tuple[Any, ...], arms: tuple[int, ...] = (0,)) -> Moment:
+    horizon, closed = hit.mark - table.span, hit.mark - table.rule.allowed_lateness - 1
+    return Moment(hit.at, hit.offset, hit.event_id, values, horizon, closed, arms)
+
+
 def _step_arms(state: DetectState, hit: Hit, reached: _Reached, outputs: list[Output]) -> None:
     for (_, tenant, key), (lane, table, arms, values) in reached.by_arms.items():
         if not lane.local:
             reached.copies.setdefault((lane.keyset, tenant, key), []).append((table, tuple(arms), values))
             continue
-        closed = hit.mark - table.rule.allowed_lateness - 1
-        horizon = hit.mark - table.span
-        moment = Moment(hit.at, hit.offset, hit.event_id, values, horizon, closed, tuple(arms))
+        moment = _moment(table, hit, values, tuple(arms))
         try:
             outputs += judge(state, table, tenant, key, moment, hit, locate=state.locate)
         except Exception as error:  # isolated and reported

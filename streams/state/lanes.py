@@ -27,8 +27,7 @@ class Lane(NamedTuple):
 
     table: Table
     variants: Mapping[str, Table | None] | None  #: by tenant; None: the rule is off there
-    arm: int
-    arms: tuple[int, ...]  #: the arm alone
+    arms: tuple[int, ...]  #: the arm's number, alone
     alone: bool  #: the rule has no other arm
     local: bool
     of_all: bool  #: one key for all tenants
@@ -51,7 +50,6 @@ def lanes(
         lane = Lane(
             table=table,
             variants=variants,
-            arm=arm.number,
             arms=(arm.number,),
             alone=len(rule.arms) == 1,
             local=local,

@@ -1,4 +1,4 @@
-"""``python -m tests.bench [login-burst] [latency] [rules] [--events N] [--rounds N] [--seconds S]``."""
+"""``python -m tests.bench [login-burst] [latency] [rules] [kinds] [--events N] [--rounds N] [--seconds S]``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from streams.local.servers import kafka
-from tests.bench import latency, login_burst, many_rules
+from tests.bench import kinds, latency, login_burst, many_rules
 
 
 def main() -> None:
@@ -24,6 +24,8 @@ def main() -> None:
             latency.run(bootstrap, Path(directory), options.seconds)
         if "rules" in options.names:
             many_rules.run(bootstrap, Path(directory), options.events, options.rounds)
+        if "kinds" in options.names:
+            kinds.run()
 
 
 if __name__ == "__main__":

@@ -258,7 +258,7 @@ def test_what_is_forgotten_is_missed_by_nothing_that_was_waited_for(
     for number, (at, _, arms) in enumerate(fitting(kind, events)):
         newest = max(newest, at)
         on_time.append((max(at, newest - back), f"e{number}", arms))
-    with patch("streams.detect.kinds.sequencing.THIN_ABOVE", 1):
+    with patch("streams.detect.patterns.sequencing.THIN_ABOVE", 1):
         run(kind, on_time, back, [False, True])
 
 

@@ -132,7 +132,7 @@ def test_a_timeline(kind: Sequence, timeline: str, expected: list[str]) -> None:
 )
 def test_forgetting_what_is_needless_changes_nothing(kind: Sequence, timeline: str) -> None:
     whole = told(kind, timeline, closed_behind=0)
-    with patch("streams.detect.kinds.sequencing.THIN_ABOVE", 0):
+    with patch("streams.detect.patterns.sequencing.THIN_ABOVE", 0):
         assert told(kind, timeline, closed_behind=0) == whole
 
 

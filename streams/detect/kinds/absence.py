@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.detect.base import Option, Settings
-from streams.detect.kinds.steps import WAY_OPTIONS
+from streams.detect.patterns.steps import WAY_OPTIONS
 from streams.detect.silence import Awaiting, Listening
 from streams.rules.block import Block
 from streams.rules.durations import format_duration

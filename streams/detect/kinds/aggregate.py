@@ -27,8 +27,8 @@ from streams.rules.durations import format_duration, shown
 from streams.rules.rule import Ladder
 
 FUNCTIONS = ("sum", "avg", "min", "max", "rate", "stddev", "median")
-_FORGET = 86_400_000
-_DEDUP = 64
+FORGET = 86_400_000
+DEDUP = 64
 #: Events in a sliding window that a rate can ask for; as many again may wait there for time to close.
 MAX_KEPT = MAX_ENTRIES // 2
 #: Of a window with sketches: their buckets share the room.
@@ -69,27 +69,13 @@ tests:
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Aggregate(Settings):
-    """Edge-triggered: fires when ``function`` over the window passes the threshold and at each higher rung.
+class Volume(Settings):
+    """Kinds whose number over a window crosses an edge, by an event or because time goes on."""
 
-    A sliding window is exact, over at most some 1,400 events of a key (older ones are given up, and counted). With
-    ``every``, ``align`` or a tumbling window panes are kept instead, at any volume; quantiles are then within 1 %.
-    Numbers are exact, of any size. An event whose field is no number is not looked at.
-    """
+    __slots__ = ()
 
-    function: str
     edge: Edge
     window: Window
-    field: str = ""
-    per: int = 1_000
-    min_events: int = 1
-    dedup: int = _DEDUP
-    forget: int = _FORGET
-
-    @property
-    def name(self) -> str:
-        return "aggregate"
 
     @property
     def within(self) -> int:
@@ -106,6 +92,29 @@ class Aggregate(Settings):
     @property
     def timed(self) -> bool:
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate(Volume):
+    """Edge-triggered: fires when ``function`` over the window passes the threshold and at each higher rung.
+
+    A sliding window is exact, over at most some 1,400 events of a key (older ones are given up, and counted). With
+    ``every``, ``align`` or a tumbling window panes are kept instead, at any volume; quantiles are then within 1 %.
+    Numbers are exact, of any size. An event whose field is no number is not looked at.
+    """
+
+    function: str
+    edge: Edge
+    window: Window
+    field: str = ""
+    per: int = 1_000
+    min_events: int = 1
+    dedup: int = DEDUP
+    forget: int = FORGET
+
+    @property
+    def name(self) -> str:
+        return "aggregate"
 
     def fields(self) -> tuple[str, ...]:
         return (self.field,) if self.field else ()
@@ -189,10 +198,10 @@ def parse_volume(read: Block, window: Window, least: str) -> tuple[int, int, int
     sliding = window.shape is Shape.SLIDING
     most = MAX_ENTRIES if sliding else 1_000_000_000
     events = read.integer(least, 1, least=1, most=most)
-    dedup = read.integer("dedup", _DEDUP, least=0, most=MAX_DEDUP)
+    dedup = read.integer("dedup", DEDUP, least=0, most=MAX_DEDUP)
     if sliding and read.has("dedup"):
         read.problem("dedup", "has a meaning only where panes are kept: a sliding window knows the ids it holds")
-    return events, dedup, read.duration("forget", _FORGET, least=1)
+    return events, dedup, read.duration("forget", FORGET, least=1)
 
 
 def _function(value: Any) -> str:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.detect.base import Option, Settings
-from streams.detect.kinds.grouping import MAX_NEED, Capped, Grouping, Plan
-from streams.detect.kinds.steps import PART_OPTIONS, read_name, read_parts, read_way
+from streams.detect.patterns.grouping import MAX_NEED, Capped, Grouping, Plan
+from streams.detect.patterns.steps import PART_OPTIONS, read_name, read_parts, read_way
 from streams.rules.block import Block
 from streams.rules.durations import format_duration
 from streams.rules.rule import ArmSpec, Ladder

@@ -12,18 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from streams.detect.base import Detector, Option, Settings
+from streams.detect.base import Detector, Option
 from streams.detect.edge import EDGE_OPTIONS, Edge, Rungs, parse_edge
-from streams.detect.kinds.aggregate import VOLUME_OPTIONS, machine, parse_volume
+from streams.detect.kinds.aggregate import DEDUP, FORGET, VOLUME_OPTIONS, Volume, machine, parse_volume
 from streams.detect.measures import Share
 from streams.detect.windows import Window, parse_window
 from streams.rules.block import Block
 from streams.rules.durations import format_duration
 from streams.rules.rule import ArmSpec, Ladder
 from streams.rules.where import parse_where
-
-_FORGET = 86_400_000
-_DEDUP = 64
 
 OPTIONS = (
     Option("of", "condition", None, "which of the rule's events make the share"),
@@ -53,7 +50,7 @@ tests:
 
 
 @dataclass(frozen=True, slots=True)
-class Ratio(Settings):
+class Ratio(Volume):
     """Edge-triggered: fires when the percentage passes the threshold and at each higher rung.
 
     Observed, thresholds and ladder are in percent. Windows are those of ``aggregate``.
@@ -64,28 +61,12 @@ class Ratio(Settings):
     window: Window
     weight: str = ""
     min_volume: int = 1
-    dedup: int = _DEDUP
-    forget: int = _FORGET
+    dedup: int = DEDUP
+    forget: int = FORGET
 
     @property
     def name(self) -> str:
         return "ratio"
-
-    @property
-    def within(self) -> int:
-        return self.window.within
-
-    @property
-    def falling(self) -> bool:
-        return self.edge.falling
-
-    @property
-    def keeps(self) -> int:
-        return self.window.keeps
-
-    @property
-    def timed(self) -> bool:
-        return True
 
     def arms(self) -> tuple[ArmSpec, ...]:
         return (ArmSpec(), self.of)

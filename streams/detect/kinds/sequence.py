@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.detect.base import Option, Settings
-from streams.detect.kinds.chain import Pattern, Slot
-from streams.detect.kinds.sequencing import MAX_NEED, Plan, Sequencing
-from streams.detect.kinds.steps import PART_OPTIONS, WAY_OPTIONS, read_name, read_parts, read_way
+from streams.detect.patterns.chain import Pattern, Slot
+from streams.detect.patterns.sequencing import MAX_NEED, Plan, Sequencing
+from streams.detect.patterns.steps import PART_OPTIONS, WAY_OPTIONS, read_name, read_parts, read_way
 from streams.rules.block import Block
 from streams.rules.durations import format_duration
 from streams.rules.rule import ArmSpec, Ladder

@@ -10,8 +10,8 @@ from operator import or_
 
 from streams.detect.base import MAX_STATE, Moment, Observed, Seen, Skipped, State, Witness
 from streams.detect.entries import ID_LIMIT, kept_id, place
-from streams.detect.kinds.chain import NONE, Pattern
-from streams.detect.kinds.thinning import thinned
+from streams.detect.patterns.chain import NONE, Pattern
+from streams.detect.patterns.thinning import thinned
 from streams.model import FindingKind
 
 STRIDE = 4

@@ -71,6 +71,8 @@ KEYS = (
     Option("metadata", "templates", "{}", "names with templates, carried on the alert"),
     Option("runbook", "text", "", "a page for the person on call, carried on the alert as it is"),
     Option("tags", "texts", "[]", "carried on the alert as they are"),
+    Option("references", "texts", "[]", "what it rests on: techniques, regulations, papers; for the catalogue"),
+    Option("false_positives", "texts", "[]", "what is harmless and may look like it; for the catalogue"),
     Option("tests", "tests", None, "at least one must expect something", testing.CASE_OPTIONS),
 )  # fmt: skip
 
@@ -123,6 +125,8 @@ def parse_rule(document: Mapping[str, Any], kinds: Kinds, file: str = "", line: 
         enabled=block.flag("enabled", True),
         runbook=block.text("runbook", ""),
         tags=block.read("tags", texts, ()),
+        references=block.read("references", texts, ()),
+        false_positives=block.read("false_positives", texts, ()),
         metadata=block.read("metadata", _metadata, {}),
         violation_type=block.text("violation_type", ""),
         deal_id=_template(block, "deal_id"),

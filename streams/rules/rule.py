@@ -128,6 +128,8 @@ class Rule:
     enabled: bool = True
     runbook: str = ""
     tags: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()  #: what it rests on; for the catalogue, as the next
+    false_positives: tuple[str, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict)  #: name -> template
     violation_type: str = ""
     deal_id: str = ""  #: template

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from random import Random
 from typing import Any, NamedTuple, Protocol
 
 Event = dict[str, Any]
 
 
+class Nature(StrEnum):
+    """What a scenario is, as seen by its rule."""
+
+    ATTACK = "attack"  #: the rule should fire, once
+    NEAR_MISS = "near_miss"  #: the same act, just short of what the rule asks for: it must not fire
+    LOOK_ALIKE = "look_alike"  #: harmless behaviour that resembles it: the rule must not fire
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """What an attack should lead to: one alert of ``rule`` for ``tenant`` and ``key``, completed by ``completes``.
 
-    ``event_ids`` are all events of the attack in event-time order, those after the completing one included.
+    A near miss and a look-alike lead to none of ``rule``, and are completed by nothing (empty). ``event_ids`` are all
+    events of it in event-time order, those after the completing one included.
     """
 
     attack: str
@@ -26,6 +36,7 @@ class Label:
     first_event_time: int
     event_ids: tuple[str, ...]
     completes: str
+    nature: Nature = Nature.ATTACK
 
 
 class Simulated(NamedTuple):
@@ -41,13 +52,15 @@ class Simulated(NamedTuple):
 class Attack:
     """The events of one attack, without ids: (ms after its beginning, event), in order.
 
-    ``completes`` is the index of the event on which the rule's condition first holds.
+    ``completes`` is the index of the event on which the rule's condition first holds, or, of a rule that time
+    completes, the event its alert is named after; None where it must not hold. An event may be of another source than
+    the scenario's: it says so in its ``source``.
     """
 
     tenant: str
     key: dict[str, Any]
     events: list[tuple[int, Event]]
-    completes: int
+    completes: int | None
 
 
 class Plan(Protocol):
@@ -63,12 +76,13 @@ def _always(_: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One way to make one shipped rule fire. ``span``: ms it takes when there is time for it."""
+    """One way to make one shipped rule fire, or one in which it must not. ``span``: ms it takes when there is time."""
 
     name: str
     rule: str
     span: int
     plan: Plan
+    nature: Nature = Nature.ATTACK
     possible: Callable[[int], bool] = field(default=_always)  #: whether the rule can fire at an event time (ms)
 
 
@@ -90,6 +104,20 @@ class Domain(Protocol):
 
     def background(self, rng: Random, at: int) -> Event:
         """A harmless event of the time ``at`` (ms), without its id."""
+
+
+class Background(Protocol):
+    """Ordinary traffic of one area. An instance remembers what it sent, so that it stays ordinary."""
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def share(self) -> int:
+        """Of all background events, relative to the other areas."""
+
+    def background(self, rng: Random, at: int) -> Event:
+        """An ordinary event of the time ``at`` (ms), without its id."""
 
 
 def spread(rng: Random, n: int, span: int) -> list[int]:

@@ -111,15 +111,23 @@ def _attacks(
         yield begin, f"attack-{n:04d}", domain, scenario, attack
 
 
+def label_of(
+    name: str, scenario: Scenario, source: str, attack: Attack, named: Sequence[tuple[int, dict[str, Any]]]
+) -> Label:
+    """The truth about an attack whose events have their times and ids."""
+    return Label(
+        attack=name, scenario=scenario.name, rule=scenario.rule, source=source, tenant=attack.tenant,
+        key=attack.key, first_event_time=named[0][0], event_ids=tuple(event["event_id"] for _, event in named),
+        completes="" if attack.completes is None else named[attack.completes][1]["event_id"],
+        nature=scenario.nature,
+    )  # fmt: skip
+
+
 def _labelled(
     begin: int, name: str, domain: Domain, scenario: Scenario, attack: Attack, ids: Iterator[str]
 ) -> Iterator[tuple[int, Simulated]]:
     named = [(begin + offset, {**event, "event_id": next(ids)}) for offset, event in attack.events]
-    label = Label(
-        attack=name, scenario=scenario.name, rule=scenario.rule, source=domain.source, tenant=attack.tenant,
-        key=attack.key, first_event_time=named[0][0], event_ids=tuple(event["event_id"] for _, event in named),
-        completes=named[attack.completes][1]["event_id"],
-    )  # fmt: skip
+    label = label_of(name, scenario, domain.source, attack, named)
     for at, event in named:
         event["event_time"] = at
         yield at, Simulated(domain.source, record_key(event, domain.partition_by), event, label)

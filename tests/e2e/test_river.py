@@ -17,6 +17,7 @@ import pytest
 from connectors.testing import SECRET, Receiver
 from streams.model import alert_id
 from tests.e2e.living import Place, Worker, eventually, now_ms
+from tests.showcase import FILES
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -104,6 +105,7 @@ def river(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rive
         place = Place(
             kafka, f"river{uuid.uuid4().hex[:8]}.", folder,
             policy={"receivers": [{"name": "hook"}]},
+            rules=[str(file) for file in FILES],
             sinks=[
                 {"name": "store", "type": "sqlite", "path": "alerts.db"},
                 {"name": "hook", "type": "webhook", "url": receiver.url, "allow_private": True,

@@ -1,4 +1,4 @@
-"""The shipped rules find every injected attack, at the very event that completes it, and nothing else."""
+"""The rules of the showcase find every injected attack, at the very event that completes it, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import msgspec
 import pytest
 
 from streams.config import event_sources, load_config
-from streams.detect.registry import KINDS
 from streams.model import Alert, Record
 from streams.replay.runner import PartitionLog, Replayed, replay
-from streams.rules.load import load_rules
 from streams.rules.rule import RuleSet
 from streams.simulate import Label, Simulated, generate
+from tests.showcase import IDS, showcase
 
 DAY = 1_704_067_200_000  # 2024-01-01T00:00:00Z
 HOUR, MINUTE = 3_600_000, 60_000
@@ -25,7 +24,7 @@ SOURCES = {source.name: source for source in event_sources(CONFIG)}
 
 @pytest.fixture(scope="module")
 def rules() -> RuleSet:
-    return load_rules(list(CONFIG.rules), KINDS)
+    return showcase()
 
 
 def replayed(traffic: Iterable[Simulated], rules: RuleSet) -> Replayed:
@@ -70,9 +69,9 @@ def test_every_attack_makes_its_one_alert(seed: int, start: int, duration: int, 
     check(result.alerts, labels.values())
 
 
-def test_every_shipped_rule_is_attacked(rules: RuleSet) -> None:
+def test_every_rule_of_the_showcase_is_attacked(rules: RuleSet) -> None:
     attacked = {s.label.rule for s in generate(1, DAY, 5_000, 1) if s.label}
-    assert attacked == {rule.id for rule in rules.rules}
+    assert attacked == {rule.id for rule in rules.rules} == set(IDS)
 
 
 @pytest.mark.parametrize(("seed", "start", "duration", "rate"), [(7, DAY, HOUR, 5), (8, DAY + 9 * HOUR, 20_000, 3_000)])

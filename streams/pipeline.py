@@ -39,7 +39,7 @@ def detect(state: DetectState, batch: Batch, now: int, control: Control) -> list
     outputs: list[Output] = []
     program, clock, book, skew = state.program, state.clock, state.book, state.source.max_skew
     decode, match, newest = program.decode, program.match, clock.newest
-    wake, join = clock.reaching(book.wake), state.source.join
+    wake, join, stirred = clock.reaching(book.wake), state.source.join, False
     for offset, raw, stamp in batch.records:
         if newest >= wake:  # some timer may be due, before this event
             clock.newest = newest
@@ -67,7 +67,7 @@ def detect(state: DetectState, batch: Batch, now: int, control: Control) -> list
         except Exception:  # some rule's fault: they are asked one by one
             matched = ()
         if matched is not None:
-            clock.newest = newest
+            clock.newest, stirred = newest, True
             try:
                 came = offset, raw, payload, at, stamp, tenant, event_id, event
                 outputs += evaluate(state, batch, *came, matched, now)
@@ -88,15 +88,18 @@ def detect(state: DetectState, batch: Batch, now: int, control: Control) -> list
         state.counts["events", state.source.name] += len(batch.records)
         state.came(now, batch.records[-1][0] + 1)
     outputs += lapsed(state, clock.mark, now, locate=state.locate)
-    return outputs + state.finish(now, SWEEP + 2 * len(batch.records))
+    outputs += state.finish(now, SWEEP + 2 * len(batch.records))
+    state.stirred = stirred or bool(outputs)
+    return outputs
 
 
 def detect_tick(state: DetectState, now: int, control: Control, *, at_end: bool) -> list[Output]:
     """Time passes over a partition without events: its watermark advances, and is published where others need it."""
     state.begin(control)
     state.tick(now, at_end=at_end)
-    outputs = lapsed(state, state.clock.mark, now, locate=state.locate)
-    return outputs + state.finish(now, SWEEP)
+    outputs = lapsed(state, state.clock.mark, now, locate=state.locate) + state.finish(now, SWEEP)
+    state.stirred = bool(outputs)
+    return outputs
 
 
 def rekeyed(state: RekeyedState, batch: Batch, now: int, control: Control) -> list[Output]:

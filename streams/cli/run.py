@@ -77,7 +77,6 @@ def _run(config: Config, roles: frozenset[str], worker: str | None, port: int | 
         wire=wire_of(config),
         timing=Timing(
             linger=detect.idle_commit_ms / 1000,
-            catching_up=4 * detect.idle_commit_ms / 1000,
             pause=detect.min_commit_ms / 1000,
         ),
     )

@@ -46,13 +46,20 @@ class Timing:
     """Seconds. The transaction's rhythm is explained in ``Transaction``."""
 
     linger: float = 0.1
-    catching_up: float = 0.4
+    longest: float = 3.0
+    calm: float = 1.0
     pause: float = 0.010
     factor: float = 4.0
     answer: float = 30.0  #: the longest the core may take for one batch
     session: float = 6.0
     transaction: float = 12.0
     batch: int = 5000
+
+
+def lateness(message: Message, now: float) -> float:
+    """Seconds from the record's timestamp to ``now``; 0 where it has none, or is ahead."""
+    stamp = _timestamp(message)[1]
+    return max(now - stamp / 1000, 0.0) if stamp >= 0 else 0.0
 
 
 class Source:
@@ -80,7 +87,8 @@ class Source:
         self.parts: dict[tuple[str, int], Part] = {}
         self._restored: restore.Done = SimpleQueue()
         self._waiting: list[Part] = []  # restored, but control has not reached what they last used
-        self._stopping = self._behind = False
+        self._stopping = False
+        self._late = 0.0  # seconds by which what is read is late, 0 where little waits
         self._rejoins = 0
         self._acted_on: Sight | None = None
         self._steps = 0
@@ -167,9 +175,10 @@ class Source:
             self._names,
             self.stage.role,
             timing.linger,
-            timing.catching_up,
+            timing.longest,
             timing.pause,
             timing.factor,
+            timing.calm,
             self._wire,
         )
         at("started", role=self.stage.role)
@@ -191,7 +200,7 @@ class Source:
             if part.live and _is_due(part, wall, control):
                 self._tick(part)
         self._take_restored()
-        if self._transaction.due(behind=self._behind):
+        if self._transaction.due(self._late):
             self._end()
         if self.beat - self._housekept > 1.0:
             self._housekept = self.beat
@@ -200,7 +209,7 @@ class Source:
     def _read(self) -> dict[tuple[str, int], list[Message]]:
         """What came, by partition. Loops over events run in C here: this and the core are what an event costs."""
         messages = self._consumer.consume(self._timing.batch, 0.005)
-        self._behind = len(messages) > self._timing.batch // 4
+        self._late = lateness(messages[-1], time.time()) if len(messages) > self._timing.batch // 4 else 0.0
         refused: list[tuple[Message, KafkaError]] = []
         if any(map(_error, messages)):
             both = [(message, message.error()) for message in messages]
@@ -253,7 +262,7 @@ class Source:
         position = part.state.position
         position.now, position.partitions = now, self._counts[part.topic]
         part.steps.append(Step(now, begin, position.next, position.ruleset, position.control, at_end))
-        self._transaction.add(outputs, self.stage.urgent)
+        self._transaction.add(outputs, self.stage.urgent, stirred=part.state.stirred)
         at("output", role=self.stage.role, outputs=outputs)
 
     def _end(self) -> None:

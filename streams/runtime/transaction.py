@@ -27,6 +27,8 @@ from streams.state.partition import POSITION
 
 #: What the client accepts (its own default limit is 1,000,000 bytes), with room for key and headers.
 MAX_VALUE = 990_000
+#: Of the time by which a reader is late, how much a transaction may add to it.
+_SHARE = 0.25
 
 
 class JournalRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,18 +63,20 @@ class Transaction:
     """The open transaction of one role. Not thread-safe: only the source thread uses it."""
 
     def __init__(
-        self, producer: Producer, names: Names, role: str, linger: float, catching_up: float, pause: float,
-        factor: float, wire: Wire = PLAIN,
+        self, producer: Producer, names: Names, role: str, linger: float, longest: float, pause: float,
+        factor: float, calm: float, wire: Wire = PLAIN,
     ) -> None:  # fmt: skip
-        """``linger``: it ends after so many seconds, and after ``catching_up`` while much waits to be read: each key
-        is written once a transaction. With something urgent it ends at once, but at least max(``pause``, ``factor`` x
-        the last commit's duration) after the one before.
+        """``linger``: it ends after so many seconds; after ``calm`` where it carries positions alone. With something
+        urgent it ends at once, but at least max(``pause``, ``factor`` x the last commit's duration) after the one
+        before. While much waits to be read, it takes in any case a quarter of the time by which the reader is late,
+        ``longest`` at the most: each key is written once a transaction.
         """
         self._producer, self._names, self._role = producer, names, role
         self._wire = wire
-        self._linger, self._catching_up, self._pause, self._factor = linger, catching_up, pause, factor
+        self._linger, self._longest, self._pause, self._factor = linger, longest, pause, factor
+        self._calm = calm
         self.touched: dict[tuple[str, int], Part] = {}
-        self.open = self._urgent = False
+        self.open = self._urgent = self._stirred = False
         self._began = self._ended = self._took = 0.0
         self._encode = msgspec.json.Encoder().encode
 
@@ -82,7 +86,9 @@ class Transaction:
             self.open, self._began = True, time.monotonic()
         self.touched[part.name] = part
 
-    def add(self, outputs: list[Output], urgent: frozenset[str]) -> None:
+    def add(self, outputs: list[Output], urgent: frozenset[str], *, stirred: bool = True) -> None:
+        """Take what a step gave; ``stirred``: it may have changed more than the position."""
+        self._stirred |= stirred
         for output in outputs:
             if len(output.value) > MAX_VALUE:
                 output = self._instead(output, f"of {len(output.value)} bytes", "is too large to produce")
@@ -92,14 +98,15 @@ class Transaction:
             if output.topic in urgent:
                 self._urgent = True
 
-    def due(self, *, behind: bool) -> bool:
-        """Whether it is time to end it. ``behind``: much waits to be read."""
+    def due(self, late: float) -> bool:
+        """Whether it is time to end it. ``late``: seconds by which what is read is late, 0 where little waits."""
         if not self.open:
             return False
-        now = time.monotonic()
-        if self._urgent:
-            return now >= self._ended + max(self._pause, self._factor * self._took)
-        return now >= self._began + (self._catching_up if behind else self._linger)
+        now, patience = time.monotonic(), min(late * _SHARE, self._longest)
+        if not self._urgent:
+            return now >= self._began + max(self._linger if self._stirred else self._calm, patience)
+        after = self._ended + max(self._pause, self._factor * self._took)
+        return now >= max(after, self._began + patience)
 
     def end(self, consumer: Consumer) -> Result:
         """Write what was touched, send the positions, commit. Raises what is neither retriable nor a rebalance."""
@@ -143,7 +150,7 @@ class Transaction:
         self._forget()
 
     def _forget(self) -> None:
-        self.touched, self.open, self._urgent = {}, False, False
+        self.touched, self.open, self._urgent, self._stirred = {}, False, False, False
 
     def _write(self, part: Part) -> None:
         changelog = self._names.changelog(part.input.table)

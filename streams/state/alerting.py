@@ -55,6 +55,8 @@ assert _Notification.__struct_fields__ == Notification.__struct_fields__
 class AlertState:
     """Satisfies ``PartitionState``. Changelog: ``["alert", id]`` -> ``streams.alerts.case.Memory``, timers included."""
 
+    stirred = True
+
     topic = "alert-input"
 
     def __init__(self, partition: int) -> None:

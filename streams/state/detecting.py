@@ -48,6 +48,7 @@ class DetectState:
         self.position = Position(committed=0, next=0)
         self.counts: Counter[tuple[str, ...]] = Counter()
         self.timings: list[tuple[str, int]] = []  #: (rule, ns) while there is a stopwatch; whoever set it empties it
+        self.stirred = False
         self.stopwatch: Callable[[], int] | None = None
         self.clock = Watermark(source.max_disorder, source.max_skew)
         self.locate: Callable[[Any], str] = locate or (lambda offset: position(source.topic, partition, offset))

@@ -55,6 +55,7 @@ class PartitionState(Protocol):
     partition: int
     position: Position
     counts: Counter[tuple[str, ...]]  #: what happened since the runtime last looked: ("late", rule) -> n
+    stirred: bool  #: whether the last step may have changed more than the position; else nobody waits for its commit
     stopwatch: Callable[[], int] | None  #: set by the runtime on sampled batches: ns, to time single rules
 
     def load(self, key: bytes, value: bytes) -> None:

@@ -29,6 +29,8 @@ Turn = tuple[int, str, int, int, int]  # order time, topic, partition, offset, o
 class RekeyedState:
     """Satisfies ``PartitionState``. ``origins``: all partitions that send copies under a rule set."""
 
+    stirred = True
+
     topic = "rekeyed"
 
     def __init__(

@@ -118,7 +118,7 @@ class _Produced:
 
 def transaction(wire: Wire) -> tuple[Transaction, _Produced]:
     produced = _Produced()
-    return Transaction(cast("Any", produced), Names("t", "acme."), "alert", 1, 1, 1, 1, wire), produced
+    return Transaction(cast("Any", produced), Names("t", "acme."), "alert", 1, 1, 1, 1, 1, wire), produced
 
 
 def test_a_transaction_writes_avro_where_it_is_asked_to(wire: Wire, registry: Registry) -> None:

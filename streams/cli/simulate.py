@@ -17,7 +17,9 @@ from streams.errors import ClusterError, ConfigError
 from streams.replay.moments import parse_moment
 from streams.rules.durations import parse_duration
 from streams.simulate import Label, Simulated, generate
+from streams.simulate.cast import ALL, SHOWCASE
 from streams.simulate.registry import DOMAINS
+from streams.simulate.scene import Nature
 from streams.simulate.traffic import record_key
 from streams.simulate.write import paced, to_files, to_topics, truth
 
@@ -41,6 +43,11 @@ def _domains(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     return chosen
 
 
+def _scenarios(ctx: click.Context, parameter: click.Parameter, value: str) -> str | tuple[str, ...]:
+    names = tuple(part.strip() for part in value.split(",") if part.strip())
+    return value if value in (ALL, SHOWCASE) else names
+
+
 @click.command("simulate")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed and start make the same traffic.")
 @click.option("--rate", type=float, default=100, show_default=True, help="Background events a second, all domains.")
@@ -48,21 +55,35 @@ def _domains(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 @click.option("--start", default="now", show_default=True, callback=_start, help="First event time, RFC 3339.")
 @click.option("--domains", metavar="NAME,…", callback=_domains, help=f"Of {', '.join(DOMAINS)}; all without it.")
 @click.option("--every", default="1m", show_default=True, callback=_duration, help="Each attack once in so long.")
+@click.option(
+    "--scenarios",
+    default=SHOWCASE,
+    show_default=True,
+    metavar="all|showcase|NAME,…",
+    callback=_scenarios,
+    help="What happens in it; a NAME is that of a scenario, or of a rule for all about it.",
+)
+@click.option("--areas", is_flag=True, help="The backgrounds of all areas beside those of the domains.")
 @click.option("--to", "target", required=True, metavar="files:DIR|topics", help="Where it goes.")
 @click.option("--truth", "truth_file", type=click.Path(dir_okay=False, path_type=Path), help="Labels, one JSON a line.")
 @click.option("--realtime", is_flag=True, help="Send each event when its time has come.")
 def command(
-    seed: int, rate: float, duration: int, start: int, domains: tuple[str, ...] | None, every: int, target: str,
-    truth_file: Path | None, realtime: bool,
+    seed: int, rate: float, duration: int, start: int, domains: tuple[str, ...] | None, every: int,
+    scenarios: str | tuple[str, ...], areas: bool, target: str, truth_file: Path | None, realtime: bool,
 ) -> None:  # fmt: skip
-    """Make labelled traffic: a steady background, and attacks that shipped rules should find.
+    """Make labelled traffic: a steady background, attacks that shipped rules should find, and what only looks alike.
+
+    A scenario of an area that takes longer than the duration is left out.
 
     \b
     Examples:
       tocsin simulate --to files:traffic --truth truth.jsonl --start 2024-01-01T12:00:00Z --duration 10m
       tocsin simulate --to topics --rate 2000 --duration 30s --realtime
+      tocsin simulate --to files:traffic --truth truth.jsonl --scenarios all --areas --duration 1d --every 6h
     """
-    traffic: Iterable[Simulated] = generate(seed, start, duration, rate, domains, every_ms=every)
+    traffic: Iterable[Simulated] = generate(
+        seed, start, duration, rate, domains, every_ms=every, scenarios=scenarios, areas=areas
+    )
     if realtime:
         traffic = paced(traffic, start)
     sent = _target(traffic, target)
@@ -78,8 +99,10 @@ def command(
     took = max(time.monotonic() - began, 1e-9)
     total = counts.total()
     click.echo(f"{total:,} events in {took:.1f} s ({total / took:,.0f} a second): {_listed(counts)}", err=True)
-    played = Counter(label.rule for label in labels.values())
-    click.echo(f"{len(labels)} attacks: {_listed(played)}", err=True)
+    played = Counter(label.rule for label in labels.values() if label.nature is Nature.ATTACK)
+    click.echo(f"{played.total()} attacks: {_listed(played)}", err=True)
+    if harmless := Counter(label.nature.value for label in labels.values() if label.nature is not Nature.ATTACK):
+        click.echo(f"beside them: {_listed(harmless)}", err=True)
 
 
 def _target(traffic: Iterable[Simulated], target: str) -> Iterator[Simulated]:

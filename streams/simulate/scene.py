@@ -37,6 +37,7 @@ class Label:
     event_ids: tuple[str, ...]
     completes: str
     nature: Nature = Nature.ATTACK
+    completed_at: int = 0  #: event time of ``completes``, ms; 0 where nothing completes it
 
 
 class Simulated(NamedTuple):

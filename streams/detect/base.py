@@ -49,12 +49,23 @@ class Witness(NamedTuple):
     event_id: str
 
 
+class Target(NamedTuple):
+    """The alert that a retraction is about, as its rule and key file it. It is of the same tenant."""
+
+    alert_id: str
+    rule: str
+    key: Mapping[str, Any]
+
+
 class Observed(NamedTuple):
-    """A condition was seen to hold (fire) or to end (clear).
+    """A condition was seen to hold (fire) or to end (clear), or an alert to rest on what was not so (retract).
 
     ``at``: where time alone brought it about, the moment of event time at which it was so; the last of ``evidence`` is
     then the event the finding is named after, and no two of a key may be named after the same one. ``detail``: plain
     values that templates may say and that go into the alert's metadata (``baseline``, ``previous``, ``steps``).
+
+    ``about``: the finding is named after this event, which is then the last of ``evidence``, and not after the one that
+    brought it about. ``retracts``: with ``retract``, whose alert it is.
     """
 
     kind: FindingKind
@@ -64,6 +75,8 @@ class Observed(NamedTuple):
     severity: tuple[Severity, str] | None = None  #: with the original word; None: the ladder over ``value``
     at: int | None = None
     detail: Mapping[str, Any] | None = None
+    about: Witness | None = None
+    retracts: Target | None = None
 
 
 class Skipped(StrEnum):
@@ -74,7 +87,7 @@ class Skipped(StrEnum):
     UNUSABLE = "unusable"  #: the field to look at is missing or of the wrong type
 
 
-#: What a step saw. A list holds at most one ``fire`` and one ``clear``.
+#: What a step saw. No two of a list are of one kind and named after the same event, retractions of two alerts aside.
 Seen = Observed | list[Observed] | Skipped | None
 
 

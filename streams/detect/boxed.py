@@ -7,13 +7,25 @@ from typing import Any
 
 import msgspec
 
-from streams.detect.base import FIRST_EVIDENCE, MAX_STATE, NEVER, Moment, Observed, Seen, Skipped, State, Witness
-from streams.detect.detectors import Event, Found
+from streams.detect.base import (
+    FIRST_EVIDENCE,
+    MAX_STATE,
+    NEVER,
+    Moment,
+    Observed,
+    Seen,
+    Skipped,
+    State,
+    Target,
+    Witness,
+)
+from streams.detect.detectors import MAX_EVIDENCE, Event, Found, Retraction
 from streams.detect.entries import kept_id
 from streams.model import FindingKind, Severity
 
 _ID_LIMIT = 40
 _MAX_IDS = 64
+_SIGHT_ID = 200
 #: Of a detector's own state, as JSON; the rest of the value is the box.
 MAX_INNER = MAX_STATE // 2
 _HEAD = 5
@@ -26,26 +38,27 @@ class Boxed:
     """State: ``[newest, state as JSON text, told, due, witnesses, at, ref, event_id, …, ids…]``.
 
     ``told``: the kinds of findings that the latest event has named: 1 for fire, 2 for clear. The witnesses are the
-    first events since the last finding, and the latest of all.
+    first events since the last finding, and the latest of all. ``ways``: the names of the rule's arms.
     """
 
     stride = 1
     max_items = _HEAD + 3 * (FIRST_EVIDENCE + 1) + _MAX_IDS
 
-    def __init__(self, inner: Any, fields: tuple[str, ...], keeps: int) -> None:
-        self._inner, self._fields, self._keeps = inner, fields, keeps
+    def __init__(self, inner: Any, fields: tuple[str, ...], keeps: int, ways: tuple[str, ...] = ("",)) -> None:
+        self._inner, self._fields, self._keeps, self._ways = inner, fields, keeps, ways
 
     def step(self, state: State | None, moment: Moment) -> tuple[State | None, Seen]:
-        at, ref, event_id, values, horizon, _, _ = moment
+        at, ref, event_id, values, horizon, _, arms = moment
         newest, text, _, witnesses, ids = _opened(state) if state and state[0] > horizon else (at, "null", 0, [], [])
         kept = kept_id(event_id, _ID_LIMIT)
         if kept and kept in ids:
             return state, Skipped.DUPLICATE
         found = {path: value for path, value in zip(self._fields, values, strict=True) if value is not msgspec.UNSET}
-        inner, findings = self._inner.step(_decode(text), Event(at, event_id, found))
-        witnesses = [*witnesses[:FIRST_EVIDENCE], Witness(at, ref, kept)]
-        evidence = tuple(sorted(witnesses, key=lambda witness: witness.at))
-        seen, told = _observed(findings, evidence, None, 0)
+        event = Event(at, event_id, found, (at, ref, event_id[:_SIGHT_ID]), tuple(self._ways[arm] for arm in arms))
+        inner, findings = self._inner.step(_decode(text), event)
+        latest = Witness(at, ref, kept)
+        witnesses = [*witnesses[:FIRST_EVIDENCE], latest]
+        seen, told = _observed(findings, witnesses, None, 0)
         ids = [*ids[-_MAX_IDS + 1 :], kept] if kept else ids
         return self._boxed(max(newest, at), inner, told, witnesses[-1:] if told else witnesses, ids), seen
 
@@ -69,7 +82,7 @@ class Boxed:
 
 
 class BoxedTimed(Boxed):
-    """For a class that has ``due`` and ``expire``. One event names one finding of a kind: a second is not told."""
+    """For a class that has ``due`` and ``expire``. The latest event names one finding of a kind; no second is told."""
 
     def due(self, state: State) -> int | None:
         due: int | None = state[3]
@@ -92,7 +105,7 @@ class BoxedTimed(Boxed):
         due = self.due(state)
         newest, text, told, witnesses, ids = _opened(state)
         inner, findings = self._inner.expire(_decode(text), due)
-        seen, told = _observed(findings, tuple(witnesses), due, told)
+        seen, told = _observed(findings, witnesses, due, told)
         after = self._boxed(newest, inner, told, witnesses, ids)
         later = self.due(after)
         if later is not None and due is not None and later <= due:
@@ -107,25 +120,75 @@ def _opened(state: State) -> tuple[int, str, int, list[Witness], list[str]]:
 
 
 def _observed(
-    findings: Sequence[Found], evidence: tuple[Witness, ...], at: int | None, told: int
+    findings: Sequence[Found], witnesses: Sequence[Witness], at: int | None, told: int
 ) -> tuple[list[Observed] | None, int]:
-    """What was found, and ``told`` with it. Raises TypeError or ValueError for what is no finding."""
+    """What was found, and ``told`` with it; the last witness is the latest event. Raises TypeError or ValueError for
+    what is no finding."""
     seen: list[Observed] = []
-    kinds: list[FindingKind] = []
+    names: set[tuple[Any, ...]] = set()
+    latest = witnesses[-1]
     for found in findings:
         if not isinstance(found, Found):
             raise TypeError(f"a finding is {type(found).__name__}, not Found")
-        kind = FindingKind.CLEAR if found.clear else FindingKind.FIRE
-        if kind in kinds:
-            raise ValueError(f"finds {kind} twice in one step")
-        kinds.append(kind)
-        bit = 2 if found.clear else 1
-        if told & bit:
-            continue
-        told |= bit
+        kind = _kind(found)
+        about = None if found.about is None else _witness(found.about)
+        if about is not None and about.ref == latest.ref:
+            about = None
+        target = None if found.retract is None else _target(found.retract)
+        name = kind, latest.ref if about is None else about.ref, target and target.alert_id
+        if name in names:
+            raise ValueError(f"finds {kind} twice in one step, about one event")
+        names.add(name)
+        if about is None and target is None:
+            bit = 2 if found.clear else 1
+            if told & bit:
+                continue
+            told |= bit
         if not isinstance(found.detail, Mapping):
             raise TypeError("the detail of a finding is no mapping")
         _encode([found.value, found.threshold, found.detail])
         severity = (Severity(found.severity), found.severity) if found.severity else None
-        seen.append(Observed(kind, found.value, found.threshold, evidence, severity, at, dict(found.detail)))
+        others = [_witness(sight) for sight in found.evidence[:MAX_EVIDENCE]] if found.evidence else witnesses
+        if at is not None and about is None and not found.evidence:
+            evidence = tuple(witnesses)
+        else:
+            chosen = about is not None or bool(found.evidence)
+            evidence = _evidence(others, latest if about is None else about, moved=chosen)
+        seen.append(
+            Observed(kind, found.value, found.threshold, evidence, severity, at, dict(found.detail), about, target)
+        )
     return seen or None, told
+
+
+def _kind(found: Found) -> FindingKind:
+    if found.retract is not None:
+        if found.clear:
+            raise ValueError("a finding both clears and retracts")
+        return FindingKind.RETRACT
+    return FindingKind.CLEAR if found.clear else FindingKind.FIRE
+
+
+def _witness(sight: Any) -> Witness:
+    """Of a ``Sight``, which may come out of a detector's state."""
+    if not isinstance(sight, (list, tuple)) or len(sight) != 3:
+        raise TypeError("what a finding names is no sight of an event")
+    at, ref, event_id = sight
+    if type(at) is not int or type(ref) not in (int, str) or not isinstance(event_id, str):
+        raise TypeError("what a finding names is no sight of an event")
+    return Witness(at, ref, event_id)
+
+
+def _target(retraction: Retraction) -> Target:
+    if not isinstance(retraction, Retraction) or not isinstance(retraction.key, Mapping):
+        raise TypeError("what a finding retracts is no Retraction with a key")
+    if not all(isinstance(part, str) and part for part in (retraction.alert_id, retraction.rule)):
+        raise TypeError("a retraction names no alert and rule")
+    return Target(retraction.alert_id, retraction.rule, dict(retraction.key))
+
+
+def _evidence(witnesses: Sequence[Witness], named: Witness, *, moved: bool) -> tuple[Witness, ...]:
+    """Oldest first. The one the finding is named after stands last, where the detector chose (``moved``)."""
+    if not moved:
+        return tuple(sorted(witnesses, key=lambda witness: witness.at))
+    others = {one.ref: one for one in witnesses if one.ref != named.ref}
+    return (*sorted(others.values(), key=lambda witness: witness.at), named)

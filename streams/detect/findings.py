@@ -75,12 +75,20 @@ def fitted(document: dict[str, Any]) -> dict[str, Any]:
 def finding(
     rule: Rule, ruleset: str, tenant: str, key: tuple[Any, ...], seen: Observed, event: Completing, evicted: int
 ) -> Finding:
-    """``key``: the values of ``rule.group_by``. Raises whatever a template or a document raises."""
+    """``key``: the values of ``rule.group_by``. Raises whatever a template or a document raises.
+
+    A retraction is filed under the rule and key of the alert that it names; what it says of itself is ``rule``'s.
+    """
     keyed = dict(zip(rule.group_by, key, strict=True))
+    position = event.position if seen.about is None else event.locate(seen.about.ref)
+    at = event.at if seen.about is None else seen.about.at
+    target = seen.retracts
     document = event.document()
     words = {**keyed, **(seen.detail or {}), **_words(rule, seen)}
     metadata: dict[str, Any] = {**(seen.detail or {})}
     metadata |= {name: render(text, document, words) for name, text in rule.metadata.items()}
+    if target is not None:
+        metadata["retracted_by"] = rule.id
     if event.from_record:
         metadata["event_time_source"] = "record"
     if rule.overridden:
@@ -92,17 +100,17 @@ def finding(
     severity, word = seen.severity or rule.severity.at(seen.value)
     correlation = document.get("correlation_id")
     return Finding(
-        id=content_hash("finding", seen.kind, rule.id, rule.version, tenant, keyed, event.position),
+        id=content_hash("finding", seen.kind, rule.id, rule.version, tenant, keyed, position, *(target or ())),
         kind=seen.kind,
-        rule=rule.id,
+        rule=rule.id if target is None else target.rule,
         rule_version=rule.version,
         ruleset=ruleset,
         tenant=tenant,
-        key=keyed,
-        alert_id=alert_id(rule.id, tenant, keyed, event.position),
+        key=keyed if target is None else dict(target.key),
+        alert_id=alert_id(rule.id, tenant, keyed, position) if target is None else target.alert_id,
         source=rule.source,
-        event_time=event.at if seen.at is None else seen.at,
-        position=event.position,
+        event_time=at if seen.at is None else seen.at,
+        position=position,
         severity=severity,
         severity_word=word,
         type=rule.type,
@@ -180,7 +188,7 @@ def _evidence(seen: Observed, event: Completing, document: dict[str, Any]) -> tu
         evidence.append(
             Evidence(
                 position=position,
-                event_id=(witness.event_id or position)[:_MAX_ID],
+                event_id=((event.event_id if completing else witness.event_id) or position)[:_MAX_ID],
                 event_time=witness.at,
                 event=document if completing else None,
             )

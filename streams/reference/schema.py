@@ -195,5 +195,6 @@ _BLOCKS: Mapping[str, Callable[[tuple[Option, ...]], Schema]] = {
     "moments": _moments,
     "step": _object,
     "steps": lambda options: _list(_object(options), 2),
+    "ways": lambda options: _list(_object(options), 1),
     "tests": _cases,
 }

@@ -42,6 +42,7 @@ _TERMS: Final = {
     "source": "name of a source",
     "step": "settings",
     "steps": "list of settings",
+    "ways": "list of settings",
     "template": "[template](#templates)",
     "templates": "names with [templates](#templates)",
     "tests": "[list of cases](#tests)",

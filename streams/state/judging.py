@@ -148,6 +148,8 @@ def told(
         outputs.append(output_of(found))
         if found.kind is FindingKind.FIRE:
             state.counts["findings", rule.id, rule.type, found.severity.value] += 1
+        elif found.kind is FindingKind.RETRACT:
+            state.counts["retracted", rule.id] += 1
         else:
             state.counts["cleared", rule.id] += 1
     return outputs

@@ -11,6 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+#: An event by its time (ms), its place in the log and its id: plain JSON, to be kept in a state and handed back.
+Sight = Sequence[Any]
+#: Of one finding's evidence.
+MAX_EVIDENCE = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -19,13 +24,29 @@ class Event:
     time: int  #: event time, ms
     id: str  #: empty without one
     fields: Mapping[str, Any]
+    sight: Sight = ()  #: by which a finding can name it, also later
+    ways: tuple[str, ...] = ("",)  #: by which it came in: empty for the rule's own ``where``, else names of ``also``
+
+
+@dataclass(frozen=True, slots=True)
+class Retraction:
+    """An alert of the same tenant that should never have been: its id, and the rule and the key it is filed under."""
+
+    alert_id: str
+    rule: str
+    key: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A condition was seen to hold, or (``clear``) to have ended. Values are JSON.
+    """A condition was seen to hold, or to have ended (``clear``), or an alert to be wrong (``retract``). All is JSON.
 
     ``severity``: one of the five words; empty: the rule's ladder over ``value``.
+
+    ``about``: the event that the finding is named after, where that is not the one just stepped: what completes a
+    condition may arrive before what it completes. Name an event once only; ALERT knows a second finding about it.
+    ``evidence``: the events that speak for it, in place of the first ones since the last finding; the first
+    ``MAX_EVIDENCE`` are shown, and the one it is named after comes last by itself.
     """
 
     value: Any
@@ -33,13 +54,17 @@ class Found:
     severity: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
     clear: bool = False
+    about: Sight | None = None
+    evidence: Sequence[Sight] = ()
+    retract: Retraction | None = None
 
 
 class PlainDetector(Protocol):
     """What a class must have. ``due`` and ``expire`` are optional, and come together.
 
     States are JSON values; None is the state of a key without one. A step may change the state it was given: it is a
-    copy. A list of findings holds at most one that clears and one that does not. ``due(state)`` is the event time at
+    copy. No two findings of a step are of one kind and about one event, but for retractions of two alerts.
+    ``due(state)`` is the event time at
     which ``expire(state, now)`` is to be called, None for never; once it was called ``due`` must have
     moved on. ``keeps`` after its last event a key is forgotten, whatever it waits for.
     """

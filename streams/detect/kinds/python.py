@@ -17,13 +17,15 @@ import msgspec
 
 from streams.detect.base import Option, Settings
 from streams.detect.boxed import Boxed, BoxedTimed
+from streams.detect.patterns.steps import PART_OPTIONS, read_name, read_way
 from streams.rules.block import Block, paths
 from streams.rules.durations import format_duration, parse_duration, shown
-from streams.rules.problems import did_you_mean
-from streams.rules.rule import Ladder
+from streams.rules.problems import BlockErrors, did_you_mean
+from streams.rules.rule import ArmSpec, Ladder
 
 GROUP = "tocsin.detectors"
 _SHIPPED = "streams.detect.detectors"
+_MOST_WAYS = 8
 _NAME = re.compile(r"[A-Za-z_][\w.-]*(?::[A-Za-z_]\w*)?", re.ASCII)
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -32,6 +34,9 @@ OPTIONS = (
     Option("class", "text", None, "``package.module:Class``, or the name of an entry point of ``tocsin.detectors``"),
     Option("settings", "mapping", "{}", "what the class is called with"),
     Option("fields", "fields", "the class's", "dot paths that it gets of an event"),
+    Option(
+        "also", "ways", "", "further ways in, each by a name that the class sees, from other sources too", PART_OPTIONS
+    ),
 )
 
 EXAMPLE = """
@@ -62,6 +67,10 @@ class Python(Settings):
     It must be importable on every worker: code comes from installed packages that declare detectors, never from a
     rule. An event id is recognised among the key's last 64. ``version`` of the class, where it has one, is part of
     the rule's version: raise it when states of an earlier one cannot be read.
+
+    An alert is named after the event that was stepped, or after an earlier one of the key that the class names. A class
+    can choose the evidence of what it finds, and retract alerts of other rules (``about``, ``evidence`` and ``retract``
+    of ``Found``).
     """
 
     target: str
@@ -70,6 +79,7 @@ class Python(Settings):
     keeping: int
     is_timed: bool
     version: str = ""
+    also: tuple[tuple[str, ArmSpec], ...] = ()
 
     @property
     def name(self) -> str:
@@ -86,15 +96,20 @@ class Python(Settings):
     def fields(self) -> tuple[str, ...]:
         return self.watched
 
+    def arms(self) -> tuple[ArmSpec, ...]:
+        return (ArmSpec(), *(spec for _, spec in self.also)) if self.also else ()
+
     def document(self) -> dict[str, Any]:
+        also = {name: spec.document() for name, spec in self.also}
         return {
             "class": self.target, "settings": msgspec.json.decode(self.settings), "fields": list(self.watched),
-            "keeps": format_duration(self.keeping), "version": self.version,
+            "keeps": format_duration(self.keeping), "version": self.version, **({"also": also} if also else {}),
         }  # fmt: skip
 
     def detector(self, ladder: Ladder) -> Boxed:
         made = found(self.target)(msgspec.json.decode(self.settings))
-        return (BoxedTimed if self.is_timed else Boxed)(made, self.watched, self.keeping)
+        ways = ("", *(name for name, _ in self.also))
+        return (BoxedTimed if self.is_timed else Boxed)(made, self.watched, self.keeping, ways)
 
 
 def found(target: str) -> type:
@@ -128,6 +143,7 @@ def parse(block: Mapping[str, Any]) -> Python:
     target = read.text("class")
     settings = read.read("settings", _settings, b"{}")
     fields = read.read("fields", paths, None)
+    also = read.read("also", _also, ())
     chosen = read.read("class", found) if isinstance(target, str) and not read.problems else None
     watched: tuple[str, ...] = ()
     keeping, is_timed, version = 1, False, ""
@@ -144,7 +160,27 @@ def parse(block: Mapping[str, Any]) -> Python:
         except Exception as error:  # the class's own
             read.problem("", f"{target} does not take these settings: {type(error).__name__}: {error}"[:300])
     read.check()
-    return Python(target, settings, watched, keeping, is_timed, version)
+    return Python(target, settings, watched, keeping, is_timed, version, also)
+
+
+def _also(raw: Any) -> tuple[tuple[str, ArmSpec], ...]:
+    if not isinstance(raw, list) or not 1 <= len(raw) <= _MOST_WAYS:
+        raise ValueError(f"takes a list of 1 to {_MOST_WAYS} ways, not {shown(raw)}")
+    ways: dict[str, ArmSpec] = {}
+    problems: list[tuple[str, str]] = []
+    for place, item in enumerate(raw):
+        read = Block(item)
+        name, way = read_name(read, place + 1), read_way(read)
+        try:
+            read.check()
+        except BlockErrors as errors:
+            problems += [(f"{place}.{path}" if path else str(place), message) for path, message in errors.problems]
+        if name in ways:
+            problems.append((str(place), f"a way is called {name!r} already"))
+        ways[name] = way
+    if problems:
+        raise BlockErrors(problems)
+    return tuple(ways.items())
 
 
 def _settings(raw: Any) -> bytes:

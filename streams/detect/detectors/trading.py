@@ -1,0 +1,143 @@
+"""How trade events are read by the detectors of market abuse: parties, sides, sizes, and what became of an order.
+
+Whatever cannot be read (a boolean as a price, text that is no number, an owner that is a list) is None, never an
+error. Sizes are compared by tolerance, so they are doubles here; 256-bit decimal text is read, only rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from streams.detect.exact import exact
+
+#: What ``trade_of`` reads.
+TRADE_FIELDS = (
+    "type", "action", "status", "account", "counterparty", "buyer", "seller", "owner", "counterparty_owner",
+    "buyer_owner", "seller_owner", "side", "qty", "price", "trade_id", "token_id",
+)  # fmt: skip
+_LONGEST_NAME = 128
+#: What mints to and burns from: no party.
+_NOBODY = {"0x" + "0" * 40, "0x" + "0" * 36 + "dead"}
+
+
+class Stage(StrEnum):
+    """What an event says of an order."""
+
+    PLACED = "order.placed"
+    CANCELLED = "order.cancelled"
+    REPLACED = "order.replaced"
+    FILLED = "order.filled"
+
+
+_WORDS: dict[Stage, str] = {
+    Stage.PLACED: "placed place new add added submit submitted accept accepted open opened created create insert "
+    "received pendingnew booked",
+    Stage.CANCELLED: "cancelled canceled cancel cxl delete deleted removed remove withdrawn expired expire pulled "
+    "partiallycancelled partiallycanceled donefordate",
+    Stage.REPLACED: "replaced replace amended amend modified modify updated update changed restated revised reduced",
+    Stage.FILLED: "filled fill partiallyfilled partialfill partialfilled partfilled executed execute execution exec "
+    "trade traded match matched sale sold nftsale",
+}
+_STAGES = {word: stage for stage, words in _WORDS.items() for word in words.split()}
+_BUY = frozenset(("buy", "b", "bid", "bids", "long", "buyer", "1", "buytocover", "bot"))
+_SELL = frozenset(("sell", "s", "ask", "asks", "offer", "short", "seller", "2", "5", "-1", "sellshort", "sld"))
+
+
+def stage_of(word: Any) -> Stage | None:
+    """``order.placed``, ``NEW_ORDER`` and ``New`` are one; None for what is none of the four."""
+    if not isinstance(word, str) or len(word) > _LONGEST_NAME:
+        return None
+    squeezed = "".join(filter(str.isalnum, word)).lower()
+    for prefix in ("", "order", "trade"):
+        if (stage := _STAGES.get(squeezed.removeprefix(prefix).removesuffix(prefix))) is not None:
+            return stage
+    return None
+
+
+def stage(fields: Mapping[str, Any]) -> Stage | None:
+    """By ``type``; where that says nothing (``order``) by ``action``, then by ``status``."""
+    return stage_of(fields.get("type")) or stage_of(fields.get("action")) or stage_of(fields.get("status"))
+
+
+def side(value: Any) -> str | None:
+    """``buy`` or ``sell``, also of ``B``, ``ask`` and FIX's ``1``, ``2``, ``5``."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    word = str(value)[:_LONGEST_NAME].strip().lower().replace("_", "").replace(" ", "")
+    return "buy" if word in _BUY else "sell" if word in _SELL else None
+
+
+def amount(value: Any) -> float | None:
+    """The number that a JSON number or decimal text writes; None for anything else, and beyond a double."""
+    number = exact(value)
+    if number is None:
+        return None
+    try:
+        return float(number)
+    except OverflowError:
+        return None
+
+
+def size(value: Any) -> float | None:
+    """As ``amount``, but more than nothing."""
+    number = amount(value)
+    return number if number is not None and number > 0 else None
+
+
+def named(value: Any) -> str | None:
+    """Who or what is called so, as one text; addresses of chains in lower case, nobody's address is None."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    text = value if isinstance(value, str) else str(value) if -(10**18) < value < 10**20 else ""
+    text = text.strip()
+    if not text or len(text) > _LONGEST_NAME:
+        return None
+    text = text.lower() if text[:2] in {"0x", "0X"} else text
+    return None if text in _NOBODY else text
+
+
+class Trade(NamedTuple):
+    """One execution. What is not said is None; ``unique``: of a token of which there is one."""
+
+    seller: str | None
+    buyer: str | None
+    seller_owner: str | None
+    buyer_owner: str | None
+    qty: float | None
+    price: float | None
+    unique: bool
+
+
+def trade_of(fields: Mapping[str, Any]) -> Trade | None:
+    """The execution of an event that is one: ``seller`` and ``buyer``, else ``account``, ``side``, ``counterparty``."""
+    if stage(fields) is not Stage.FILLED:
+        return None
+    seller, buyer = named(fields.get("seller")), named(fields.get("buyer"))
+    mine, theirs = named(fields.get("owner")), named(fields.get("counterparty_owner"))
+    account, other = named(fields.get("account")), named(fields.get("counterparty"))
+    way = side(fields.get("side"))
+    seller_owner, buyer_owner = named(fields.get("seller_owner")), named(fields.get("buyer_owner"))
+    if way == "sell":
+        seller, buyer = seller or account, buyer or other
+        seller_owner, buyer_owner = seller_owner or mine, buyer_owner or theirs
+    elif way == "buy":
+        seller, buyer = seller or other, buyer or account
+        seller_owner, buyer_owner = seller_owner or theirs, buyer_owner or mine
+    token = fields.get("token_id")
+    word = fields.get("type")
+    unique = (token is not None and named(token) is not None) or (isinstance(word, str) and word.startswith("nft"))
+    return Trade(seller, buyer, seller_owner, buyer_owner, size(fields.get("qty")), amount(fields.get("price")), unique)
+
+
+def near(one: float, other: float, tolerance: float) -> bool:
+    """Whether two numbers differ by at most that share of the larger."""
+    return abs(one - other) <= tolerance * max(abs(one), abs(other))
+
+
+def listed(value: Any) -> frozenset[str]:
+    """The names in a setting that lists some. Raises ValueError for anything else."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError("takes a list of names")
+    return frozenset(name for item in value if (name := named(item)) is not None)

@@ -34,7 +34,7 @@ def _event(rng: Random, who: int, name: str, value: float, type_: str = "metric"
 
 
 class Metric:
-    """Background: hosts that are busy but well."""
+    """Background: hosts with work to do, none of them near a limit."""
 
     source = "metric"
     share = 10
@@ -46,15 +46,15 @@ class Metric:
     def background(self, rng: Random, at: int) -> Event:
         who, dice = busy(rng), rng.random()
         if dice < 0.4:
-            return _event(rng, who, "cpu_percent", round(rng.uniform(3, 80), 1))
+            return _event(rng, who, "cpu_percent", round(rng.uniform(3, 50), 1))
         if dice < 0.45:
             return _event(rng, who, "certificate_days_left", rng.randrange(60, 365))
-        return _event(rng, who, rng.choice(_GAUGES), round(rng.uniform(1, 70), 1))
+        return _event(rng, who, rng.choice(_GAUGES), round(rng.uniform(1, 50), 1))
 
 
 def _overload(rng: Random, who: int, begin: int, span: int) -> Attack:
-    """A host's load climbs."""
-    loads = (71.0, 80.5, 84.9, 88.2, 93.0, 96.4, 98.8)
+    """A host's load climbs, and with it the average of all its samples: 41, 49.5, 59.3, 67.8, …"""
+    loads = (41.0, 58.0, 79.0, 93.0, 96.4, 98.8, 99.2)
     events = [(t, _event(rng, who, "cpu_percent", load)) for t, load in zip(spread(rng, 7, span), loads, strict=True)]
     return Attack(tenant(who), {"host": events[0][1]["host"]}, events, completes=3)
 

@@ -110,6 +110,8 @@ class DetectState:
         same = len(on) == len(ruleset.rules)
         self.program = self._compile(ruleset if same else replace(ruleset, rules=on), self.source)
         self.lanes = lanes(self.program, ruleset, self.source, self.book, self.counts)
+        self.ways = [(lane.short if lane.alone else None, lane.arms) for lane in self.lanes]
+        self.joined = not all(lane.alone for lane in self.lanes)
 
     def came(self, now: int, next_offset: int) -> None:
         """A batch of records has been stepped."""

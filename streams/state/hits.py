@@ -116,30 +116,47 @@ def evaluate(
     if skewed:
         at = stamp  # by a time that cannot be true its key would see nothing else until that time came
     if matched and state.stopwatch is None:
-        lanes, mark, plain = state.lanes, state.clock.mark, is_plain(event_id)
-        left: tuple[int, ...] = ()
-        done: Table | None = None
-        for place, index in enumerate(matched):
-            lane = lanes[index]
-            if lane.alone:
-                way, arms = matched[place : place + 1], lane.arms
-            elif lane.table is done:
-                continue  # with the arm before it
-            else:
-                done = lane.table
-                way = tuple(other for other in matched[place:] if lanes[other].table is done)
-                arms = tuple(lanes[other].arms[0] for other in way)
+        ways, mark, plain = state.ways, state.clock.mark, is_plain(event_id)
+        left: list[int] = []
+        for index in matched:
+            short, arms = ways[index]
             try:
-                if lane.short is not None and lane.short(event, at, offset, event_id, plain, tenant, mark, arms):
+                if short is not None and short(event, at, offset, event_id, plain, tenant, mark, arms):
                     continue
             except Exception:  # stepped again below, where it is isolated
                 state.counts["short", "raised"] += 1
-            left += way
+            left.append(index)
+        if left and state.joined:
+            left = _together(state, left, event, at, offset, event_id, tenant, plain=plain)
         if not left:
             return []
-        matched = left
+        matched = tuple(left)
     hit = Hit(state, offset, raw, at, tenant, event_id, event, payload, skewed=skewed)
     return _step_each(state, batch, hit, matched, now)
+
+
+def _together(
+    state: DetectState, matched: list[int], event: Any, at: int, offset: int, event_id: str, tenant: str, *, plain: bool
+) -> list[int]:
+    """The short way for rules that an event reaches by several arms, each once; the arms that are left."""
+    lanes, mark = state.lanes, state.clock.mark
+    left: list[int] = []
+    done: Table | None = None
+    for place, index in enumerate(matched):
+        lane = lanes[index]
+        if lane.alone:
+            left.append(index)
+        elif lane.table is not done:  # else it went with the arm before it
+            done = lane.table
+            way = [other for other in matched[place:] if lanes[other].table is done]
+            arms = tuple(lanes[other].arms[0] for other in way)
+            try:
+                if lane.short is not None and lane.short(event, at, offset, event_id, plain, tenant, mark, arms):
+                    continue
+            except Exception:  # as above
+                state.counts["short", "raised"] += 1
+            left += way
+    return left
 
 
 def _step_each(state: DetectState, batch: Batch, hit: Hit, matched: tuple[int, ...], now: int) -> list[Output]:

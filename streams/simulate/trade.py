@@ -81,7 +81,8 @@ def _overexposed(rng: Random, who: int, begin: int, span: int) -> Attack:
     """A desk piles up one asset."""
     percents = (50.0, 68.0, 76.0, 81.0, 86.5, 95.5)
     events = [(t, _exposure(rng, who, percent)) for t, percent in zip(spread(rng, 6, span), percents, strict=True)]
-    return Attack(tenant(who), {"account": f"desk-{who:05d}"}, events, completes=2)
+    key = {"account": f"desk-{who:05d}", "asset": events[0][1]["instrument"]}
+    return Attack(tenant(who), key, events, completes=2)
 
 
 def _deal_fails(rng: Random, who: int, begin: int, span: int) -> Attack:

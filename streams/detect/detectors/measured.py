@@ -1,0 +1,38 @@
+"""Numbers as events of trading give them: by several names, as decimal text of any size, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import Any
+
+from streams.detect.exact import exact
+
+#: Nothing that is traded or charged has more; a number beyond it is a mistake or an attack on the arithmetic.
+LARGEST = Fraction(10**80)
+
+
+def number(value: Any) -> Fraction | None:
+    """The number written down, exactly; None for what is none (booleans, NaN) and for what is absurdly large."""
+    found = exact(value)
+    return None if found is None or abs(found) > LARGEST else found
+
+
+def positive(value: Any) -> Fraction | None:
+    """The number, where it is above zero."""
+    found = number(value)
+    return found if found is not None and found > 0 else None
+
+
+def first(fields: Mapping[str, Any], names: Iterable[str]) -> Fraction | None:
+    """The first of the fields that holds a number."""
+    for name in names:
+        if (found := number(fields.get(name))) is not None:
+            return found
+    return None
+
+
+def rounded(value: Fraction, places: int = 2) -> int | float:
+    """The number as an alert shows it."""
+    shown = float(round(value, places))
+    return int(shown) if shown.is_integer() else shown

@@ -1,0 +1,123 @@
+"""Trading volume far from what it usually is: in how much, and in more than chance would have it.
+
+The heuristic is the abnormal volume of event studies (Ajinkya and Jain, 1989; as used by market surveillance): a window
+against windows of the same hour before it. A change of so many percent alone says nothing of a market with ten trades
+an hour, so it must also lie outside what the market's own variation explains, taken as the larger of what earlier
+windows varied by and what their trades' sizes alone make a sum vary by (compound Poisson: the sum of squares).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import sqrt
+from typing import Any
+
+from streams.detect.detectors import Event, Found
+from streams.detect.detectors.measured import first
+
+HOUR = 3_600_000
+DAY = 24 * HOUR
+#: Earlier windows of one hour of the day before these are enough by themselves.
+_SEASONAL = 5
+_MOST = 1_000_000.0
+_MAX_OPEN = 4
+_NAMES = ("qty", "quantity", "size", "amount", "volume")
+
+
+class VolumeShift:
+    """Fires where a window's volume is ``percent`` above (``direction: up``) or below (``down``) its baseline.
+
+    Volume is without each window's largest trade: one block trade is no busy market, and one absurd one no baseline.
+    The baseline is the average of the windows of the same hour of the day in the last ``days`` (14) days, or, while
+    fewer than five of them are known, of all windows, once ``learn`` (24) are known. It must have ``min_trades`` (30)
+    trades a window, and the window must be off by ``deviations`` (4) standard deviations. Up is told by the trade that
+    makes it so; down when a window that had trades is closed. A market that falls silent altogether is for an
+    ``absence`` rule: nobody can tell it from a market that is gone. Clears with the first window that is not off.
+
+    Settings: those, ``window`` (3,600,000 ms, must divide a day) and ``fields`` (the first with a number counts).
+    Windows are closed by the watermark. Trades of a closed window do not count, nor those beyond four open windows.
+    State: of each open window number, trades, volume, sum of squares and largest trade; of each closed one trades,
+    volume and sum of squares, at most ``days`` of them and 700.
+    """
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.fields: Sequence[str] = tuple(map(str, settings.get("fields", _NAMES)))
+        self._is_up = {"up": True, "down": False}[str(settings.get("direction", "up"))]
+        self._percent, self._deviations = float(settings.get("percent", 50)), float(settings.get("deviations", 4))
+        self._window, self._trades = int(settings.get("window", HOUR)), float(settings.get("min_trades", 30))
+        self._learn = int(settings.get("learn", 24))
+        if self._window <= 0 or DAY % self._window:
+            raise ValueError("window must divide a day")
+        self._season = DAY // self._window
+        self._cells = int(settings.get("days", 14)) * self._season
+        if not 2 <= self._learn <= self._cells <= 700 or min(self._percent, self._deviations, self._trades) <= 0:
+            raise ValueError("needs 2 <= learn <= windows in days <= 700; percent, deviations and min_trades above 0")
+        self.keeps = (self._cells + 1) * self._window
+
+    def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
+        amount = first(event.fields, self.fields)
+        if amount is None or amount <= 0:
+            return state, ()
+        number = event.time // self._window
+        if state is None:
+            state = {"next": number, "held": False, "first": True, "open": [], "before": []}
+        if number < state["next"]:
+            return state, ()
+        window = next((one for one in state["open"] if one[0] == number), None)
+        if window is None:
+            if len(state["open"]) >= _MAX_OPEN:
+                return state, ()
+            window = [number, 0, 0.0, 0.0, 0.0]
+            state["open"] = sorted([*state["open"], window])
+        _, trades, volume, squares, largest = window
+        size = float(amount)
+        less = min(size, largest)
+        window[1:] = [trades + 1, volume + less, squares + less * less, max(size, largest)]
+        if not self._is_up or state["held"]:
+            return state, ()
+        off = self._off(state, number, volume + less)
+        state["held"] = off is not None
+        return state, () if off is None else (off,)
+
+    def due(self, state: Any) -> int | None:
+        """The end of the first open window; of the next one, where a spike waits to be over."""
+        if not state or not (state["open"] or (state["held"] and self._is_up)):
+            return None
+        number: int = state["next"] if state["held"] and self._is_up else state["open"][0][0]
+        return (number + 1) * self._window - 1
+
+    def expire(self, state: Any, now: int) -> tuple[Any, Sequence[Found]]:
+        number = now // self._window
+        window = [number, 0, 0.0, 0.0, 0.0]
+        if state["open"] and state["open"][0][0] == number:
+            window = state["open"].pop(0)
+        off = self._off(state, number, window[2])
+        was, state["held"] = state["held"], off is not None
+        missed = min(number - state["next"], self._cells)
+        closed = [] if state["first"] else [*[[0, 0.0, 0.0]] * missed, window[1:4]]  # the first one began before us
+        state["before"] = [*state["before"], *closed][-self._cells :]
+        state["next"], state["first"] = number + 1, False
+        if was and off is None:
+            return state, (Found(0, self._shown, clear=True),)
+        return state, (off,) if off is not None and not was else ()
+
+    @property
+    def _shown(self) -> int | float:
+        return int(self._percent) if self._percent.is_integer() else self._percent
+
+    def _off(self, state: Any, number: int, volume: float) -> Found | None:
+        """How many percent a window with this volume is off, where that is enough."""
+        before = state["before"]
+        oldest = state["next"] - len(before)
+        alike = before[(number - oldest) % self._season :: self._season]
+        known = alike if len(alike) >= _SEASONAL else before
+        if len(before) < self._learn or sum(cell[0] for cell in known) < self._trades * len(known):
+            return None
+        usual = sum(cell[1] for cell in known) / len(known)
+        varied = sum((cell[1] - usual) ** 2 for cell in known) / (len(known) - 1)
+        by_chance = sum(cell[2] for cell in known) / len(known)
+        shift = volume - usual if self._is_up else usual - volume
+        if shift * 100 <= usual * self._percent or shift < self._deviations * sqrt(max(varied, by_chance)):
+            return None
+        percent = min(100 * shift / usual, _MOST) if usual else _MOST
+        return Found(round(percent, 2), self._shown, detail={"volume": volume, "usual": usual, "windows": len(known)})

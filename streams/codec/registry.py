@@ -10,7 +10,10 @@ from typing import Any
 from streams.codec.cloudevents import cloudevent, structured
 from streams.codec.cloudevents import envelope as cloudevent_envelope
 from streams.codec.cloudtrail import cloudtrail, cloudtrail_envelope
+from streams.codec.dex import dex, dex_envelope
 from streams.codec.mapping import Mapping, MappingErrors, parse_mapping
+from streams.codec.nft import nft, nft_envelope
+from streams.codec.orders import orders, orders_envelope
 from streams.errors import ConfigError
 from streams.model.flow import Original
 from streams.rules.document import line_of, read_document
@@ -30,8 +33,17 @@ MAPPINGS: dict[str, Apply | None] = {
     "json": None,
     "cloudtrail": cloudtrail,
     "cloudevents": cloudevent,
+    "dex": dex,
+    "nft": nft,
+    "orders": orders,
 }
-_ENVELOPES: dict[str, Envelope] = {"cloudtrail": cloudtrail_envelope, "cloudevents": cloudevent_envelope}
+_ENVELOPES: dict[str, Envelope] = {
+    "cloudtrail": cloudtrail_envelope,
+    "cloudevents": cloudevent_envelope,
+    "dex": dex_envelope,
+    "nft": nft_envelope,
+    "orders": orders_envelope,
+}
 
 
 def source_mapping(documents: Apply | None, mapping: str | None) -> Apply | None:

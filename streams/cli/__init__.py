@@ -26,6 +26,7 @@ COMMANDS = {
     "alerts": ("streams.cli.alerts", "List alerts; acknowledge, resolve, dismiss them."),
     "replay": ("streams.cli.replay", "Run recorded events through rules."),
     "simulate": ("streams.cli.simulate", "Make labelled traffic."),
+    "score": ("streams.cli.score", "Precision, recall and time to detect of the rules."),
     "local": ("streams.cli.local", "Kafka, PostgreSQL and Redis on this machine."),
 }
 

@@ -77,14 +77,15 @@ class RuleScore:
         return self.true / (self.true + self.false) if self.true + self.false else None
 
 
-def score(alerts: Iterable[Alert], labels: Iterable[Label], rules: Iterable[str] = ()) -> dict[str, RuleScore]:
-    """The figures by rule: of ``rules``, of those that labels are about, and of those that spoke.
+def score(alerts: Iterable[Alert], labels: Iterable[Label], rules: Iterable[str]) -> dict[str, RuleScore]:
+    """The figures by rule: of ``rules`` (those that were loaded) and of those that spoke.
 
-    A function of its arguments' content, whatever their order.
+    What labels say of other rules counts for nobody; their events are known nevertheless. A function of its arguments'
+    content, whatever their order.
     """
     told = sorted(alerts, key=lambda alert: (alert.event_time, alert.id))
     known = sorted(labels, key=lambda label: (label.first_event_time, label.attack))
-    names = {*rules, *(label.rule for label in known), *(alert.rule for alert in told)}
+    names = {*rules, *(alert.rule for alert in told)}
     scores = {name: RuleScore(name) for name in sorted(names)}
     places, by_id = _Places(known), {alert.id: alert for alert in told}
     found: dict[str, Alert] = {}
@@ -102,7 +103,8 @@ def score(alerts: Iterable[Alert], labels: Iterable[Label], rules: Iterable[str]
         elif verdict in FALSE and len(one.wrong) < _SHOWN:
             one.wrong.append(f"{label.scenario if label else 'background'}: {alert.title}"[:200])
     for label in known:
-        _count(scores[label.rule], label, found.get(label.attack))
+        if label.rule in scores:
+            _count(scores[label.rule], label, found.get(label.attack))
     return scores
 
 

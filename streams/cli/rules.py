@@ -9,7 +9,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from streams.cli import rules_docs, rules_explain, rules_import, rules_new, rules_test
+from streams.cli import rules_catalogue, rules_docs, rules_explain, rules_import, rules_new, rules_test
 from streams.cli.context import admin, get_config, kafka_options, names_of
 from streams.cli.rules_given import (
     effective,
@@ -41,6 +41,7 @@ for _command in (
     rules_test.command,
     rules_explain.command,
     rules_docs.command,
+    rules_catalogue.command,
     rules_new.command,
     rules_import.import_sigma,
     rules_import.import_policies,

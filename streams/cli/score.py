@@ -53,7 +53,8 @@ def command(
 ) -> int:  # fmt: skip
     """Precision, recall and time to detect of each rule, on labelled traffic, by the code of a live worker.
 
-    Traffic is grown here, the same for the same seed, or given with its labels, as `tocsin simulate --truth` writes them.
+    Traffic is grown here, the same for the same seed, or given with its labels, as `tocsin simulate --truth` writes
+    them.
 
     \b
     Examples:
@@ -109,7 +110,7 @@ def _grown(regimes: Sequence[Regime], ruleset: RuleSet, config: Config, scenario
 
 def _unsatisfied(figures: dict[str, Any], min_recall: float | None, max_false: float | None) -> bool:
     """Tells what is not as asked."""
-    said = []
+    said: list[str] = []
     if min_recall is not None:
         said += (
             f"{one['rule']}: recall {one['recall']:.2f} is below {min_recall:g}"

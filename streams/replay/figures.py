@@ -121,20 +121,18 @@ def weak(rules: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def why_weak(one: Mapping[str, Any]) -> str:
     """What a person would say of it."""
     said = []
-    if one["attacks"] > one["found"]:
-        said.append(
-            f"missed {one['attacks'] - one['found']} of {one['attacks']} ({', '.join(sorted(set(one['missed'])))})"
-        )
-    words = {
-        "near_miss": "on a near miss", "look_alike": "on a look-alike", "wrong_key": "about the wrong key",
-        "background": "on the background",
-    }  # fmt: skip
-    said += (f"{n} false {words[name]}" for name, n in one["false"].items() if n)
-    lacking = [
-        word
-        for name, word in (("attacks", "attack"), ("near_misses", "near miss"), ("look_alikes", "look-alike"))
-        if not one[name]
-    ]
-    if lacking:
+    if lost := one["attacks"] - one["found"]:
+        said.append(f"missed {lost} of {one['attacks']} ({', '.join(sorted(set(one['missed'])))})")
+    said += (f"{n} false {_ABOUT[name]}" for name, n in one["false"].items() if n)
+    if lacking := [word for name, word in _PLAYED.items() if not one[name]]:
         said.append(f"no {' and no '.join(lacking)} was played")
     return "; ".join(said)
+
+
+_PLAYED = {"attacks": "attack", "near_misses": "near miss", "look_alikes": "look-alike"}
+_ABOUT = {
+    "near_miss": "on a near miss",
+    "look_alike": "on a look-alike",
+    "wrong_key": "about the wrong key",
+    "background": "on the background",
+}

@@ -37,7 +37,8 @@ def told(ran: Ran) -> str:
 def _cells(one: Mapping[str, Any]) -> tuple[str, ...]:
     wrong = one["false"]
     return (
-        one["rule"], str(one["attacks"]), str(one["found"]), _share(one["recall"]), str(one["alerts"]), str(one["true"]),
+        one["rule"], str(one["attacks"]), str(one["found"]), _share(one["recall"]), str(one["alerts"]),
+        str(one["true"]),
         *(str(wrong[name]) for name in ("near_miss", "look_alike", "wrong_key", "background")),
         "" if one["per_million"] is None else f"{one['per_million']:g}", str(one["by_catch"]), _share(one["precision"]),
         _wait(one["wait_ms"], one["wait_events"]), _times(one["since_first_ms"]),
@@ -147,8 +148,9 @@ def _rows(heads: Sequence[str], rows: Any) -> Iterator[str]:
 
 _LEGEND = (
     "*near miss* to *background* are false alerts, by what they were about. *a million*: those on the background, over "
-    "a million background events. *by-catch*: about scenarios of other rules, neither true nor false. *to detect*: from the "
-    "event that completes the attack to the alert's own, and *since the first event*: median / 95th percentile, event time."
+    "a million background events. *by-catch*: about scenarios of other rules, neither true nor false. *to detect*: "
+    "from the event that completes the attack to the alert's own, and *since the first event*: median / 95th percentile, "
+    "in event time."
 )
 
 _PREFACE = (

@@ -1,0 +1,72 @@
+"""Stages of an attack in their order, for logs whose clock has whole seconds.
+
+The kind ``sequence`` takes what is of one moment in the order of arrival. CloudTrail stamps whole seconds and delivers
+in no order, so here events of one moment may stand in any order. The stages are those of the staged attack "EC2 proxy
+S3 exfiltration" of the OTRF Security-Datasets; MITRE ATT&CK T1580, T1619, T1530.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from streams.detect.detectors import Event, Found
+from streams.rules.durations import parse_duration
+
+_KEPT = 64
+
+
+class Stages:
+    """Fires on the event with which every stage has an event, each no earlier than that of the stage before.
+
+    Settings: ``field`` (action), ``stages`` (two or more lists of its values, in order; a value stands in one of
+    them), ``within`` (10m): from the first to the last it takes less. Events that come out of order count as if they
+    had not. Once a match was told, nothing up to its end counts again. The state is the last 64 times of each stage.
+    """
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._field = str(settings.get("field", "action"))
+        self.fields: Sequence[str] = (self._field,)
+        stages = [[str(value) for value in stage] for stage in settings["stages"]]
+        self._stage = {value: index for index, stage in enumerate(stages) for value in stage}
+        self._count = len(stages)
+        if self._count < 2 or len(self._stage) != sum(map(len, stages)) or not all(stages):
+            raise ValueError("stages are two or more lists of values, and a value stands in one of them")
+        self._within = parse_duration(str(settings.get("within", "10m")))
+        self.keeps: str | int = 2 * self._within
+
+    def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
+        value = event.fields.get(self._field)
+        stage = self._stage.get(value) if isinstance(value, str) else None
+        told: int = state[0] if state else -1
+        times: list[list[int]] = state[1] if state else [[] for _ in range(self._count)]
+        if stage is None or event.time <= told:
+            return state, ()
+        insort(times[stage], event.time)
+        around = self._around(times, stage, event.time)
+        if around is None or around[1] - around[0] >= self._within:
+            newest = max(one[-1] for one in times if one)
+            return [told, [_kept(one, newest - 2 * self._within) for one in times]], ()
+        begin, end = around
+        left = [[at for at in one if at > end] for one in times]
+        return [end, left], [Found(self._count, self._count, detail={"seconds": (end - begin) // 1000})]
+
+    def _around(self, times: list[list[int]], stage: int, at: int) -> tuple[int, int] | None:
+        """The latest begin and the earliest end of the stages with this event in its place; None where one lacks."""
+        begin = end = at
+        for earlier in reversed(times[:stage]):
+            place = bisect_right(earlier, begin)
+            if not place:
+                return None
+            begin = earlier[place - 1]
+        for later in times[stage + 1 :]:
+            place = bisect_left(later, end)
+            if place == len(later):
+                return None
+            end = later[place]
+        return begin, end
+
+
+def _kept(times: list[int], oldest: int) -> list[int]:
+    return [at for at in times if at > oldest][-_KEPT:]

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import statistics
 import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
@@ -22,36 +18,21 @@ import yaml
 from confluent_kafka import Consumer, Producer, TopicPartition
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from streams.cli.demo_summary import Seen, show, summary
+from streams.config import event_sources, load_config
+from streams.config.rules import written_rules
 from streams.errors import FAILED, TocsinError
 from streams.local.servers import kafka
 from streams.model import Alert, Delivery, Evidence
-from streams.simulate import Label, generate
+from streams.simulate import generate
 
 PARTITIONS, WORKERS = 4, 2
 BUILD = Path("build")
 TOPICS = {"audit": "audit.events", "trade": "trade.events", "chain": "chain.events", "metric": "metric.events"}
-#: Shipped rules whose key is not their topic's: they wait for the watermark of every partition.
-HOPPING = frozenset({"audit.failed-logins-by-ip"})
 COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
 _alert = msgspec.json.Decoder(Alert)
 _delivery = msgspec.json.Decoder(Delivery)
-
-
-@dataclass
-class Seen:
-    """What came out while the demo ran. Times in seconds of this machine's clock."""
-
-    sent_at: dict[str, float] = field(default_factory=dict)  #: event id -> when it was produced
-    labels: dict[str, Label] = field(default_factory=dict)  #: attack -> what it should lead to
-    sent: int = 0
-    alerts: dict[str, Alert] = field(default_factory=dict)
-    versions: int = 0
-    latencies: list[float] = field(default_factory=list)  #: produce to alerts topic, of each version of local rules
-    hopped: list[float] = field(default_factory=list)  #: the same for rules that go through ``rekeyed``
-    delivered: Counter[tuple[str, str]] = field(default_factory=Counter)
-    reading: bool = True
 
 
 @click.command("demo", help=__doc__)
@@ -79,7 +60,7 @@ def command(seconds: int, rate: int, seed: int, keep: bool, quiet: bool) -> None
         say(f"starting {WORKERS} workers with all roles; logs in {directory}/worker-*.log")
         workers = [_worker(tocsin, directory, number) for number in range(WORKERS)]
         try:
-            seen = Seen()
+            seen = Seen(hopping=_hopping(config))
             _wait_until_ready(tocsin, workers, directory)
             reader = threading.Thread(
                 target=_read, args=(bootstrap, name, seen, None if quiet else console.print), daemon=True
@@ -89,9 +70,9 @@ def command(seconds: int, rate: int, seed: int, keep: bool, quiet: bool) -> None
             _send(bootstrap, name, seen, seed, seconds, rate)
             say(f"sent {seen.sent:,} events with {len(seen.labels)} attacks; waiting for the last alerts")
             _settle(seen)
-            summary = _summary(seen, name, bootstrap, directory, time.monotonic() - began)
-            _show(console, summary, config)
-            (BUILD / "demo.json").write_text(json.dumps(summary, indent=1) + "\n")
+            summed = summary(seen, name, bootstrap, directory, time.monotonic() - began)
+            show(console, summed, config)
+            (BUILD / "demo.json").write_text(json.dumps(summed, indent=1) + "\n")
             say(f"left {BUILD / 'demo.json'}")
             if keep:
                 say("staying up; Ctrl-C ends it")
@@ -105,7 +86,7 @@ def command(seconds: int, rate: int, seed: int, keep: bool, quiet: bool) -> None
             for worker in workers:
                 with suppress(subprocess.TimeoutExpired):
                     worker.wait(25)
-    missed = [row for row in summary["rules"] if row["found"] < row["injected"]]
+    missed = [row for row in summed["rules"] if row["found"] < row["injected"]]
     if missed:
         raise TocsinError(
             f"not every attack was found: {', '.join(row['rule'] for row in missed)}", f"look at {directory}"
@@ -126,6 +107,13 @@ def _config(directory: Path, name: str, bootstrap: str) -> Path:
         ],
     }))  # fmt: skip
     return path
+
+
+def _hopping(config: Path) -> frozenset[str]:
+    """The rules whose key is not their topic's, or that read several topics."""
+    loaded = load_config(config, {})
+    partition_by = {source.name: source.partition_by for source in event_sources(loaded)}
+    return frozenset(rule.id for rule in written_rules(loaded).rules if not rule.is_local(partition_by[rule.source]))
 
 
 def _must(command: list[str]) -> None:
@@ -197,7 +185,7 @@ def _read(bootstrap: str, name: str, seen: Seen, show: Callable[[str], None] | N
             alert = _alert.decode(message.value())
             seen.versions += 1
             if alert.why != "acknowledged" and (sent := seen.sent_at.get(alert.last[-1].event_id)) is not None:
-                (seen.hopped if alert.rule in HOPPING else seen.latencies).append(time.time() - sent)
+                (seen.hopped if alert.rule in seen.hopping else seen.latencies).append(time.time() - sent)
             seen.alerts[alert.id] = alert
             if show is not None and alert.why in ("opened", "severity_raised", "resolved", "reopened"):
                 show(_line(alert))
@@ -232,54 +220,3 @@ def _settle(seen: Seen, quiet: float = 2.5, timeout: float = 25) -> None:
         if wanted <= found and time.monotonic() - since > quiet:
             return
         time.sleep(0.1)
-
-
-def _summary(seen: Seen, name: str, bootstrap: str, directory: Path, took: float) -> dict[str, Any]:
-    injected = Counter(label.rule for label in seen.labels.values())
-    keys = {(label.rule, label.tenant, json.dumps(label.key)) for label in seen.labels.values()}
-    hits = Counter(rule for rule, tenant, key in keys if any(
-        alert.rule == rule and alert.tenant == tenant and json.dumps(alert.key) == key for alert in seen.alerts.values()
-    ))  # fmt: skip
-    fired = Counter(alert.rule for alert in seen.alerts.values())
-    return {
-        "prefix": f"{name}.", "bootstrap_servers": bootstrap, "directory": str(directory), "seconds": round(took, 1),
-        "events": seen.sent, "attacks": len(seen.labels), "alerts": len(seen.alerts), "alert_versions": seen.versions,
-        "latency_ms": _quantiles(seen.latencies),
-        "latency_after_the_hop_ms": _quantiles(seen.hopped),
-        "rules": [
-            {"rule": rule, "injected": injected[rule], "found": min(hits[rule], injected[rule]), "alerts": fired[rule]}
-            for rule in sorted(injected.keys() | fired.keys())
-        ],
-        "delivered": {f"{sink} {outcome}": n for (sink, outcome), n in sorted(seen.delivered.items())},
-        "alert_ids": sorted(seen.alerts),
-    }  # fmt: skip
-
-
-def _quantiles(seconds: list[float]) -> dict[str, float | None]:
-    if not seconds:
-        return {"p50": None, "p99": None}
-    ordered = sorted(1000 * one for one in seconds)
-    return {
-        "p50": round(statistics.median(ordered), 1),
-        "p99": round(ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))], 1),
-    }
-
-
-def _show(console: Console, summary: dict[str, Any], config: Path) -> None:
-    table = Table(title="alerts by rule against what was injected", title_justify="left")
-    table.add_column("rule")
-    for column in ("injected", "found", "alerts"):
-        table.add_column(column, justify="right")
-    for row in summary["rules"]:
-        style = "green" if row["found"] == row["injected"] else "red"
-        table.add_row(row["rule"], str(row["injected"]), f"[{style}]{row['found']}[/]", str(row["alerts"]))
-    console.print(table)
-    latency, hopped = summary["latency_ms"], summary["latency_after_the_hop_ms"]
-    delivered = ", ".join(f"{name} {n}" for name, n in summary["delivered"].items()) or "nothing"
-    console.print(f"{summary['events']:,} events, {summary['alerts']} alerts in {summary['alert_versions']} versions")
-    console.print(f"produce to alert: p50 {latency['p50']} ms, p99 {latency['p99']} ms", end="")
-    if hopped["p50"] is not None:
-        console.print(f"; rules with another key wait for the watermark: p50 {hopped['p50'] / 1000:.1f} s", end="")
-    console.print(f"\ndelivered: {delivered}; {summary['seconds']} s in all")
-    console.print(f"look:   {Path(sys.argv[0])} --config {config.relative_to(Path.cwd())} alerts list")
-    console.print(f"        cat {config.parent.relative_to(Path.cwd())}/on-call.txt")

@@ -149,8 +149,8 @@ def _rows(heads: Sequence[str], rows: Any) -> Iterator[str]:
 _LEGEND = (
     "*near miss* to *background* are false alerts, by what they were about. *a million*: those on the background, over "
     "a million background events. *by-catch*: about scenarios of other rules, neither true nor false. *to detect*: "
-    "from the event that completes the attack to the alert's own, and *since the first event*: median / 95th percentile, "
-    "in event time."
+    "from the event that completes the attack to the alert's own; *since the first event*: from its first one. Both "
+    "are median / 95th percentile, in event time."
 )
 
 _PREFACE = (

@@ -108,6 +108,17 @@ def score(alerts: Iterable[Alert], labels: Iterable[Label], rules: Iterable[str]
     return scores
 
 
+def about(alerts: Iterable[Alert], labels: Iterable[Label]) -> dict[str, set[str]]:
+    """Which rules spoke about each scenario that was played: by the label's name, right or wrong."""
+    told = list(alerts)
+    places, by_id = _Places(labels), {alert.id: alert for alert in told}
+    spoke: dict[str, set[str]] = {}
+    for alert in told:
+        for label in places.of(alert, by_id):
+            spoke.setdefault(label.attack, set()).add(alert.rule)
+    return spoke
+
+
 def _verdict(alert: Alert, touched: Sequence[Label]) -> tuple[Verdict, Label | None]:
     own = [label for label in touched if label.rule == alert.rule]
     attacks = [label for label in own if label.nature is Nature.ATTACK]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from streams.codec.cloudtrail_identity import grants_admin, instance, mapping, mfa, session_kind, target, text
 from streams.codec.times import rfc3339
 from streams.model.decode import decode_full
 
@@ -17,60 +18,59 @@ _RESOURCES = (
     "groupName", "policyArn", "dBInstanceIdentifier", "groupId", "volumeId", "snapshotId", "imageId", "topicArn",
     "queueUrl", "clusterName", "stackName", "trailName", "logGroupName", "name",
 )  # fmt: skip
+#: What CloudTrail writes for a name that no user has, lest a password typed in its place be kept: nobody's name.
+_HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 _DENIED = ("accessdenied", "unauthorized", "notauthorized", "forbidden", "authorizationfailure")
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def _actor(identity: dict[str, Any]) -> str | None:
-    """Whom to hold to account: the user; of an assumed role its issuer; else the nearest name there is."""
-    issuer = _object(_object(identity.get("sessionContext")).get("sessionIssuer"))
+    """Whom to hold to account: the user; of an assumed role its issuer; else the nearest name; of a hidden one, none."""
+    if identity.get("userName") == _HIDDEN:
+        return None
+    issuer = mapping(mapping(identity.get("sessionContext")).get("sessionIssuer"))
     return (
-        _text(identity.get("userName"))
-        or _text(issuer.get("userName"))
-        or _text(issuer.get("arn"))
-        or _text(identity.get("arn"))
-        or _text(identity.get("invokedBy"))
-        or _text(identity.get("principalId"))
-        or _text(identity.get("accountId"))
+        text(identity.get("userName"))
+        or text(issuer.get("userName"))
+        or text(issuer.get("arn"))
+        or text(identity.get("arn"))
+        or text(identity.get("invokedBy"))
+        or text(identity.get("principalId"))
+        or text(identity.get("accountId"))
     )
 
 
 def _session(identity: dict[str, Any]) -> str | None:
     """What ties calls of one sitting together: the ARN of an assumed role's session, else the access key."""
-    arn = _text(identity.get("arn"))
+    arn = text(identity.get("arn"))
     if arn is not None and ":assumed-role/" in arn:
         return arn
-    return _text(identity.get("accessKeyId")) or arn
+    return text(identity.get("accessKeyId")) or arn
 
 
 def _outcome(record: dict[str, Any]) -> str:
     """``denied`` where permission lacked; ``failure`` for any other error or a failed console login; ``success``."""
-    code = _text(record.get("errorCode"))
+    code = text(record.get("errorCode"))
     if code is not None and any(word in code.lower().replace(" ", "") for word in _DENIED):
         return "denied"
-    login = _object(record.get("responseElements"))
+    login = mapping(record.get("responseElements"))
     failed = any(login.get(name) == "Failure" for name in ("ConsoleLogin", "CheckMfa", "SwitchRole"))
-    return "failure" if code is not None or _text(record.get("errorMessage")) or failed else "success"
+    return "failure" if code is not None or text(record.get("errorMessage")) or failed else "success"
 
 
 def _resource(record: dict[str, Any]) -> str | None:
-    parameters = _object(record.get("requestParameters"))
-    bucket, key = _text(parameters.get("bucketName")), _text(parameters.get("key"))
+    parameters = mapping(record.get("requestParameters"))
+    bucket, key = text(parameters.get("bucketName")), text(parameters.get("key"))
     if bucket is not None and key is not None:
         return f"{bucket}/{key}"
     for name in _RESOURCES:
-        if (value := _text(parameters.get(name))) is not None:
+        if (value := text(parameters.get(name))) is not None:
             return value
+    names = parameters.get("names", parameters.get("secretIdList"))
+    if isinstance(names, list) and names and (value := text(names[0])) is not None:
+        return value
     resources = record.get("resources")
     for resource in resources if isinstance(resources, list) else ():
-        if (arn := _text(_object(resource).get("ARN"))) is not None:
+        if (arn := text(mapping(resource).get("ARN"))) is not None:
             return arn
     return None
 
@@ -84,25 +84,34 @@ def cloudtrail_envelope(record: dict[str, Any]) -> dict[str, Any]:
     """The same, of a decoded record."""
     if "eventName" not in record and isinstance(record.get("detail"), dict) and "eventName" in record["detail"]:
         record = record["detail"]
-    if _text(record.get("eventName")) is None:
+    if text(record.get("eventName")) is None:
         if isinstance(record.get("Records"), list):
             raise ValueError(f"a CloudTrail file of {len(record['Records'])} records: send each record as an event")
         raise ValueError("not a CloudTrail record: it has no eventName")
-    identity = _object(record.get("userIdentity"))
+    identity = mapping(record.get("userIdentity"))
     envelope = dict(record)
+    actor = _actor(identity)
+    about, kind = target(record, actor) or (None, None)
     mapped = {
         "event_id": record.get("eventID"),
         "event_time": record.get("eventTime", record.get("@timestamp")),
-        "tenant": _text(record.get("recipientAccountId")) or _text(identity.get("accountId")),
+        "tenant": text(record.get("recipientAccountId")) or text(identity.get("accountId")),
         "source": record.get("eventSource"),
         "type": record["eventName"],
         "action": record["eventName"],
-        "actor": _actor(identity),
+        "actor": actor,
         "session": _session(identity),
         "source_ip": record.get("sourceIPAddress"),
         "outcome": _outcome(record),
         "resource": _resource(record),
-        "reason": _text(record.get("errorCode")) or _text(record.get("errorMessage")),
+        "session_kind": session_kind(identity),
+        "instance": instance(identity),
+        "mfa": mfa(record),
+        "user_agent": record.get("userAgent"),
+        "target": about,
+        "target_kind": kind,
+        "grants_admin": grants_admin(record) or None,
+        "reason": text(record.get("errorCode")) or text(record.get("errorMessage")),
     }
     if mapped["event_time"] is not None:
         try:

@@ -1,0 +1,87 @@
+"""Hours of the week in which somebody is active, learned from their own events; what lies far from all of them.
+
+The heuristic of user and entity behaviour analytics: a profile of the hours of the week for each account, as in E. S.
+Gavai et al., "Supervised and Unsupervised Methods to Detect Insider Threat from Enterprise Social and Online Activity
+Data" (2015), with logins outside of the usual hours as a feature. MITRE ATT&CK T1078 (Valid Accounts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from streams.detect.detectors import Event, Found
+from streams.rules.durations import parse_duration
+
+_HOUR, _HOURS, _WEEKS = 3_600_000, 168, 8
+_MONDAY = 4 * 24  #: 1970 began on a Thursday: from there to a Monday
+_OFTEN = 3
+
+
+class OwnHours:
+    """Fires on an event at an hour of the week that is far from every hour in which the key was active before.
+
+    Settings: ``learn`` (14d): nothing fires so long after the first event; ``learn_days`` (8): nor before the key was
+    active on so many days; ``tolerance`` (2): hours around that count as the same. An hour is usual where the key was
+    active around it on the same day of any of the last 8 weeks, or on three other days of its kind (working days,
+    weekend) among them. Hours are those of UTC, whatever the clock on the wall: they are learned. Value: hours to the
+    nearest hour of the week in which the key was active. Every event is learned, also one that fired; a late one too.
+    The state is eight bits for each of 168 hours.
+    """
+
+    fields: Sequence[str] = ()
+    keeps: str | int = "8w"
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._learn = parse_duration(str(settings.get("learn", "14d")))
+        self._days = int(settings.get("learn_days", 8))
+        self._around = int(settings.get("tolerance", 2))
+        if not 0 <= self._around < 12:
+            raise ValueError("tolerance is a number of hours from 0 to 11")
+
+    def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
+        week, slot = divmod(event.time // _HOUR + _HOURS - _MONDAY, _HOURS)
+        first, newest, text = state or (event.time, week, "00" * _HOURS)
+        weeks = bytearray.fromhex(text)
+        if week > newest:
+            shift = week - newest
+            weeks = bytearray(bits << shift & 255 if shift < _WEEKS else 0 for bits in weeks)
+            newest = week
+        found = []
+        if event.time - first >= self._learn and _days(weeks) >= self._days and not self._is_usual(weeks, slot):
+            found = [Found(_distance(weeks, slot), self._around, detail={"weekday": slot // 24, "hour": slot % 24})]
+        if newest - week < _WEEKS:
+            weeks[slot] |= 1 << (newest - week)
+        return [min(first, event.time), newest, weeks.hex()], found
+
+    def _is_usual(self, weeks: bytearray, slot: int) -> bool:
+        """Bits are weeks back; a neighbourhood is active in a week where any hour of it was."""
+        if _active(weeks, slot, self._around):
+            return True
+        day, hour = divmod(slot, 24)
+        alike = range(5) if day < 5 else range(5, 7)
+        others = (_active(weeks, other * 24 + hour, self._around) for other in alike if other != day)
+        return sum(bits.bit_count() for bits in others) >= _OFTEN
+
+
+def _active(weeks: bytearray, slot: int, around: int) -> int:
+    bits = 0
+    for hour in range(slot - around, slot + around + 1):
+        bits |= weeks[hour % _HOURS]
+    return bits
+
+
+def _days(weeks: bytearray) -> int:
+    """On how many days of the last weeks there was anything."""
+    days = 0
+    for day in range(7):
+        bits = 0
+        for hour in weeks[day * 24 : day * 24 + 24]:
+            bits |= hour
+        days += bits.bit_count()
+    return days
+
+
+def _distance(weeks: bytearray, slot: int) -> int:
+    """Hours around the week to the nearest one that was active."""
+    return min(min((slot - hour) % _HOURS, (hour - slot) % _HOURS) for hour in range(_HOURS) if weeks[hour])

@@ -4,19 +4,23 @@ Every type here has its Avro twin in ``schemas/``; the schema changes first. Tim
 milliseconds since the epoch. Values of a key are JSON scalars and keep their type.
 """
 
-from streams.model.alert import Alert, Evidence, Resolution, Status
+from streams.model.alert import Alert, Disposition, Evidence, Resolution, Status, Suppression
 from streams.model.command import Action, Command
 from streams.model.dead import DeadLetter, DeadReason
 from streams.model.delivery import Delivery, Outcome
 from streams.model.finding import Finding, FindingKind
 from streams.model.flow import Batch, Control, Original, Output, Record, Step
 from streams.model.identity import alert_id, content_hash, file_position, position
-from streams.model.notification import Notification, Reason
+from streams.model.notification import Group, Member, Notification, Reason
 from streams.model.operation import Operation, OperationOutcome
 from streams.model.severity import SEVERITIES, Severity, severity_rank
 from streams.model.source import Source
 
 __all__ = [
+    "Suppression",
+    "Member",
+    "Group",
+    "Disposition",
     "SEVERITIES",
     "Action",
     "Alert",

@@ -48,6 +48,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     cooldown: int = 0  #: ms of event time, counted from the alert's opening
     fold: str = "cooldown"  #: or "until_resolved"
     evidence: tuple[Evidence, ...] = ()  #: first events of the window and the completing one, oldest first
+    fingerprint: dict[str, Any] = {}  #: what the rule adds to the key for folding
+    throttle: int = 0  #: at most one alert of the rule in so long, ms; 0: no such limit
+    max_per_hour: int = 0  #: at most so many alerts of the rule an hour; 0: no such limit
+    resolve_after: int = 0  #: an alert without findings for so long resolves by itself, ms; 0: it does not
     runbook: str = ""
     tags: tuple[str, ...] = ()
     metadata: dict[str, Any] = {}

@@ -14,7 +14,7 @@ from streams.alerts.case import CLOSED, OPEN, Case
 from streams.alerts.policy import DEFAULT, Policy, parse_policy
 from streams.alerts.remind import remind, set_timer
 from streams.errors import ConfigError, StateMismatch
-from streams.model import Alert, Control, Notification, Output, Reason, Status, content_hash
+from streams.model import Alert, Control, Group, Notification, Output, Reason, Status, content_hash
 from streams.route import reached
 from streams.state.oldest import Oldest
 from streams.state.partition import Position
@@ -37,7 +37,7 @@ class _Memory(msgspec.Struct, kw_only=True, omit_defaults=True):
     remind_due: int | None = None
 
 
-class _Notification(msgspec.Struct, kw_only=True):
+class _Notification(msgspec.Struct, kw_only=True, omit_defaults=True):
     """``Notification`` around an alert that is JSON already."""
 
     id: str
@@ -47,6 +47,11 @@ class _Notification(msgspec.Struct, kw_only=True):
     reason: Reason
     at: int
     alert: msgspec.Raw
+    route: str = ""
+    why: str = ""
+    to: tuple[str, ...] = ()
+    escalation_level: int = 0
+    group: Group | None = None
 
 
 assert _Notification.__struct_fields__ == Notification.__struct_fields__

@@ -13,6 +13,8 @@ import pytest
 from schemas.compatibility import PUBLISHED, check, fingerprint, main
 from schemas.library import FOLDER, Library
 
+#: Subjects with a second version.
+SECOND = ("alert", "command", "finding", "notification", "operation")
 Change = Callable[[dict[str, Any]], None]
 
 
@@ -21,6 +23,9 @@ def copy(tmp_path: Path) -> Path:
     folder = tmp_path / "schemas"
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__", "*.py"))
     (folder / PUBLISHED).unlink(missing_ok=True)
+    for subject in SECOND:  # the tests write second versions of their own
+        (folder / subject / "v2.avsc").unlink(missing_ok=True)
+        shutil.rmtree(folder / subject / "examples")
     return folder
 
 

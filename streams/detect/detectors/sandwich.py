@@ -69,9 +69,8 @@ class Sandwiches:
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
         swap = swap_of(event, self._public)
-        kept: list[Any]
-        told: list[str]
-        kept, told, forgotten = state or ([], [], 0)
+        before: tuple[list[Any], list[str], int] = state or ([], [], 0)
+        kept, told, forgotten = before
         if swap is None or (grown := with_swap(kept, swap)) is None:
             return state, ()
         swaps, gone = grown

@@ -84,7 +84,7 @@ def actors_of(fields: Mapping[str, Any], names: Iterable[str], public: frozenset
 
 
 def swap_of(event: Event, public: frozenset[str]) -> Swap | None:
-    """The swap an event tells of; None where it trades nothing, or lacks its place in the block, a token or an amount."""
+    """The swap an event tells of; None where it trades nothing, or lacks its place in the block, token or amount."""
     fields = event.fields
     index = index_of(fields.get("tx_index"))
     token_in, token_out = word(fields.get("token_in")), word(fields.get("token_out"))

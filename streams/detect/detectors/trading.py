@@ -18,6 +18,7 @@ TRADE_FIELDS = (
     "buyer_owner", "seller_owner", "side", "qty", "price", "trade_id", "token_id",
 )  # fmt: skip
 _LONGEST_NAME = 128
+_LARGEST = 10**100
 #: What mints to and burns from: no party.
 _NOBODY = {"0x" + "0" * 40, "0x" + "0" * 36 + "dead"}
 
@@ -70,14 +71,15 @@ def side(value: Any) -> str | None:
 
 
 def amount(value: Any) -> float | None:
-    """The number that a JSON number or decimal text writes; None for anything else, and beyond a double."""
+    """The number that a JSON number or decimal text writes; None for anything else, and beyond any amount.
+
+    An amount of 256 bits has 78 digits; more than 100, before the point or after it, is no market's number, and would
+    not leave room to multiply.
+    """
     number = exact(value)
-    if number is None:
+    if number is None or abs(number) >= _LARGEST:
         return None
-    try:
-        return float(number)
-    except OverflowError:
-        return None
+    return float(number) if abs(number) * _LARGEST >= 1 else 0.0
 
 
 def size(value: Any) -> float | None:
@@ -141,3 +143,26 @@ def listed(value: Any) -> frozenset[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValueError("takes a list of names")
     return frozenset(name for item in value if (name := named(item)) is not None)
+
+
+class Fill(NamedTuple):
+    """What one party did in an execution."""
+
+    party: str
+    side: str
+    qty: float
+    price: float
+
+
+def fills_of(fields: Mapping[str, Any]) -> list[Fill]:
+    """Both parties of an execution, the buyer first, or the one that is named. None without a quantity and a price."""
+    trade = trade_of(fields)
+    if trade is None or trade.qty is None or trade.price is None:
+        return []
+    parties = ((trade.buyer, "buy"), (trade.seller, "sell"))
+    return [Fill(party, way, trade.qty, trade.price) for party, way in parties if party is not None]
+
+
+def better(way: str, entry: float, leave: float) -> float:
+    """By what share of the entry's price it paid to leave at another, having bought (or sold) first."""
+    return 0.0 if entry == 0 else (leave - entry) / abs(entry) * (1 if way == "buy" else -1)

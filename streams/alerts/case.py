@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.model import Alert, Evidence, Reason, Resolution, Severity, Status
+from streams.model import Alert, Evidence, Reason, Resolution, Severity, Status, Suppression
 
 FINDINGS_KEPT: Final = 16  #: ids of the last findings counted, so that one told twice counts once
 COMMANDS_KEPT: Final = 64  #: ids of the last commands applied, so that one given twice is applied once
-OPEN: Final = frozenset({Status.ACTIVE, Status.ACKNOWLEDGED})
+HISTORY_KEPT: Final = 50  #: changes of status
+OPEN: Final = frozenset({Status.ACTIVE, Status.ACKNOWLEDGED, Status.SNOOZED})
 CLOSED: Final = frozenset(Status) - OPEN
 
 
@@ -26,10 +27,21 @@ class Why(StrEnum):
     DISMISSED = "dismissed"
     RETRACTED = "retracted"
     REOPENED = "reopened"
+    ESCALATED = "escalated"
+    BREACHED = "breached"  #: a response target was missed
     SEVERITY_RAISED = "severity_raised"
     ACKNOWLEDGED = "acknowledged"
     UNACKNOWLEDGED = "unacknowledged"
+    SNOOZED = "snoozed"
+    WOKEN = "woken"  #: a snooze has ended
+    PHASED = "phased"  #: an incident is handled further
     REMINDED = "reminded"
+    RELEASED = "released"  #: nothing suppresses it any more
+    SUPPRESSED = "suppressed"
+    ASSIGNED = "assigned"
+    TAGGED = "tagged"
+    LINKED = "linked"  #: to an incident, or from one
+    GREW = "grew"  #: an incident has more alerts
     DELIVERY_FAILED = "delivery_failed"
     COMMENTED = "commented"
     FOLDED = "folded"
@@ -37,14 +49,20 @@ class Why(StrEnum):
 
 #: Which reason a version carries when a step had several: the most important one, of equals the latest.
 _IMPORTANCE = {
-    Why.OPENED: 7,
-    Why.RESOLVED: 6, Why.DISMISSED: 6, Why.RETRACTED: 6, Why.REOPENED: 6,
-    Why.SEVERITY_RAISED: 5,
-    Why.ACKNOWLEDGED: 4, Why.UNACKNOWLEDGED: 4,
-    Why.REMINDED: 3,
-    Why.DELIVERY_FAILED: 2,
-    Why.COMMENTED: 1,
-    Why.FOLDED: 0,
+    why: rank
+    for rank, reasons in enumerate(reversed((
+        (Why.OPENED,),
+        (Why.RESOLVED, Why.DISMISSED, Why.RETRACTED, Why.REOPENED),
+        (Why.ESCALATED, Why.BREACHED),
+        (Why.SEVERITY_RAISED,),
+        (Why.ACKNOWLEDGED, Why.UNACKNOWLEDGED, Why.SNOOZED, Why.WOKEN, Why.PHASED),
+        (Why.REMINDED, Why.RELEASED, Why.GREW),
+        (Why.SUPPRESSED, Why.ASSIGNED, Why.TAGGED, Why.LINKED),
+        (Why.DELIVERY_FAILED,),
+        (Why.COMMENTED,),
+        (Why.FOLDED,),
+    )))
+    for why in reasons
 }  # fmt: skip
 
 
@@ -56,6 +74,18 @@ class Thread:
     open: list[tuple[int, str]] = field(default_factory=list)  #: those nobody has closed
 
 
+class Timer(StrEnum):
+    """What an alert may wait for, each at most once."""
+
+    REMIND = "remind"  #: to be said again
+    ESCALATE = "escalate"  #: to be told one level up
+    SNOOZE = "snooze"  #: to be active again
+    RECHECK = "recheck"  #: what suppresses it ends then
+    QUIET = "quiet"  #: without findings until then it resolves
+    ACKNOWLEDGE = "acknowledge"  #: the target for taking it in hand
+    RESOLVE = "resolve"  #: the target for closing it
+
+
 class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that survives of a case: the alert and what only this stage needs. ``v`` is the format's version."""
 
@@ -63,7 +93,18 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     alert: Alert
     findings: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
-    remind_due: int | None = None
+    timers: dict[Timer, int] = {}
+    held: tuple[Reason, ...] = ()
+    resolve_after: int = 0
+
+
+#: Fields of an alert that change; a case has each of them as it will be in the next version.
+CHANGING: Final = (
+    "status", "severity", "severity_word", "title", "description", "values", "count", "last_event_time", "last", "tags",
+    "acknowledged_at", "acknowledged_by", "resolved_at", "resolved_by", "resolution", "notes", "assignee",
+    "snoozed_until", "disposition", "duplicate_of", "incident", "phase", "members", "suppressed", "hidden", "told",
+    "breached", "history", "escalation_level", "notification_failed",
+)  # fmt: skip
 
 
 @dataclass(slots=True, eq=False)
@@ -74,58 +115,64 @@ class Case:
     thread: Thread
     findings: dict[str, None]
     commands: dict[str, None]
-    remind_due: int | None
+    timers: dict[Timer, int]
+    held: dict[Reason, None]  #: what nobody was told, because something suppresses it
+    resolve_after: int  #: without findings for so long it resolves, ms; 0: it does not
 
-    status: Status
-    severity: Severity
-    severity_word: str
-    title: str
-    description: str
-    values: dict[str, Any]
-    count: int
-    last_event_time: int
-    last: tuple[Evidence, ...]
-    acknowledged_at: int | None
-    acknowledged_by: str
-    resolved_at: int | None
-    resolved_by: str
-    resolution: Resolution | None
-    notes: tuple[dict[str, Any], ...]
-    escalation_level: int
-    notification_failed: tuple[str, ...]
+    status: Status = Status.ACTIVE
+    severity: Severity = Severity.INFO
+    severity_word: str = ""
+    title: str = ""
+    description: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    count: int = 0
+    last_event_time: int = 0
+    last: tuple[Evidence, ...] = ()
+    tags: tuple[str, ...] = ()
+    acknowledged_at: int | None = None
+    acknowledged_by: str = ""
+    resolved_at: int | None = None
+    resolved_by: str = ""
+    resolution: Resolution | None = None
+    notes: tuple[dict[str, Any], ...] = ()
+    assignee: str = ""
+    snoozed_until: int | None = None
+    disposition: str = ""
+    duplicate_of: str = ""
+    incident: str = ""
+    phase: str = ""
+    members: tuple[str, ...] = ()
+    suppressed: tuple[Suppression, ...] = ()
+    hidden: int = 0
+    told: tuple[str, ...] = ()
+    breached: tuple[str, ...] = ()
+    history: tuple[dict[str, Any], ...] = ()
+    escalation_level: int = 0
+    notification_failed: tuple[str, ...] = ()
 
     why: Why | None = None  #: of this step; None: the alert has not changed
     reasons: dict[Reason, None] = field(default_factory=dict)  #: to notify, in order of their last occurrence
-    restart: bool = False  #: the reminder's time begins anew with this step
+    restart: bool = False  #: the clocks of reminder and escalation begin anew with this step
+    asked: str = ""  #: who asked for an escalation in this step
+    failed: tuple[str, ...] = ()  #: receivers that this step was told of: they could not be reached
     dirty: bool = False  #: what is remembered has changed, the alert or only what stands beside it
 
     @classmethod
     def of(cls, alert: Alert, thread: Thread, memory: Memory | None = None) -> Case:
         """The case of ``alert``: as remembered, or a new one whose version 0 was never seen."""
-        return cls(
+        case = cls(
             base=alert,
             thread=thread,
             findings=dict.fromkeys(memory.findings) if memory else {},
             commands=dict.fromkeys(memory.commands) if memory else {},
-            remind_due=memory.remind_due if memory else None,
-            status=alert.status,
-            severity=alert.severity,
-            severity_word=alert.severity_word,
-            title=alert.title,
-            description=alert.description,
-            values=dict(alert.values),
-            count=alert.count,
-            last_event_time=alert.last_event_time,
-            last=alert.last,
-            acknowledged_at=alert.acknowledged_at,
-            acknowledged_by=alert.acknowledged_by,
-            resolved_at=alert.resolved_at,
-            resolved_by=alert.resolved_by,
-            resolution=alert.resolution,
-            notes=alert.notes,
-            escalation_level=alert.escalation_level,
-            notification_failed=alert.notification_failed,
+            timers=dict(memory.timers) if memory else {},
+            held=dict.fromkeys(memory.held) if memory else {},
+            resolve_after=memory.resolve_after if memory else 0,
         )
+        for name in CHANGING:
+            setattr(case, name, getattr(alert, name))
+        case.values = dict(alert.values)
+        return case
 
     @property
     def is_open(self) -> bool:
@@ -143,9 +190,11 @@ class Case:
         self.reasons[reason] = None
         self.restart = True
 
-    def become(self, status: Status) -> None:
-        """Change the status and keep the thread's list of open alerts right."""
+    def become(self, status: Status, by: str, why: str, now: int) -> None:
+        """Change the status, say so in the history, and keep the thread's list of open alerts right."""
         was_open, place = self.is_open, (self.base.event_time, self.base.id)
+        change = {"at": now, "by": by, "from": self.status.value, "to": status.value, "why": why}
+        self.history = (*self.history[1 - HISTORY_KEPT :], change)
         self.status = status
         if self.is_open and not was_open:
             insort(self.thread.open, place)
@@ -163,28 +212,10 @@ class Case:
     def finish(self, now: int) -> Alert:
         """The next version, and a case ready for the next step. Only where the alert has changed."""
         assert self.why is not None, "an alert that has not changed has no next version"
+        changed = {name: getattr(self, name) for name in CHANGING}
+        changed["values"] = dict(self.values)
         self.base = msgspec.structs.replace(
-            self.base,
-            version=self.base.version + 1,
-            updated_at=now,
-            why=self.why.value,
-            status=self.status,
-            severity=self.severity,
-            severity_word=self.severity_word,
-            title=self.title,
-            description=self.description,
-            values=dict(self.values),
-            count=self.count,
-            last_event_time=self.last_event_time,
-            last=self.last,
-            acknowledged_at=self.acknowledged_at,
-            acknowledged_by=self.acknowledged_by,
-            resolved_at=self.resolved_at,
-            resolved_by=self.resolved_by,
-            resolution=self.resolution,
-            notes=self.notes,
-            escalation_level=self.escalation_level,
-            notification_failed=self.notification_failed,
+            self.base, version=self.base.version + 1, updated_at=now, why=self.why.value, **changed
         )
         return self.base
 
@@ -197,6 +228,7 @@ class Case:
     def rest(self) -> None:
         """The step is over."""
         self.why, self.reasons, self.restart, self.dirty = None, {}, False, False
+        self.asked, self.failed = "", ()
 
 
 def _remember(kept: dict[str, None], identity: str, limit: int) -> None:

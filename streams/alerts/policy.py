@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Any
 
-import msgspec
-
+from streams.alerts.crowds import Grouping, StormCap, parse_grouping, parse_storm
+from streams.alerts.inhibition import Inhibition, parse_dependencies, parse_inhibitions
+from streams.alerts.maintenance import MAINTENANCE, Window, parse_window
+from streams.alerts.silences import SILENCE, Silence, parse_silence
+from streams.alerts.targets import Targets, parse_targets
 from streams.errors import ConfigError
 from streams.model import Severity
 from streams.model.severity import SEVERITY_WORDS
 from streams.route import Receiver
+from streams.route.escalation import Escalation, parse_escalations
+from streams.route.intervals import Interval, parse_cron, parse_intervals, parse_zone
+from streams.route.oncall import Schedule, parse_schedules
+from streams.route.tree import Route, parse_route
+from streams.rules.problems import BlockErrors
 
 MINUTE, DAY = 60_000, 86_400_000
 _MAX_DURATION = 3650 * DAY
@@ -21,15 +31,38 @@ _UNITS = {"ms": 1, "s": 1_000, "m": MINUTE, "h": 3_600_000, "d": DAY}
 _DURATION = re.compile(r"([0-9]{1,12})(ms|s|m|h|d)")
 
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class Policy:
     """Durations in ms. The default tells nobody, and marks what stays critical and unacknowledged for 15 minutes."""
 
     receivers: tuple[Receiver, ...] = ()
+    route: Route | None = None  #: None: every receiver that takes an alert is told at once
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    escalations: Mapping[str, Escalation] = field(default_factory=dict)
+    escalate: Mapping[str, str] = field(default_factory=dict)  #: by severity, or the rule's own word: an escalation
+    oncall: Mapping[str, Schedule] = field(default_factory=dict)
+    maintenance: tuple[Window, ...] = ()
+    silences: tuple[Silence, ...] = ()
+    inhibit: tuple[Inhibition, ...] = ()
+    dependencies: tuple[Inhibition, ...] = ()
+    targets: Targets = Targets()
+    storm: StormCap | None = None
+    incidents: Grouping | None = None
     remind_after: int = 15 * MINUTE  #: since the last notification, while nobody has acknowledged
     remind_severities: tuple[Severity, ...] = (Severity.CRITICAL,)  #: none: no reminders
     max_reminders: int = 10  #: in a row, then it stays quiet
     retain: int = 7 * DAY  #: a closed alert is forgotten so long after its last change
     retain_open: int = 90 * DAY  #: so is one that nobody ever closed
+
+    @cached_property
+    def by_name(self) -> dict[str, Receiver]:
+        """The receivers, by name."""
+        return {receiver.name: receiver for receiver in self.receivers}
+
+    def escalation_of(self, severity: str, word: str, routed: str) -> Escalation | None:
+        """The one a route names, else the one for the rule's own word, else the one for the severity."""
+        name = routed or self.escalate.get(word.lower()) or self.escalate.get(severity, "")
+        return self.escalations.get(name)
 
 
 DEFAULT = Policy()
@@ -53,9 +86,56 @@ def parse_policy(document: Mapping[str, Any]) -> Policy:
             values[name] = reader(value)
         except _Problems as found:
             problems += [f"{name}{problem}" for problem in found.args]
+    problems += _between(values)
     if problems:
         raise ConfigError("policy: " + "; ".join(problems), "see streams/docs/alerts.md")
     return Policy(**values)
+
+
+def with_records(policy: Policy, records: Mapping[str, Mapping[str, Any]]) -> Policy:
+    """The policy with silences and maintenance windows of the control records, by ``kind/id``. One that cannot be read
+    counts as absent: whoever reads the control topic refuses such a record before it comes here.
+    """
+    silences, windows = list(policy.silences), list(policy.maintenance)
+    for name, document in sorted(records.items()):
+        kind, _, identity = name.partition("/")
+        try:
+            if kind == SILENCE:
+                silences.append(parse_silence(identity, document))
+            elif kind == MAINTENANCE:
+                windows.append(parse_window(identity, document))
+        except BlockErrors:
+            continue
+    return replace(policy, silences=tuple(silences), maintenance=tuple(windows))
+
+
+def _between(values: Mapping[str, Any]) -> list[str]:
+    """Names that are used and given nowhere."""
+    problems: list[str] = []
+    receivers = {receiver.name for receiver in values.get("receivers", ())}
+    intervals, escalations = values.get("intervals", {}), values.get("escalations", {})
+
+    def known(place: str, names: Iterable[str], among: Iterable[str], what: str) -> None:
+        problems.extend(_unknown_name(place, name, among, what) for name in names if name not in among)
+
+    for receiver in values.get("receivers", ()):
+        known(f"receivers.{receiver.name}", filter(None, [receiver.fallback]), receivers, "receiver")
+        known(f"receivers.{receiver.name}", filter(None, [receiver.oncall]), values.get("oncall", {}), "rotation")
+    if (root := values.get("route")) is not None:
+        for node in root.nodes():
+            known(f"route {node.path}", node.receivers, receivers, "receiver")
+            known(f"route {node.path}", (*node.mute, *node.active), intervals, "interval")
+            known(f"route {node.path}", filter(None, [node.escalation]), escalations, "escalation")
+    for name, escalation in escalations.items():
+        for level in escalation.levels:
+            known(f"escalations.{name}", level.receivers, receivers, "receiver")
+    known("escalate", values.get("escalate", {}).values(), escalations, "escalation")
+    return problems
+
+
+def _unknown_name(place: str, name: str, among: Iterable[str], what: str) -> str:
+    close = get_close_matches(name[:50], list(among), 1)
+    return f"{place}: no {what} is called {_short(name)}" + (f" (did you mean {close[0]}?)" if close else "")
 
 
 class _Problems(Exception):
@@ -141,6 +221,56 @@ def _each(values: Any, reader: Any) -> tuple[Any, ...]:
     return tuple(read)
 
 
+def _block(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A reader of one section, by the parser that owns it."""
+
+    def reading(value: Any) -> Any:
+        try:
+            return parse(value)
+        except BlockErrors as errors:
+            raise _Problems(*(f"{f'.{path}' if path else ''}: {text}" for path, text in errors.problems)) from None
+        except ValueError as error:
+            raise _Problems(f": {error}") from None
+
+    return reading
+
+
+def _records(parse: Callable[[str, Any], Any]) -> Callable[[Any], Any]:
+    """A reader of records by id."""
+
+    def reading(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise _Problems(f": {_short(value)} is not a mapping of ids to records")
+        found, problems = [], []
+        for identity, document in value.items():
+            try:
+                found.append(parse(str(identity), document))
+            except BlockErrors as errors:
+                problems += [f".{identity}{f'.{path}' if path else ''}: {text}" for path, text in errors.problems]
+        if problems:
+            raise _Problems(*problems)
+        return tuple(found)
+
+    return reading
+
+
+def _escalate(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise _Problems(f": {_short(value)} is not a mapping of severities to escalations")
+    found = {}
+    for word, name in value.items():
+        if str(word).lower() not in SEVERITY_WORDS or not isinstance(name, str):
+            raise _Problems(f".{word}: is not a severity with the name of an escalation")
+        found[str(word).lower()] = name
+    return found
+
+
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _Problems(f": {_short(value)} is neither true nor false")
+    return value
+
+
 def _unknown(name: Any, known: list[str], prefix: str) -> str:
     close = get_close_matches(str(name)[:50], known, 1)
     return f"{prefix}unknown key {_short(name)}" + (f" (did you mean {close[0]}?)" if close else "")
@@ -155,8 +285,14 @@ def _short(value: Any) -> str:
 
 _RECEIVER = {
     "name": _name, "min_severity": _severity, "types": _names, "rules": _names, "sources": _names, "tags": _names,
+    "oncall": _name, "fallback": _name, "send_resolved": _switch, "digest": _block(parse_cron),
+    "timezone": _block(parse_zone), "batch": _count, "batch_wait": _duration,
 }  # fmt: skip
 _FIELDS = {
-    "receivers": _receivers, "remind_after": _duration, "remind_severities": _severities, "max_reminders": _count,
-    "retain": _duration, "retain_open": _duration,
+    "receivers": _receivers, "route": _block(parse_route), "intervals": _block(parse_intervals),
+    "escalations": _block(parse_escalations), "escalate": _escalate, "oncall": _block(parse_schedules),
+    "maintenance": _records(parse_window), "silences": _records(parse_silence), "inhibit": _block(parse_inhibitions),
+    "dependencies": _block(parse_dependencies), "targets": _block(parse_targets), "storm": _block(parse_storm),
+    "incidents": _block(parse_grouping), "remind_after": _duration, "remind_severities": _severities,
+    "max_reminders": _count, "retain": _duration, "retain_open": _duration,
 }  # fmt: skip

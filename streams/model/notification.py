@@ -20,6 +20,7 @@ class Reason(StrEnum):
     ESCALATED = "escalated"  #: one level up: nobody took it in hand, or somebody asked for it
     BREACHED = "breached"  #: a response target was missed
     FALLBACK = "fallback"  #: another receiver could not be reached for good
+    UPDATED = "updated"  #: of an incident: its handling has come further
     RESOLVED = "resolved"
     DIGEST = "digest"  #: a summary of many
     REMINDER = "reminder"  #: a silence ends soon, or a maintenance window begins

@@ -1,4 +1,4 @@
-"""A receiver takes the alerts that are bad enough and of its concern."""
+"""A receiver takes the alerts that are bad enough and of its concern, and says how it wants to be told."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rules: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()  #: one of them suffices
+    oncall: str = ""  #: a rotation: who is on call goes along in ``to``
+    fallback: str = ""  #: the receiver that is told where this one cannot be reached for good
+    send_resolved: bool = True
+    digest: str = ""  #: a crontab line: told at these times only, all together
+    timezone: str = "UTC"  #: of ``digest``
+    batch: int = 0  #: told so many at a time, or after ``batch_wait``; 0: each by itself
+    batch_wait: int = 5_000  #: ms
 
     def takes(self, alert: Alert) -> bool:
         """Whether this receiver wants to hear of ``alert``."""

@@ -1,0 +1,108 @@
+"""Inhibition, and suppression by a dependency that is down: an alert that stands hides others that follow from it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from streams.route.matchers import Labelled, Matcher, all_hold, parse_matchers
+from streams.rules.block import Block, texts
+from streams.rules.durations import shown
+from streams.rules.problems import BlockErrors
+
+INHIBITION, DEPENDENCY = "inhibition", "dependency"
+
+
+@dataclass(frozen=True, slots=True)
+class Inhibition:
+    """While an alert stands for which ``source`` holds, those for which ``target`` holds are told to nobody, if the
+    labels of ``equal`` are there on both and the same. An alert never hides itself.
+    """
+
+    name: str
+    stage: str  #: ``INHIBITION``, or ``DEPENDENCY`` where the source is a declared parent
+    source: tuple[Matcher, ...]
+    target: tuple[Matcher, ...]
+    equal: tuple[str, ...] = ()
+
+    def values(self, subject: Labelled) -> tuple[str, ...] | None:
+        """The labels that must agree; None where one is missing, so that nothing agrees with it."""
+        values = tuple(_joined(subject.label(path)) for path in self.equal)
+        return values if all(values) else None
+
+
+class Standing:
+    """The open alerts that may hide others, by tenant, inhibition and the values that must agree."""
+
+    def __init__(self, inhibitions: Sequence[Inhibition] = ()) -> None:
+        self.inhibitions = tuple(inhibitions)
+        self._by: dict[tuple[str, int, tuple[str, ...]], dict[str, None]] = defaultdict(dict)
+        self._of: dict[str, list[tuple[str, int, tuple[str, ...]]]] = {}
+
+    def put(self, identity: str, tenant: str, subject: Labelled | None) -> bool:
+        """Take an alert as it stands now (None: it is closed or gone). Whether it hides less than before."""
+        before = self._of.pop(identity, [])
+        after: list[tuple[str, int, tuple[str, ...]]] = []
+        if subject is not None:
+            for number, inhibition in enumerate(self.inhibitions):
+                if all_hold(inhibition.source, subject) and (values := inhibition.values(subject)) is not None:
+                    after.append((tenant, number, values))
+        for place in before:
+            if place not in after:
+                del self._by[place][identity]
+                if not self._by[place]:
+                    del self._by[place]
+        for place in after:
+            self._by[place][identity] = None
+        if after:
+            self._of[identity] = after
+        return any(place not in after for place in before)
+
+    def hides(self, identity: str, tenant: str, subject: Labelled) -> tuple[Inhibition, str] | None:
+        """The first inhibition that hides the alert, and the id of the alert that does it."""
+        for number, inhibition in enumerate(self.inhibitions):
+            if not all_hold(inhibition.target, subject) or (values := inhibition.values(subject)) is None:
+                continue
+            for other in self._by.get((tenant, number, values), ()):
+                if other != identity:
+                    return inhibition, other
+        return None
+
+
+def parse_inhibitions(raw: Any) -> tuple[Inhibition, ...]:
+    """``[{name, source, target, equal}]``. Raises BlockErrors with all problems."""
+    return _each(raw, INHIBITION, "source", "target")
+
+
+def parse_dependencies(raw: Any) -> tuple[Inhibition, ...]:
+    """``[{name, parent, child, equal}]``: alerts of the parent that stand mean that it is down. Raises BlockErrors."""
+    return _each(raw, DEPENDENCY, "parent", "child")
+
+
+def _each(raw: Any, stage: str, source: str, target: str) -> tuple[Inhibition, ...]:
+    if not isinstance(raw, Sequence) or isinstance(raw, (str, Mapping)):
+        raise ValueError(f"takes a list, not {shown(raw)}")
+    found: list[Inhibition] = []
+    problems: list[tuple[str, str]] = []
+    for number, item in enumerate(raw):
+        block = Block(item, str(number))
+        one = Inhibition(
+            name=block.text("name", f"{stage}-{number + 1}"),
+            stage=stage,
+            source=block.read(source, parse_matchers),
+            target=block.read(target, parse_matchers),
+            equal=block.read("equal", texts, ()),
+        )
+        if one.source == () or one.target == ():
+            block.problem("", f"needs matchers in {source} and in {target}: without them everything hides everything")
+        problems += block.finish()
+        found.append(one)
+    if problems:
+        raise BlockErrors(problems)
+    return tuple(found)
+
+
+def _joined(value: str | tuple[str, ...]) -> str:
+    return ",".join(value) if isinstance(value, tuple) else value

@@ -159,7 +159,7 @@ def _dead(
 
 
 def alert(state: AlertState, batch: Batch, now: int, control: Control) -> list[Output]:
-    """Findings and commands of ``alert-input``, in the order of the log: fold → lifecycle → route.
+    """Findings and commands of ``alert-input``, in their order: fold → lifecycle → suppress → route → escalate.
 
     Gives dead letters and one record on ``operations`` for each command, then at most one new version of each
     alert, followed by its notifications.
@@ -172,7 +172,7 @@ def alert(state: AlertState, batch: Batch, now: int, control: Control) -> list[O
             if isinstance(record, Finding):
                 state.counts["verdict", fold(state.book, record, now)] += 1
             else:
-                refusal = obey(state.book.case(record.alert_id), record, now)
+                refusal = obey(state.book.case(record.alert_id), record, now, state.other(record.tenant))
                 state.counts["commands", record.action, "applied" if refusal is None else "refused"] += 1
                 outputs.append(operation(record, refusal, now))
         except Exception as error:  # this record's, never the batch's
@@ -186,9 +186,11 @@ def alert(state: AlertState, batch: Batch, now: int, control: Control) -> list[O
 
 
 def alert_tick(state: AlertState, now: int, control: Control, *, at_end: bool) -> list[Output]:
-    """What time alone brings about: reminders, then old alerts forgotten; at most ``MAX_TICK`` of them."""
+    """What time alone brings about: timers of alerts, groups to be told, then old alerts forgotten; at most
+    ``MAX_TICK`` of each.
+    """
     now = state.begin(now, control)
-    done = state.remind_due(now, MAX_TICK)
+    done = state.ring_due(now, MAX_TICK)
     outputs = state.finish(now)
     state.purge(now, MAX_TICK - done)
     return outputs

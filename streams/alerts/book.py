@@ -10,19 +10,18 @@ from typing import Any
 import msgspec
 
 from streams.alerts.case import OPEN, Case, Memory, Thread
-from streams.model import Alert, Severity, Status
+from streams.model import Alert, Severity, Status, content_hash
 
-#: (rule, tenant, canonical JSON of the key): typed, so that 1, true and "1" are three keys.
-ThreadKey = tuple[str, str, bytes]
+#: A fingerprint: typed, so that 1, true and "1" are three keys.
+ThreadKey = str
 CASES_KEPT = 2_000  #: decoded ones, ready to be changed again
 
-_canonical = msgspec.json.Encoder(order="sorted").encode
 _memory = msgspec.json.Decoder(Memory)
 
 
-def thread_key(rule: str, tenant: str, key: dict[str, Any]) -> ThreadKey:
-    """What findings that belong together share."""
-    return rule, tenant, _canonical(key)
+def fingerprint(rule: str, tenant: str, key: dict[str, Any], more: dict[str, Any] | None = None) -> ThreadKey:
+    """What findings share that belong together: ``more`` is what the rule adds to its key for that."""
+    return content_hash("fold", rule, tenant, key, more or {})
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -36,12 +35,16 @@ class _Head(msgspec.Struct, frozen=True):
     status: Status
     severity: Severity
     updated_at: int
+    created_at: int
+    fingerprint: str = ""
 
 
 class _Peek(msgspec.Struct, frozen=True):
     v: int
     alert: _Head
-    remind_due: int | None = None
+    timers: dict[str, int] = {}
+    held: tuple[str, ...] = ()
+    entity: str = ""
 
 
 _peek = msgspec.json.Decoder(_Peek)
@@ -57,7 +60,11 @@ class Entry:
     status: Status
     severity: Severity
     updated_at: int
-    remind_due: int | None
+    created_at: int
+    tenant: str
+    due: int | None  #: of its timers the first
+    held: bool  #: something is not told because something suppresses it
+    entity: str
 
 
 class Book:
@@ -96,21 +103,27 @@ class Book:
         case = self._cases[alert.id] = self.touched[alert.id] = Case.of(alert, thread)
         return case
 
-    def thread_of(self, case: Case) -> ThreadKey:
-        """The fold key of a case."""
-        return thread_key(case.base.rule, case.base.tenant, case.base.key)
-
     def settle(self, case: Case, value: bytes) -> None:
         """A touched case has been written as ``value``: remember it so."""
         alert = case.base
         before = self.entries.get(alert.id)
         if before is None:
-            thread = self.thread_of(case)
+            thread = alert.fingerprint
         else:
             thread = before.thread
             self._count(before, -1)
         self.entries[alert.id] = entry = Entry(
-            value, thread, alert.event_time, alert.status, alert.severity, alert.updated_at, case.remind_due
+            value,
+            thread,
+            alert.event_time,
+            alert.status,
+            alert.severity,
+            alert.updated_at,
+            alert.created_at,
+            alert.tenant,
+            min(case.timers.values(), default=None),
+            bool(case.held),
+            case.entity,
         )
         self._count(entry, +1)
 
@@ -126,8 +139,11 @@ class Book:
         """Index an alert that was remembered as ``value``; returns its id. One of the same id is replaced."""
         head = (peek := _peek.decode(value)).alert
         self.drop(head.id)
-        key = thread_key(head.rule, head.tenant, head.key)
-        entry = Entry(value, key, head.event_time, head.status, head.severity, head.updated_at, peek.remind_due)
+        key = head.fingerprint or fingerprint(head.rule, head.tenant, head.key)
+        entry = Entry(
+            value, key, head.event_time, head.status, head.severity, head.updated_at, head.created_at, head.tenant,
+            min(peek.timers.values(), default=None), bool(peek.held), peek.entity,
+        )  # fmt: skip
         self.entries[head.id] = entry
         self._count(entry, +1)
         thread = self.threads.setdefault(key, Thread())

@@ -96,6 +96,9 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     timers: dict[Timer, int] = {}
     held: tuple[Reason, ...] = ()
     resolve_after: int = 0
+    began: int = 0
+    leveled: int = 0
+    entity: str = ""
 
 
 #: Fields of an alert that change; a case has each of them as it will be in the next version.
@@ -118,6 +121,9 @@ class Case:
     timers: dict[Timer, int]
     held: dict[Reason, None]  #: what nobody was told, because something suppresses it
     resolve_after: int  #: without findings for so long it resolves, ms; 0: it does not
+    began: int  #: since when nobody has it in hand: the escalation's clock
+    leveled: int  #: when the last level was told
+    entity: str  #: what it is about, for incidents: ``key.actor=ada``
 
     status: Status = Status.ACTIVE
     severity: Severity = Severity.INFO
@@ -152,8 +158,10 @@ class Case:
 
     why: Why | None = None  #: of this step; None: the alert has not changed
     reasons: dict[Reason, None] = field(default_factory=dict)  #: to notify, in order of their last occurrence
-    restart: bool = False  #: the clocks of reminder and escalation begin anew with this step
+    restart: bool = False  #: the reminder's time begins anew with this step
     asked: str = ""  #: who asked for an escalation in this step
+    again: bool = False  #: what is to be said in this step was held back before
+    limits: tuple[int, int] = (0, 0)  #: of its rule: at most one in so many ms, so many an hour; 0: none
     failed: tuple[str, ...] = ()  #: receivers that this step was told of: they could not be reached
     dirty: bool = False  #: what is remembered has changed, the alert or only what stands beside it
 
@@ -168,6 +176,9 @@ class Case:
             timers=dict(memory.timers) if memory else {},
             held=dict.fromkeys(memory.held) if memory else {},
             resolve_after=memory.resolve_after if memory else 0,
+            began=memory.began if memory else 0,
+            leveled=memory.leveled if memory else 0,
+            entity=memory.entity if memory else "",
         )
         for name in CHANGING:
             setattr(case, name, getattr(alert, name))
@@ -189,6 +200,14 @@ class Case:
         self.reasons.pop(reason, None)
         self.reasons[reason] = None
         self.restart = True
+
+    def release(self) -> None:
+        """Nothing may suppress it any more: what was held back is to be told, if it still is to be."""
+        self.again = True
+        for reason in self.held:
+            self.reasons.setdefault(reason)
+        self.held.clear()
+        self.dirty = True
 
     def become(self, status: Status, by: str, why: str, now: int) -> None:
         """Change the status, say so in the history, and keep the thread's list of open alerts right."""
@@ -228,7 +247,7 @@ class Case:
     def rest(self) -> None:
         """The step is over."""
         self.why, self.reasons, self.restart, self.dirty = None, {}, False, False
-        self.asked, self.failed = "", ()
+        self.asked, self.failed, self.again = "", (), False
 
 
 def _remember(kept: dict[str, None], identity: str, limit: int) -> None:

@@ -8,11 +8,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from streams.alerts.book import Book, ThreadKey, thread_key
-from streams.alerts.case import Case, Thread, Why
+from streams.alerts.book import Book, ThreadKey, fingerprint
+from streams.alerts.case import Case, Thread, Timer, Why
 from streams.alerts.lifecycle import Move, move
 from streams.model import Alert, Finding, FindingKind, Reason, Severity, Status, severity_rank
 
+SERIES = 24  #: observed values kept, the latest
 MAX_TITLE, MAX_DESCRIPTION = 1_000, 10_000  #: characters
 _RANK = {severity: severity_rank(severity) for severity in Severity}
 _DECIMAL = re.compile(r"-?[0-9]{1,100}(?:\.[0-9]{1,100})?")
@@ -38,7 +39,7 @@ class ForeignAlert(ValueError):
 
 def fold(book: Book, finding: Finding, now: int) -> Verdict:
     """Take one finding into the book. Raises ForeignAlert, and has then changed nothing."""
-    key = thread_key(finding.rule, finding.tenant, finding.key)
+    key = fingerprint(finding.rule, finding.tenant, finding.key, finding.fingerprint)
     thread = book.threads.get(key)
     if finding.kind is FindingKind.FIRE:
         home = _home(thread, finding) if thread is not None else None
@@ -72,7 +73,9 @@ def _open(book: Book, finding: Finding, key: ThreadKey, thread: Thread | None, n
         if known.thread is not thread:
             raise ForeignAlert("alert_id belongs to an alert of another rule, tenant or key")
         return Verdict.DUPLICATE  # the event that opened it, told again
-    case = book.open(_first(finding, now), key)
+    case = book.open(_first(finding, key, now), key)
+    case.began = now
+    _stays(case, finding, now)
     case.remember_finding(finding.id)
     case.changed(Why.OPENED)
     case.notify(Reason.NEW)
@@ -85,7 +88,9 @@ def _join(case: Case, finding: Finding, now: int) -> Verdict:
     case.remember_finding(finding.id)
     case.changed(Why.FOLDED)
     case.count += 1
+    _stays(case, finding, now)
     values = case.values
+    _series(values, finding)
     if finding.event_time >= case.last_event_time:
         case.last_event_time, case.last = finding.event_time, finding.evidence
         _put(values, "observed", finding.observed)
@@ -109,6 +114,13 @@ def _join(case: Case, finding: Finding, now: int) -> Verdict:
             case.notify(Reason.SEVERITY_RAISED)
         return Verdict.RAISED
     return Verdict.FOLDED
+
+
+def _stays(case: Case, finding: Finding, now: int) -> None:
+    """The time without findings after which it resolves begins anew."""
+    case.resolve_after, case.limits = finding.resolve_after, (finding.throttle, finding.max_per_hour)
+    if finding.resolve_after:
+        case.timers[Timer.QUIET] = now + finding.resolve_after
 
 
 def _clear(book: Book, thread: Thread, finding: Finding, now: int) -> Verdict:
@@ -142,14 +154,16 @@ def _retract(book: Book, thread: Thread, finding: Finding, now: int) -> Verdict:
     return Verdict.RETRACTED
 
 
-def _first(finding: Finding, now: int) -> Alert:
+def _first(finding: Finding, key: ThreadKey, now: int) -> Alert:
     """Version 0 of the alert ``finding`` opens; the end of the step makes it version 1."""
     values: dict[str, Any] = {}
     _put(values, "observed", finding.observed)
     _put(values, "peak", finding.observed)
     _put(values, "threshold", finding.threshold)
     _put(values, "within", finding.within)
+    _series(values, finding)
     return Alert(
+        fingerprint=key,
         id=finding.alert_id,
         version=0,
         tenant=finding.tenant,
@@ -179,6 +193,12 @@ def _first(finding: Finding, now: int) -> Alert:
         violation_type=finding.violation_type,
         deal_id=finding.deal_id,
     )
+
+
+def _series(values: dict[str, Any], finding: Finding) -> None:
+    """Numbers over time, in the order in which they were found."""
+    if _number(finding.observed) is not None:
+        values["series"] = [*values.get("series", ())[1 - SERIES :], [finding.event_time, finding.observed]]
 
 
 def _put(values: dict[str, Any], name: str, value: Any) -> None:

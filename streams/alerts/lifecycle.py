@@ -141,10 +141,10 @@ def move(
     if status is Status.ACKNOWLEDGED:
         case.acknowledged_at, case.acknowledged_by = now, by
     elif status is Status.ACTIVE:  # again: reminders and escalation begin from the start
-        case.escalation_level, case.restart = 0, True
+        case.escalation_level, case.restart, case.began = 0, True, now
         if before in (Status.RESOLVED, Status.DISMISSED):
             case.resolved_at, case.resolved_by, case.disposition, case.duplicate_of = None, "", "", ""
-            case.told, case.breached = (), ()
+            case.breached = ()
             case.notify(Reason.REOPENED)
         elif what is Move.WAKE:
             case.notify(Reason.REPEATED)

@@ -45,7 +45,7 @@ class Policy:
     silences: tuple[Silence, ...] = ()
     inhibit: tuple[Inhibition, ...] = ()
     dependencies: tuple[Inhibition, ...] = ()
-    targets: Targets = Targets()
+    targets: Targets = field(default_factory=Targets)
     storm: StormCap | None = None
     incidents: Grouping | None = None
     remind_after: int = 15 * MINUTE  #: since the last notification, while nobody has acknowledged

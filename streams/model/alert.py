@@ -103,7 +103,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     members: tuple[str, ...] = ()  #: of an incident: ids of its alerts, oldest first, the first hundred
     suppressed: tuple[Suppression, ...] = ()  #: what holds at present
     hidden: int = 0  #: notifications that were not sent for that
-    told: tuple[str, ...] = ()  #: receivers that were told of it since it opened or reopened
+    told: tuple[str, ...] = ()  #: receivers that were told of it
     breached: tuple[str, ...] = ()  #: response targets that were missed: acknowledge, resolve
     history: tuple[dict[str, Any], ...] = ()  #: changes of status: {at, by, from, to, why}, the last fifty
     escalation_level: int = 0

@@ -1,28 +1,34 @@
-"""State of one partition of ``alert-input``: the alerts of many tenants, and the timers that wait for them."""
+"""State of one partition of ``alert-input``: the alerts of many tenants, the timers and groups that wait for them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
 
 from streams.alerts.book import Book
-from streams.alerts.case import CLOSED, OPEN, Case
-from streams.alerts.policy import DEFAULT, Policy, parse_policy
-from streams.alerts.remind import remind, set_timer
+from streams.alerts.case import CLOSED, OPEN, Case, Timer, Why
+from streams.alerts.clocks import ring, wind
+from streams.alerts.inhibition import Standing
+from streams.alerts.policy import DEFAULT, Policy, parse_policy, with_records
+from streams.alerts.subject import Subject
 from streams.errors import ConfigError, StateMismatch
 from streams.model import Alert, Control, Group, Notification, Output, Reason, Status, content_hash
-from streams.route import reached
+from streams.state import rates, tray
+from streams.state.crowd import Crowd, storm
+from streams.state.messages import message_of
 from streams.state.oldest import Oldest
 from streams.state.partition import Position
+from streams.state.telling import Said, Telling
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 POLICY: Final = "policy/default"
 MAX_ALERT: Final = 800_000  #: bytes; beyond, an alert loses the copies of its events
-MAX_TICK: Final = 1_000  #: reminders and purges in one tick
+MAX_TICK: Final = 1_000  #: timers, groups and purges in one tick
 
 _encode = msgspec.json.Encoder().encode
 
@@ -34,7 +40,12 @@ class _Memory(msgspec.Struct, kw_only=True, omit_defaults=True):
     alert: msgspec.Raw
     findings: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
-    remind_due: int | None = None
+    timers: dict[Timer, int] = {}
+    held: tuple[Reason, ...] = ()
+    resolve_after: int = 0
+    began: int = 0
+    leveled: int = 0
+    entity: str = ""
 
 
 class _Notification(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -58,7 +69,9 @@ assert _Notification.__struct_fields__ == Notification.__struct_fields__
 
 
 class AlertState:
-    """Satisfies ``PartitionState``. Changelog: ``["alert", id]`` -> ``streams.alerts.case.Memory``, timers included."""
+    """Satisfies ``PartitionState``. Changelog: ``["alert", id]`` -> ``streams.alerts.case.Memory``, timers included;
+    ``["group", id]`` -> ``streams.state.tray.Pile``; ``["rate", tenant, rule]`` -> times.
+    """
 
     stirred = True
 
@@ -70,11 +83,19 @@ class AlertState:
         self.counts: Counter[tuple[str, ...]] = Counter()
         self.stopwatch: Callable[[], int] | None = None
         self.book = Book()
-        self.policy: Policy = DEFAULT
+        self.telling = Telling(self.counts)
+        self._crowd = Crowd()
         self._control: Control | None = None
         self._dirty: dict[str, None] = {}
-        self._reminders: list[tuple[int, str]] = []  #: (due, alert id); one that no longer holds is skipped
+        self._timers: list[tuple[int, str]] = []  #: (due, alert id); one that no longer holds is skipped
+        self._loose: dict[str, None] = {}  #: alerts of which something is held back that perhaps need not be any more
+        self._held: dict[str, dict[str, None]] = {}  #: by tenant: alerts of which something is held back
         self._open, self._closed = Oldest(self._changed_at_if(OPEN)), Oldest(self._changed_at_if(CLOSED))
+
+    @property
+    def policy(self) -> Policy:
+        """What is in force."""
+        return self.telling.policy
 
     @property
     def active(self) -> dict[str, int]:
@@ -84,44 +105,66 @@ class AlertState:
     # --- what the runtime asks for
 
     def load(self, key: bytes, value: bytes) -> None:
-        self._identity(key)
-        version = msgspec.json.decode(value, type=_Version).v
-        if version != FORMAT:
-            raise StateMismatch(
-                f"{self.topic}/{self.partition}: an alert is stored in format {version}, this program reads {FORMAT}",
-                "run the program that wrote it, or a newer one",
-            )
-        self.book.take(value)
+        table, names = self._names(key)
+        if table == tray.TABLE:
+            self.telling.tray.load(names[0], value)
+        elif table == rates.TABLE:
+            self.telling.rates.load(names[0], names[1], value)
+        else:
+            version = msgspec.json.decode(value, type=_Version).v
+            if version != FORMAT:
+                where = f"{self.topic}/{self.partition}"
+                raise StateMismatch(
+                    f"{where}: an alert is stored in format {version}, this program reads {FORMAT}",
+                    "run the program that wrote it, or a newer one",
+                )
+            self.book.take(value)
 
     def unload(self, key: bytes) -> None:
-        self.book.drop(self._identity(key))
+        table, names = self._names(key)
+        if table == tray.TABLE:
+            self.telling.tray.unload(names[0])
+        elif table == rates.TABLE:
+            self.telling.rates.unload(names[0], names[1])
+        else:
+            self.book.drop(names[0])
 
     def loaded(self) -> None:
         entries = self.book.entries.items()
-        self._reminders = [(entry.remind_due, identity) for identity, entry in entries if entry.remind_due is not None]
-        heapify(self._reminders)
+        self._timers = [(entry.due, identity) for identity, entry in entries if entry.due is not None]
+        heapify(self._timers)
         self._open.fill((entry.updated_at, identity) for identity, entry in entries if entry.status in OPEN)
         self._closed.fill((entry.updated_at, identity) for identity, entry in entries if entry.status in CLOSED)
+        for identity, entry in entries:
+            self._crowd.put(identity, entry.tenant, entry.entity, entry.created_at, is_open=entry.status in OPEN)
+            if entry.held:
+                self._held.setdefault(entry.tenant, {})[identity] = self._loose[identity] = None
+        self.telling.tray.loaded()
 
     def due(self) -> int | None:
-        reminder = self._next_reminder()
-        times = [] if reminder is None else [reminder[0]]
+        if self._loose:
+            return 0
+        first = self._next_timer()
+        times = [] if first is None else [first[0]]
         times += [oldest[0] + retain for ages, retain in self._ages() if (oldest := ages.first()) is not None]
+        if (group := self.telling.tray.next()) is not None:
+            times.append(group)
         return min(times, default=None)
 
     def changes(self) -> Iterable[tuple[bytes, bytes | None]]:
         dirty, self._dirty = self._dirty, {}
         entries = self.book.entries
-        return [(_encode(["alert", name]), entries[name].value if name in entries else None) for name in dirty]
+        alerts = [(_encode(["alert", name]), entries[name].value if name in entries else None) for name in dirty]
+        return chain(alerts, self.telling.tray.changes(), self.telling.rates.changes())
 
-    def _identity(self, key: bytes) -> str:
+    def _names(self, key: bytes) -> tuple[str, list[str]]:
         try:
-            table, identity = msgspec.json.decode(key, type=tuple[str, str])
-        except msgspec.MsgspecError:
-            table, identity = "", ""
-        if table != "alert":
+            table, *names = msgspec.json.decode(key, type=list[str])
+        except (msgspec.MsgspecError, ValueError):
+            table, names = "", []
+        if len(names) != {"alert": 1, tray.TABLE: 1, rates.TABLE: 2}.get(table):
             raise StateMismatch(f"{self.topic}/{self.partition}: {key[:100]!r} in the changelog is no key of ours")
-        return identity
+        return table, names
 
     # --- what the pipeline asks for
 
@@ -132,19 +175,46 @@ class AlertState:
             self._control = control
             position.control = control.position
             position.ruleset = control.ruleset.version if control.ruleset is not None else ""
-            self.policy = self._read_policy(control.records.get(POLICY))
-            position.stage = {"retain": self.policy.retain, "retain_open": self.policy.retain_open}
+            self._adopt(self._read_policy(control))
         position.now = max(position.now, now)
         return position.now
 
-    def remind_due(self, now: int, limit: int) -> int:
-        """Say again what is due, in the order (due, alert id), at most ``limit``; returns how many timers ended."""
+    def _adopt(self, policy: Policy) -> None:
+        telling = self.telling
+        telling.policy = policy
+        self.position.stage = {"retain": policy.retain, "retain_open": policy.retain_open}
+        inhibitions = (*policy.inhibit, *policy.dependencies)
+        if inhibitions != telling.standing.inhibitions:
+            telling.standing = Standing(inhibitions)
+            for identity, entry in self.book.entries.items() if inhibitions else ():
+                if entry.status in OPEN:
+                    alert = msgspec.json.decode(entry.value, type=_Alerted).alert
+                    telling.standing.put(identity, entry.tenant, Subject(alert))
+        for held in self._held.values():
+            self._loose.update(held)
+
+    def other(self, tenant: str) -> Callable[[str], Case | None]:
+        """Finds alerts of a tenant, for commands that name another one."""
+
+        def find(identity: str) -> Case | None:
+            case = self.book.case(identity)
+            return case if case is not None and case.base.tenant == tenant else None
+
+        return find
+
+    def ring_due(self, now: int, limit: int) -> int:
+        """What time brings about, in the order (due, id), at most ``limit``; returns how much was done."""
         done = 0
-        while done < limit and (first := self._next_reminder()) is not None and first[0] <= now:
-            heappop(self._reminders)
+        for identity in list(self._loose)[:limit]:
+            del self._loose[identity]
+            if (case := self.book.case(identity)) is not None and case.held:
+                case.release()
+            done += 1
+        while done < limit and (first := self._next_timer()) is not None and first[0] <= now:
+            heappop(self._timers)
             case = self.book.case(first[1])
             assert case is not None, "a timer that holds belongs to an alert"
-            remind(case, self.policy)
+            ring(case, self.policy, now, self.counts)
             done += 1
         return done
 
@@ -152,25 +222,57 @@ class AlertState:
         """Forget what has not changed for long, at most ``limit``. Only between steps: after ``finish``."""
         for ages, retain in self._ages():
             while limit > 0 and (oldest := ages.first()) is not None and oldest[0] + retain <= now:
-                self.book.drop(oldest[1])
-                self._dirty[oldest[1]] = None
+                self._forget(oldest[1])
                 self.counts["purged", "open" if ages is self._open else "closed"] += 1
                 limit -= 1
 
+    def _forget(self, identity: str) -> None:
+        entry = self.book.entries[identity]
+        self._crowd.put(identity, entry.tenant, entry.entity, 0, is_open=False)
+        self._loosen(entry.tenant, identity, None)
+        self._held.get(entry.tenant, {}).pop(identity, None)
+        self.book.drop(identity)
+        self._dirty[identity] = None
+
+    # --- the end of a step
+
     def finish(self, now: int) -> list[Output]:
-        """End the step: a version of each alert that changed, and the notifications that follow from it."""
+        """End the step: a version of each alert that changed, what is to be told of it, and groups that are due."""
         outputs: list[Output] = []
-        for case in self.book.touched.values():
+        said = self._decided(now)
+        for identity, case in self.book.touched.items():
             if case.dirty:
-                set_timer(case, self.policy, now)
-                self._write(case, now, outputs)
+                self._write(case, said.get(identity, []), now, outputs)
                 case.rest()
         self.book.end_step()
+        self._flush(now, outputs)
         return outputs
 
-    def _write(self, case: Case, now: int, outputs: list[Output]) -> None:
+    def _decided(self, now: int) -> dict[str, list[Said]]:
+        """Incidents and storms come of what was opened, timers are wound, and it is decided who is told."""
+        said: dict[str, list[Said]] = {}
+        touched, telling, policy = self.book.touched, self.telling, self.policy
+        looked: set[str] = set()
+        while fresh := [case for identity, case in touched.items() if identity not in looked and case.dirty]:
+            for case in fresh:
+                looked.add(case.base.id)
+                if case.why is Why.OPENED:
+                    self._crowd.opened(self.book, case, policy, now)
+            for case in fresh:
+                said[case.base.id] = telling.decide(case, now)
+            for case, told in telling.storms:
+                assert policy.storm is not None, "a storm is one by a cap"
+                storm(self.book, case, told, policy.storm, now)
+            telling.storms.clear()
+        for case in touched.values():
+            if case.dirty:
+                wind(case, policy, telling.escalation(case) if case.is_open else None, now)
+        return said
+
+    def _write(self, case: Case, said: list[Said], now: int, outputs: list[Output]) -> None:
         before = self.book.entries.get(case.base.id)
         if case.why is None:  # only what stands beside the alert has changed
+            case.base = msgspec.structs.replace(case.base, told=case.told)
             value = _encode(case.base)
         else:
             alert = case.finish(now)
@@ -182,57 +284,98 @@ class AlertState:
             if alert.version == 1:
                 self.counts["alerts", alert.rule, alert.type, alert.severity.value] += 1
             outputs.append(Output("alerts", alert.id.encode(), value))
-            if case.reasons:
-                self._notify(alert, value, case.reasons, now, outputs)
+        for one in said:
+            self._notify(case.base, value, one, now, outputs)
         identity, raw = case.base.id, msgspec.Raw(value)
         memory = _Memory(
-            v=FORMAT, alert=raw,
-            findings=tuple(case.findings), commands=tuple(case.commands), remind_due=case.remind_due,
+            v=FORMAT, alert=raw, findings=tuple(case.findings), commands=tuple(case.commands), timers=case.timers,
+            held=tuple(case.held), resolve_after=case.resolve_after, began=case.began, leveled=case.leveled,
+            entity=case.entity,
         )  # fmt: skip
         self.book.settle(case, _encode(memory))
         self._dirty[identity] = None
-        if case.remind_due is not None and (before is None or before.remind_due != case.remind_due):
-            heappush(self._reminders, (case.remind_due, identity))
+        self._index(case, before, now)
+
+    def _index(self, case: Case, before: Any, now: int) -> None:
+        identity, tenant = case.base.id, case.base.tenant
+        due = min(case.timers.values(), default=None)
+        if due is not None and (before is None or before.due != due):
+            heappush(self._timers, (due, identity))
         if before is None or (before.status in OPEN) is not case.is_open:
             (self._open if case.is_open else self._closed).add(now, identity)
+            self._crowd.put(identity, tenant, case.entity, case.base.created_at, is_open=case.is_open)
+        if case.held:
+            self._held.setdefault(tenant, {})[identity] = None
+        elif identity in (held := self._held.get(tenant, {})):
+            del held[identity]
+            self._loose.pop(identity, None)
+        self._loosen(tenant, identity, Subject(case) if case.is_open else None)
 
-    def _notify(self, alert: Alert, value: bytes, reasons: Iterable[Reason], now: int, outputs: list[Output]) -> None:
-        receivers = reached(self.policy.receivers, alert)
-        if not receivers:
-            return
-        key, raw = alert.id.encode(), msgspec.Raw(value)
-        for reason in reasons:
-            for receiver in receivers:
-                notification = _Notification(
-                    id=content_hash("notification", alert.id, receiver, reason.value, alert.version),
-                    alert_id=alert.id, tenant=alert.tenant, receiver=receiver, reason=reason, at=now, alert=raw,
-                )  # fmt: skip
-                outputs.append(Output("notifications", key, _encode(notification)))
-                self.counts["notifications", receiver, reason.value] += 1
+    def _loosen(self, tenant: str, identity: str, subject: Subject | None) -> None:
+        """An alert stands otherwise now, or not at all: what it hid may be free."""
+        if self.telling.standing.inhibitions and self.telling.standing.put(identity, tenant, subject):
+            self._loose.update(self._held.get(tenant, {}))
 
-    def _read_policy(self, document: dict[str, Any] | None) -> Policy:
-        if document is None:
-            return DEFAULT
-        try:
-            return parse_policy(document)
-        except ConfigError:  # whoever reads the control topic refuses such a record before it comes here
-            self.counts["policy", "refused"] += 1
-            return DEFAULT
+    def _notify(self, alert: Alert, value: bytes, said: Said, now: int, outputs: list[Output]) -> None:
+        receiver, reason = said.receiver, said.reason
+        numbered = [alert.version, said.level] if said.level else alert.version
+        notification = _Notification(
+            id=content_hash("notification", alert.id, receiver.name, reason.value, numbered),
+            alert_id=alert.id, tenant=alert.tenant, receiver=receiver.name, reason=reason, at=now,
+            alert=msgspec.Raw(value), route=said.path, why=said.why, to=self._on_call(receiver.oncall, now),
+            escalation_level=said.level,
+        )  # fmt: skip
+        outputs.append(Output("notifications", alert.id.encode(), _encode(notification)))
+        self.counts["notifications", receiver.name, reason.value] += 1
 
-    def _next_reminder(self) -> tuple[int, str] | None:
+    def _on_call(self, rotation: str, now: int) -> tuple[str, ...]:
+        schedule = self.policy.oncall.get(rotation)
+        person = schedule.who(now) if schedule is not None else ""
+        return (person,) if person else ()
+
+    def _flush(self, now: int, outputs: list[Output]) -> None:
+        """Groups that are due: one message each, about all that is ripe."""
+        for pile in self.telling.tray.take(now, MAX_TICK):
+            message = message_of(pile, self.telling, self.book, now)
+            if message is None:
+                continue
+            worst = self.book.entries[message.worst]
+            notification = _Notification(
+                id=content_hash("notification", pile.id, pile.receiver, message.reason.value, pile.number),
+                alert_id=message.worst, tenant=pile.tenant, receiver=pile.receiver, reason=message.reason, at=now,
+                alert=msgspec.json.decode(worst.value, type=_Raw).alert, route=pile.path,
+                to=self._on_call(self.policy.by_name[pile.receiver].oncall, now), group=message.group,
+            )  # fmt: skip
+            outputs.append(Output("notifications", message.worst.encode(), _encode(notification)))
+            self.counts["notifications", pile.receiver, message.reason.value] += 1
+            for identity in message.told:
+                case = self.book.case(identity)
+                if case is not None and pile.receiver not in case.told:
+                    case.told, case.dirty = (*case.told, pile.receiver), True
+        for case in self.book.touched.values():
+            if case.dirty:
+                self._write(case, [], now, outputs)
+                case.rest()
+        self.book.end_step()
+
+    def _read_policy(self, control: Control) -> Policy:
+        policy, document = DEFAULT, control.records.get(POLICY)
+        if document is not None:
+            try:
+                policy = parse_policy(document)
+            except ConfigError:  # whoever reads the control topic refuses such a record before it comes here
+                self.counts["policy", "refused"] += 1
+        return with_records(policy, control.records)
+
+    def _next_timer(self) -> tuple[int, str] | None:
         """The first timer that still holds."""
-        heap, entries = self._reminders, self.book.entries
+        heap, entries = self._timers, self.book.entries
         while heap:
             entry = entries.get(heap[0][1])
-            if entry is not None and entry.remind_due == heap[0][0] and not self._begun(heap[0][1]):
+            if entry is not None and entry.due == heap[0][0] and heap[0][1] not in self.book.touched:
                 return heap[0]
             heappop(heap)
         return None
-
-    def _begun(self, identity: str) -> bool:
-        """Whether this step has taken the alert's timer already."""
-        case = self.book.touched.get(identity)
-        return case is not None and case.remind_due is None
 
     def _ages(self) -> tuple[tuple[Oldest, int], ...]:
         """With how long they are remembered: from the position, because after a restart no policy is at hand yet."""
@@ -250,3 +393,11 @@ class AlertState:
 
 class _Version(msgspec.Struct):
     v: int
+
+
+class _Raw(msgspec.Struct):
+    alert: msgspec.Raw
+
+
+class _Alerted(msgspec.Struct):
+    alert: Alert

@@ -93,6 +93,8 @@ def test_first_stays_and_last_is_the_newest_event_not_the_newest_record() -> Non
     alert = world.alert()
     assert [one.event_id for one in (*alert.first, *alert.last)] == ["e0", "e1"]
     assert (alert.event_time, alert.last_event_time) == (START + 5 * MINUTE, START + 7 * MINUTE)
+    series = alert.values.pop("series")
+    assert series == [[START + at * MINUTE, value] for at, value in [(5, 5), (7, 7), (6, 9), (1, 5)]]
     assert alert.values == {"observed": 7, "peak": 9, "threshold": 5, "within": 600_000}
 
 

@@ -154,8 +154,8 @@ def test_a_strange_key_in_the_changelog_is_refused(key: bytes) -> None:
 
 
 def test_a_later_format_is_refused_with_what_to_do() -> None:
-    with pytest.raises(StateMismatch, match="format 2") as caught:
-        AlertState(0).load(b'["alert","a"]', b'{"v":2,"alert":"whatever it looks like then"}')
+    with pytest.raises(StateMismatch, match="format 3") as caught:
+        AlertState(0).load(b'["alert","a"]', b'{"v":3,"alert":"whatever it looks like then"}')
     assert "newer" in caught.value.hint
 
 

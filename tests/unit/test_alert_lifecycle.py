@@ -9,21 +9,23 @@ import pytest
 from streams.alerts.case import COMMANDS_KEPT
 from streams.alerts.lifecycle import MAX_NOTE, TRANSITIONS, Move
 from streams.model import Action, Resolution, Status
-from tests.unit.alert_steps import World, command, finding
+from tests.unit.alert_steps import MINUTE, START, World, command, finding
 
 #: How an alert gets into a status.
 INTO = {
     Status.ACTIVE: [],
     Status.ACKNOWLEDGED: ["acknowledge"],
+    Status.SNOOZED: ["snooze"],
     Status.RESOLVED: ["resolve"],
     Status.DISMISSED: ["dismiss"],
 }
-PEOPLE = ["acknowledge", "unacknowledge", "resolve", "dismiss"]
+PEOPLE = ["acknowledge", "unacknowledge", "snooze", "resolve", "dismiss", "reopen"]
+LATER = {"until": START + 60 * MINUTE}
 
 
 def in_status(status: Status) -> World:
     world = World()
-    world.give(finding(0), *(command(100 + n, action) for n, action in enumerate(INTO[status])))
+    world.give(finding(0), *(command(100 + n, action, **LATER) for n, action in enumerate(INTO[status])))
     assert world.alert().status == status
     world.operations.clear()
     return world
@@ -33,7 +35,7 @@ def in_status(status: Status) -> World:
 def test_the_table_decides_what_a_command_may_do(status: Status, action: str) -> None:
     world = in_status(status)
     versions = len(world.versions["alert-0"])
-    world.give(command(0, action))
+    world.give(command(0, action, **LATER))
     after = TRANSITIONS.get((status, Move(action)))
     if after is None:
         assert world.decided() != ["applied"]
@@ -53,11 +55,14 @@ def test_the_table_decides_what_a_command_may_do(status: Status, action: str) ->
         (Status.RESOLVED, "acknowledge", "already_closed"),
         (Status.RESOLVED, "resolve", "already_closed"),
         (Status.DISMISSED, "resolve", "already_closed"),
+        (Status.RESOLVED, "snooze", "already_closed"),
+        (Status.SNOOZED, "unacknowledge", "not_acknowledged"),
+        (Status.ACTIVE, "reopen", "not_closed"),
     ],
 )
 def test_a_refusal_says_why(status: Status, action: str, reason: str) -> None:
     world = in_status(status)
-    world.give(command(0, action))
+    world.give(command(0, action, **LATER))
     assert world.decided() == [reason]
 
 

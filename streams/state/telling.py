@@ -1,0 +1,259 @@
+"""Who is told what: what suppresses an alert, which ways it takes, what goes at once and what waits in the tray.
+
+Order: maintenance → silence → inhibition → dependency → throttle → route → escalate. Each suppression is named on the
+alert and counted; what was held back is told when nothing suppresses it any more. That a thing is over is told to all
+who were told that it began, whatever suppresses it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from streams.alerts.case import OPEN, Case, Timer, Why
+from streams.alerts.crowds import INCIDENT, STORM
+from streams.alerts.inhibition import Standing
+from streams.alerts.maintenance import MAINTENANCE
+from streams.alerts.policy import Policy
+from streams.alerts.silences import SILENCE
+from streams.alerts.subject import Subject
+from streams.model import Alert, Reason, Status, Suppression
+from streams.route import Receiver
+from streams.route.escalation import Escalation
+from streams.route.intervals import may_tell, next_cron, next_telling
+from streams.route.tree import Route, Way, ways
+from streams.state.rates import Rates
+from streams.state.tray import Tray, Waiting
+
+THROTTLE = "throttle"
+#: Alerts that ALERT raised about itself, which no limit of theirs may hide.
+OWN = frozenset({STORM, INCIDENT, "tocsin.reminder"})
+_HOUR = 3_600_000
+#: Reasons that a limit of a rule is for.
+_LIMITED = frozenset({Reason.NEW, Reason.REOPENED})
+_NODE = Route()
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One notification to be written with the alert's next version."""
+
+    receiver: Receiver
+    reason: Reason
+    path: str = ""
+    why: str = ""
+    level: int = 0
+
+
+class Telling:
+    """Decides, and remembers what decisions need: what stands, how many were told, what waits."""
+
+    def __init__(self, counts: Counter[tuple[str, ...]]) -> None:
+        self.policy = Policy()
+        self.standing = Standing()
+        self.rates = Rates()
+        self.tray = Tray()
+        self.storms: list[tuple[Case, int]] = []  #: of this step: cases that were too many, and how many were told
+        self._counts = counts
+
+    # --- one alert
+
+    def escalation(self, case: Case) -> Escalation | None:
+        """The one in force for an alert."""
+        policy = self.policy
+        if not policy.escalations:
+            return None
+        routed = ""
+        if policy.route is not None:
+            routed = next(
+                (way.route.escalation for way in ways(policy.route, Subject(case)) if way.route.escalation), ""
+            )
+        return policy.escalation_of(case.severity.value, case.severity_word, routed)
+
+    def decide(self, case: Case, now: int) -> list[Said]:
+        """What is to be said of a case that changed; what waits goes into the tray, what is hidden stays held."""
+        if case.asked:
+            self._up(case, now)
+        if not case.reasons and not case.failed:
+            return []
+        said: list[Said] = []
+        begun = [reason for reason in case.reasons if reason is not Reason.RESOLVED]
+        if case.status is Status.SNOOZED and Reason.SEVERITY_RAISED not in begun:
+            begun = []
+        elif case.status not in OPEN:  # within one step: it began, and is over
+            begun = [reason for reason in begun if reason in _LIMITED]
+        hidden = bool(begun) and self._is_hidden(case, begun, now)
+        for reason in case.reasons:
+            if reason is Reason.RESOLVED:
+                said += self._over(case)
+            elif reason in begun and not hidden:
+                said += self._say(case, reason, now)
+            case.told = tuple(dict.fromkeys((*case.told, *(one.receiver.name for one in said))))
+        said += self._instead(case)
+        case.told = tuple(dict.fromkeys((*case.told, *(one.receiver.name for one in said))))
+        return said
+
+    def _is_hidden(self, case: Case, reasons: Iterable[Reason], now: int) -> bool:
+        ruling = self._ruling(case, reasons, now)
+        if ruling is None:
+            self._show(case)
+        else:
+            self._hide(case, ruling, reasons)
+        return ruling is not None
+
+    def _say(self, case: Case, reason: Reason, now: int) -> list[Said]:
+        policy, view = self.policy, _seen(case)
+        if reason is Reason.ESCALATED:
+            return self._level(case)
+        if view.rule == "tocsin.reminder" and reason is Reason.NEW:
+            reason = Reason.REMINDER
+        said: list[Said] = []
+        if policy.route is None:
+            return [Said(receiver, reason) for receiver in policy.receivers if receiver.takes(view)] or said
+        subject = Subject(case)
+        for way in ways(policy.route, subject):
+            receiver = policy.by_name[way.receiver]
+            if not receiver.takes(view):
+                continue
+            wait = self._wait(case, way, receiver, reason, now)
+            key = way.key(subject)
+            if case.status not in OPEN and (key is not None or wait is not None):
+                continue  # by then it is over, and nobody was told
+            if key is None and wait is None:
+                said.append(Said(receiver, reason, way.route.path))
+                continue
+            ripe = now if wait is None else wait
+            due = ripe if key is None else max(ripe, now + way.route.group_wait)
+            self.tray.put(
+                case.base.tenant, receiver.name, way.route.path, key, case.base.id, Waiting(reason, ripe), due
+            )
+        return said
+
+    def _wait(self, case: Case, way: Way, receiver: Receiver, reason: Reason, now: int) -> int | None:
+        """Until when something is to wait; None: it goes at once."""
+        route = way.route
+        if receiver.digest:
+            return next_cron(receiver.digest, receiver.timezone, now)
+        until = now
+        if reason in _LIMITED:
+            until = max(now, case.base.created_at + way.delay(case.severity)) if reason is Reason.NEW else now
+        elif reason is Reason.SEVERITY_RAISED:
+            until = max(now, case.base.created_at + way.delay(case.severity))
+        if receiver.batch:
+            until = max(until, now + receiver.batch_wait)
+        if not may_tell(self.policy.intervals, route.mute, route.active, until):
+            until = next_telling(self.policy.intervals, route.mute, route.active, until)
+        return until if until > now or receiver.batch else None
+
+    def _over(self, case: Case) -> list[Said]:
+        """Those who were told that it began are told that it is over; whoever waits to hear of it need not any more."""
+        case.held.clear()
+        said: list[Said] = []
+        for name in case.told:
+            receiver = self.policy.by_name.get(name)
+            if receiver is not None and receiver.send_resolved and not receiver.digest:
+                said.append(Said(receiver, Reason.RESOLVED))
+        return said
+
+    def _instead(self, case: Case) -> list[Said]:
+        """The fallbacks of receivers that could not be reached."""
+        said: dict[str, Said] = {}
+        for name in case.failed:
+            receiver = self.policy.by_name.get(name)
+            fallback = self.policy.by_name.get(receiver.fallback) if receiver is not None else None
+            if fallback is not None and case.status in OPEN:
+                said[fallback.name] = Said(fallback, Reason.FALLBACK, why=f"{name} could not be reached")
+        return list(said.values())
+
+    # --- escalation
+
+    def _up(self, case: Case, now: int) -> None:
+        """One level up, because it is time or because somebody asks for it."""
+        escalation = self.escalation(case)
+        if case.status not in OPEN or (case.asked == "time" and case.status is not Status.ACTIVE):
+            return
+        if escalation is None and case.asked == "time":
+            return
+        case.escalation_level += 1
+        case.leveled = now
+        case.changed(Why.ESCALATED)
+        case.reasons[Reason.ESCALATED] = None
+        self._counts["escalated", case.severity.value] += 1
+
+    def _level(self, case: Case) -> list[Said]:
+        escalation = self.escalation(case)
+        if escalation is None:
+            view = _seen(case)
+            takers = [one for one in self.policy.receivers if one.takes(view)]
+            return [
+                Said(one, Reason.ESCALATED, level=case.escalation_level, why=f"asked by {case.asked}") for one in takers
+            ]
+        level = escalation.at(case.escalation_level)
+        why = escalation.why(case.escalation_level)
+        if case.asked and case.asked != "time":
+            why = f"{why.partition(' after ')[0]}, asked by {case.asked}"
+        receivers = (self.policy.by_name[name] for name in level.receivers if name in self.policy.by_name)
+        return [Said(one, Reason.ESCALATED, why=why, level=case.escalation_level) for one in receivers]
+
+    # --- suppression
+
+    def _ruling(self, case: Case, reasons: Iterable[Reason], now: int) -> Suppression | None:
+        policy, tenant, subject = self.policy, case.base.tenant, Subject(case)
+        for window in policy.maintenance:
+            if (until := window.covers(tenant, subject, now)) is not None:
+                return Suppression(stage=MAINTENANCE, by=window.id, since=now, until=until)
+        for silence in policy.silences:
+            if (until := silence.covers(tenant, subject, now)) is not None:
+                return Suppression(stage=SILENCE, by=silence.id, since=now, until=until)
+        if (hidden := self.standing.hides(case.base.id, tenant, subject)) is not None:
+            return Suppression(stage=hidden[0].stage, by=hidden[1], since=now)
+        if _LIMITED.isdisjoint(reasons) or case.base.rule in OWN:
+            return None
+        return self._throttled(case, now)
+
+    def _throttled(self, case: Case, now: int) -> Suppression | None:
+        rates, tenant, rule = self.rates, case.base.tenant, case.base.rule
+        (every, most), cap = case.limits, self.policy.storm
+        last = rates.last(tenant, rule)
+        if every and last is not None and now - last < every:
+            return Suppression(stage=THROTTLE, by="every", since=now, until=last + every)
+        if most and rates.within(tenant, rule, _HOUR, now) >= most:
+            return Suppression(stage=THROTTLE, by="per_hour", since=now)
+        if cap is not None and (told := rates.within(tenant, rule, cap.within, now)) >= cap.alerts:
+            self.storms.append((case, told))
+            return Suppression(stage=THROTTLE, by="storm", since=now)
+        if every or most or cap is not None:
+            rates.tell(tenant, rule, now, max(every, cap.within if cap else 0))
+        return None
+
+    def _hide(self, case: Case, ruling: Suppression, reasons: Iterable[Reason]) -> None:
+        known = case.suppressed[0] if case.suppressed else None
+        if known is None or (known.stage, known.by, known.until) != (ruling.stage, ruling.by, ruling.until):
+            case.suppressed = (ruling,)
+            case.changed(Why.SUPPRESSED)
+        for reason in reasons:
+            if ruling.stage != THROTTLE:
+                case.held[reason] = None
+            if not case.again:
+                case.hidden += 1
+                self._counts["suppressed", ruling.stage, case.base.rule] += 1
+        case.dirty = True
+        if ruling.until is not None and case.held:
+            case.timers[Timer.RECHECK] = ruling.until
+        else:
+            case.timers.pop(Timer.RECHECK, None)
+
+    def _show(self, case: Case) -> None:
+        if case.suppressed:
+            case.suppressed = ()
+            case.changed(Why.RELEASED)
+        case.held.clear()
+        case.timers.pop(Timer.RECHECK, None)
+
+
+def _seen(case: Case) -> Alert:
+    """The alert as receivers look at it."""
+    return msgspec.structs.replace(case.base, severity=case.severity, tags=case.tags)

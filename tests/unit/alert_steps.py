@@ -57,6 +57,10 @@ class World:
         self.outputs: list[Output] = []
         self._offset = 0
 
+    def policy(self, document: dict[str, Any]) -> None:
+        """Another policy is in force from the next step on."""
+        self.control = Control(self.control.position + 1, None, {"policy/default": document})
+
     def give(self, *records: Finding | Command | bytes | None, minute: float | None = None) -> list[Output]:
         """One batch, at ``minute`` minutes after the start (if given: else at the same time as before)."""
         self._at(minute)

@@ -33,7 +33,7 @@ class FrontRunning:
     account traded the large order's way only, in the ``ahead`` before it; not at all in the ``quiet`` before that, so
     that those who trade all the time are left alone; the other way only after it, within ``out``, ``unwound`` of what
     it had or more, and ``gain`` better on average. (MAR Art. 7(1)(d): inside information about pending orders of
-    clients; FINRA Rule 5270: front running of block transactions.) Observed: how often the account did so within ``within``.
+    clients; FINRA Rule 5270: front running of block transactions.) Observed: how often the account did so ``within``.
 
     Settings: ``ahead`` 10s, ``out`` 2m, ``quiet`` 5m, ``large`` 20, ``unwound`` 0.8, ``gain`` 0.001, ``within`` 1d.
     Key: instrument. Bounded: the last 256 fills, 16 large orders, 64 findings.

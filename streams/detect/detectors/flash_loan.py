@@ -18,7 +18,7 @@ from streams.detect.detectors.swaps import amount_of, place_of, word
 from streams.detect.exact import exact, plain
 
 #: Loans, swaps and price moves of one transaction that are remembered, of each.
-MOST = 60
+MOST = 40
 _LOANS = frozenset({"flash_loan", "flashloan", "flash-loan", "FlashLoan", "flash.loan", "flash_swap", "LogFlashLoan"})
 _SWAPS = frozenset({"swap", "dex_swap", "Swap"})
 

@@ -36,8 +36,8 @@ class RoundTrip:
 
     Settings: ``parties`` (fewest and most, 2 to 6), ``token_within`` 30d, ``within`` 5m, ``qty_tolerance`` 0.01,
     ``price_tolerance`` 0.005, ``again`` (the same parties are told again after) 1d, ``many`` 3, ``intermediaries`` (no
-    parties). Bounded: the last 256 trades of an instrument, 64 of a token, whom the last 128 parties traded with; a search ends
-    after 5,000 trades.
+    parties). Bounded: the last 256 trades of an instrument, 64 of a token, whom the last 128 parties traded with; a
+    search ends after 5,000 trades.
     """
 
     version = "1"

@@ -18,8 +18,9 @@ def _moved(
     rng: Random, at: int, who: int, bridge: str, way: str, message: str, dollars: float, locked: int = _LOCKED
 ) -> Event:
     return on_chain(
-        rng, at, who, f"bridge.{way}", bridge=bridge, token=_TOKEN, message_id=message, amount=str(int(dollars * 10**6)),
-        decimals=6, amount_usd=round(dollars, 2), locked=str(locked), to=wallet(who, rng.getrandbits(24)),
+        rng, at, who, f"bridge.{way}", bridge=bridge, token=_TOKEN, message_id=message,
+        amount=str(int(dollars * 10**6)), decimals=6,
+        amount_usd=round(dollars, 2), locked=str(locked), to=wallet(who, rng.getrandbits(24)),
         log_index=rng.randrange(300), chain_id=1 if way == "deposit" else 10,
     )  # fmt: skip
 

@@ -61,7 +61,7 @@ def _reports(name: str, values: tuple[Any, ...], completes: int | None, **more: 
 
     def plan(rng: Random, who: int, begin: int, span: int) -> Attack:
         network, calm = f"own-{who}", rng.randrange(3)
-        told = [{} for _ in range(calm)] + [{name: value, **more} for value in values]
+        told: list[dict[str, Any]] = [{} for _ in range(calm)] + [{name: value, **more} for value in values]
         at = spread(rng, len(told), span)
         events = [(t, _status(rng, begin + t, who, network, **one)) for t, one in zip(at, told, strict=True)]
         return Attack(tenant(who), {"pool": network}, events, None if completes is None else calm + completes)

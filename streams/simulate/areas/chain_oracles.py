@@ -141,17 +141,17 @@ def _old_answer(rng: Random, who: int, begin: int, span: int) -> Attack:
 
 
 def _fees(times: float, minutes: int) -> Any:
-    """Two hours of a chain's ordinary gas, then ``minutes`` at so many times the price, then as before."""
+    """Thirteen hours of a chain's ordinary gas, then ``minutes`` at so many times the price, then as before."""
 
     def plan(rng: Random, who: int, begin: int, span: int) -> Attack:
         chain, usual = 1_000_000 + who, rng.uniform(8, 60)
         begin_at = 10 * MINUTE - begin % (10 * MINUTE)
-        events = []
-        for k in range(0, 170):
-            at = begin_at + k * MINUTE if k else 0
-            jam = times * rng.uniform(1, 1.3) if 130 <= k < 130 + minutes else rng.uniform(0.9, 1.1)
+        events, step = [], 5 * MINUTE
+        for k in range(166):
+            at = begin_at + k * step if k else 0
+            jam = times * rng.uniform(1, 1.3) if 156 <= k < 156 + minutes // 5 else rng.uniform(0.9, 1.1)
             events.append((at, _gas(rng, begin + at, who, usual * jam, chain)))
-        return Attack(tenant(who), {"chain_id": chain}, events, completes=139 if times >= 3 and minutes >= 10 else None)
+        return Attack(tenant(who), {"chain_id": chain}, events, completes=157 if times >= 4 and minutes >= 10 else None)
 
     return plan
 
@@ -166,7 +166,7 @@ SCENARIOS = (
     Scenario("feed-repeats-itself", _STALE, 10 * MINUTE, _old_answer),
     Scenario("feed-late", _STALE, 2 * HOUR, _silence(69, 3_600), Nature.NEAR_MISS),
     Scenario("feed-of-a-stablecoin", _STALE, 4 * HOUR, _silence(200, 86_400), Nature.LOOK_ALIKE),
-    Scenario("gas-jam", _GAS, 3 * HOUR, _fees(4.5, 20)),
-    Scenario("gas-tide", _GAS, 3 * HOUR, _fees(1.9, 20), Nature.NEAR_MISS),
-    Scenario("gas-moment", _GAS, 3 * HOUR, _fees(12, 1), Nature.LOOK_ALIKE),
+    Scenario("gas-jam", _GAS, 14 * HOUR, _fees(4.5, 20)),
+    Scenario("gas-tide", _GAS, 14 * HOUR, _fees(2.8, 20), Nature.NEAR_MISS),
+    Scenario("gas-at-a-higher-level", _GAS, 14 * HOUR, _fees(2, 45), Nature.LOOK_ALIKE),
 )

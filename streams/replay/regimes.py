@@ -48,7 +48,7 @@ class Regime:
 
 #: A million events from noon into the evening; and six weeks, in which scenarios have time for a history of their own.
 REGIMES = (
-    Regime("dense", 1, BEGIN, 8 * HOUR, 1_000_000, HOUR, HOUR),
+    Regime("dense", 1, BEGIN, 8 * HOUR, 1_000_000, 2 * HOUR, HOUR),
     Regime("long", 2, BEGIN, 42 * DAY, 300_000, 9 * DAY, 2 * DAY),
 )
 

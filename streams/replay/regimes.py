@@ -1,4 +1,4 @@
-"""Labelled traffic grown and replayed, in two regimes: busy hours, and weeks in which rules can learn."""
+"""Labelled traffic grown and replayed, in two regimes: busy hours, and months in which rules can learn."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ class Regime:
         return self.background * 1000 / self.duration * (1 + 1e-9)
 
 
-#: A million events from noon into the evening; and six weeks, in which scenarios have time for a history of their own.
+#: A million events from noon into the evening; and eighteen weeks, in which scenarios have time for a history.
 REGIMES = (
     Regime("dense", 1, BEGIN, 8 * HOUR, 1_000_000, 2 * HOUR, HOUR),
-    Regime("long", 2, BEGIN, 42 * DAY, 300_000, 9 * DAY, 2 * DAY),
+    Regime("long", 2, BEGIN, 126 * DAY, 300_000, 28 * DAY, 3 * DAY),
 )
 
 

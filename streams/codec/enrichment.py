@@ -55,6 +55,8 @@ def _put(envelope: dict[str, Any], target: Path, known: Location) -> dict[str, A
 
 
 def _joined(own: dict[str, Any], known: Location, *, theirs: bool) -> dict[str, Any]:
+    if not own and not theirs:
+        return dict(known)
     added: dict[str, Any] = {}
     for group in _GROUPS:
         is_place = "lat" in group

@@ -123,6 +123,11 @@ def single(stem: str, attack: Make, near: Make, alike: Make) -> tuple[Scenario, 
     )
 
 
+def refused(make: Make, outcome: str = "denied") -> Make:
+    """The same, tried and not allowed."""
+    return lambda rng, who, n: {**make(rng, who, n), "outcome": outcome}
+
+
 def look_alike(stem: str, span: int, events: Callable[[Random, int], list[tuple[int, Event]]]) -> Scenario:
     """Harmless behaviour of one actor that resembles what the rule is about."""
 

@@ -25,6 +25,11 @@ def call(who: int, actor: str, kind: str, action: str, ip: str, outcome: str = "
     }  # fmt: skip
 
 
+def person(who: int) -> str:
+    """The cloud user of a member; another one than the name at the desk."""
+    return f"iam-{name(who)}"
+
+
 def machine(who: int, action: str, ip: str, outcome: str = "success", **more: Any) -> Event:
     """A call by the role of member ``who``'s machine."""
     role, instance = f"role-{name(who)}", f"i-{who:017x}"
@@ -64,16 +69,16 @@ class Cloud:
             )
             return call(who, f"app-{who}", "role", action, home(who), resource=resource, session=f"app-{who}/worker")
         if dice < 0.47 and self._denials.allows(who, at):
-            return call(who, name(who), "user", "GetBucketPolicy", home(who), "denied", reason="AccessDenied")
+            return call(who, person(who), "user", "GetBucketPolicy", home(who), "denied", reason="AccessDenied")
         if dice < 0.52:
             factor = {"mfa": True} if rng.random() < 0.5 else {"session_kind": "role", "mfa": False}
-            return {**call(who, name(who), "user", "ConsoleLogin", home(who)), **factor}
+            return {**call(who, person(who), "user", "ConsoleLogin", home(who)), **factor}
         if dice < 0.525 and self._changes.allows(who % 64, at):
             self._hired += 1
             action = rng.choice(("CreateUser", "AddUserToGroup", "CreateAccessKey"))
             target = {"target": f"new-{self._hired // 3}", "target_kind": "user"}
-            return call(who, name(who), "user", action, home(who), **target)
-        return call(who, name(who), "user", rng.choice(_LOOKS), home(who))
+            return call(who, person(who), "user", action, home(who), **target)
+        return call(who, person(who), "user", rng.choice(_LOOKS), home(who))
 
 
 def _of(events: list[tuple[int, Event]], completes: int | None, *fields: str) -> Attack:

@@ -135,11 +135,10 @@ def _just_in_time(rng: Random, who: int, begin: int, taken: float = 1.0, owner: 
     mint = chain_event(
         rng, who, begin, "liquidity.mint", tx_index=first, owner=party(who, 5), liquidity=str(size), **place
     )
-    parts = [mint]
-    for n in range(1 + rng.randrange(3)):
-        parts.append(swap(rng, who, begin, who, True, lot(rng) * 50, tx_index=first + 1 + n))
+    count = 1 + rng.randrange(3)
+    swaps = [swap(rng, who, begin, who, True, lot(rng) * 50, tx_index=first + 1 + n) for n in range(count)]
     burn = chain_event(rng, who, begin, "liquidity.burn", tx_index=first + 8, owner=party(who, owner), **place)
-    return [*parts, {**burn, "liquidity": str(int(size * taken))}]
+    return [mint, *swaps, {**burn, "liquidity": str(int(size * taken))}]
 
 
 def _provided(rng: Random, who: int, begin: int, span: int) -> Attack:

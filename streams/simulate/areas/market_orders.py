@@ -172,9 +172,9 @@ def _slip(rng: Random, who: int, begin: int, span: int) -> Attack:
 
 
 def _large(rng: Random, who: int, begin: int, span: int) -> Attack:
-    """An order of eight times the largest so far, and a price a third higher."""
+    """An order of three times the largest so far, and a price a third higher."""
     events = _habit(rng, who)
-    qty = 8 * max(one["qty"] for _, one in events)
+    qty = 3 * max(one["qty"] for _, one in events)
     events.append((2 * HOUR + 1, _event(who, "placed", "big", side="buy", qty=qty, price=66.0)))
     return _attack(who, events, None)
 

@@ -107,7 +107,11 @@ _LEADER, _VERIFY, _ROUNDS = "chain.leader-timeout", "chain.message-verification-
 _FAILED, _WAIT = "chain.failed-tx-rate", "chain.confirmation-time"
 _MS, _RATE, _SUCCESS = "leader_election_ms", "message_verification_rate", "success_rate"
 _NEAR, _ALIKE = Nature.NEAR_MISS, Nature.LOOK_ALIKE
+_SIZE, _N = "chain.consensus-size", "node_count"
 SCENARIOS = (
+    Scenario("nodes-leave", _SIZE, 5 * MINUTE, _reports(_N, (11, 10, 9, 8), 2, f=3)),
+    Scenario("nodes-just-enough", _SIZE, 5 * MINUTE, _reports(_N, (12, 11, 10), None, f=3), _NEAR),
+    Scenario("nodes-of-no-quorum", _SIZE, 5 * MINUTE, _reports(_N, (3, 2, 1), None, f=None), _ALIKE),
     Scenario("leader-lost", _LEADER, 5 * MINUTE, _reports(_MS, (900, 6_200, 14_000, 40_000), 1)),
     Scenario("leader-slow", _LEADER, 5 * MINUTE, _reports(_MS, (4_200, 4_999, 4_900), None), _NEAR),
     Scenario("leader-restarted", _LEADER, 5 * MINUTE, _reports(_MS, (2_500, 120, 2_700), None), _ALIKE),

@@ -62,7 +62,7 @@ def _more(rng: Random, who: int, usual: int, extra: int, source_ip: str) -> tupl
 def _abused(rng: Random, who: int, begin: int, span: int) -> Attack:
     """A key that leaked is used to read all there is."""
     usual = rng.randrange(8, 30)
-    events, before = _more(rng, who, usual, max(400, usual * rng.randrange(8, 16)), foreign_address(who))
+    events, before = _more(rng, who, usual, max(1_000, usual * rng.randrange(18, 30)), foreign_address(who))
     return Attack(tenant(who), _key(who), events, completes=before + 310)
 
 

@@ -105,18 +105,21 @@ def _birth(rng: Random, who: int, begin: int, span: int) -> Attack:
     return Attack(tenant(who), {"chain_id": 1, "address": contract}, events, completes=None)
 
 
-def _plunder(usd: float, apart: float, other: bool = False) -> Any:
-    """Control changes, and ``apart`` of a day later ``usd`` leave; from another contract, where ``other``."""
+def _plunder(changed: str) -> Any:
+    """A large payout on the day on which control ``changed``: ``away``, to the ``same`` one, or ``not`` at all."""
 
     def plan(rng: Random, who: int, begin: int, span: int) -> Attack:
-        contract, thief = wallet("vault", who), wallet("thief", who)
-        events = [(0, _control(rng, begin, who, contract, wallet("old", who), thief, "Upgraded"))]
+        contract, before, thief = wallet("vault", who), wallet("old", who), wallet("thief", who)
+        after = before if changed == "same" else thief
+        first = _control(rng, begin, who, contract, before, after, "Upgraded")
+        if changed == "not":
+            first = transfer(rng, begin, who, before, contract, 500_000)
+        events = [(0, first)]
         events.append((MINUTE, transfer(rng, begin + MINUTE, who, contract, wallet("user", who), rng.uniform(5, 900))))
-        at = max(int(span * apart * rng.uniform(0.2, 1)), 2 * MINUTE)
-        loser = wallet("neighbour", who) if other else contract
-        events.append((at, transfer(rng, begin + at, who, loser, thief, usd * rng.uniform(1, 1.2))))
-        fires = usd >= 100_000 and not other
-        return Attack(tenant(who), {"chain_id": 1, "address": contract}, events, completes=2 if fires else None)
+        at = max(int(span * rng.uniform(0.2, 1)), 2 * MINUTE)
+        events.append((at, transfer(rng, begin + at, who, contract, thief, rng.uniform(100_000, 900_000))))
+        key = {"chain_id": 1, "address": contract}
+        return Attack(tenant(who), key, events, completes=2 if changed == "away" else None)
 
     return plan
 
@@ -173,9 +176,9 @@ SCENARIOS = (
     Scenario("control-taken", "chain.contract-admin-change", 5 * MINUTE, _hijack),
     Scenario("control-kept", "chain.contract-admin-change", 5 * MINUTE, _same_owner, Nature.NEAR_MISS),
     Scenario("contract-born", "chain.contract-admin-change", 5 * MINUTE, _birth, Nature.LOOK_ALIKE),
-    Scenario("control-then-plunder", _OUTFLOW, 2 * HOUR, _plunder(150_000, 1)),
-    Scenario("control-then-small-change", _OUTFLOW, 2 * HOUR, _plunder(80_000, 1), Nature.NEAR_MISS),
-    Scenario("control-then-neighbour-pays", _OUTFLOW, 2 * HOUR, _plunder(150_000, 1, other=True), Nature.LOOK_ALIKE),
+    Scenario("control-then-plunder", _OUTFLOW, 2 * HOUR, _plunder("away")),
+    Scenario("control-kept-then-payout", _OUTFLOW, 2 * HOUR, _plunder("same"), Nature.NEAR_MISS),
+    Scenario("vault-pays-out", _OUTFLOW, 2 * HOUR, _plunder("not"), Nature.LOOK_ALIKE),
     Scenario("rug-pull", "chain.rug-pull", 30 * MINUTE, _pull),
     Scenario("creator-takes-part", "chain.rug-pull", 5 * MINUTE, _leaves(0.79, 0.1), Nature.NEAR_MISS),
     Scenario("others-leave", "chain.rug-pull", 5 * MINUTE, _leaves(0.1, 0.9), Nature.LOOK_ALIKE),

@@ -28,6 +28,7 @@ class Feeds:
 
     source = "chain"
     share = 4
+    least_rate = 5.0  #: of all background together, events a second: below it feeds would miss their heartbeats
 
     def __init__(self) -> None:
         self._turn = 0
@@ -67,6 +68,11 @@ def _key(who: int) -> dict[str, Any]:
     return {"chain_id": 1, "feed": f"F{who}/USD"}
 
 
+def _retired(rng: Random, begin: int, at: int, who: int) -> tuple[int, Event]:
+    """The end of a feed, so that nobody waits for it."""
+    return at, {**_price(rng, begin + at, who, f"F{who}/USD", 1.0), "type": "oracle.retired"}
+
+
 def _reports(
     rng: Random, who: int, begin: int, offsets: list[float], step: int, peers: bool
 ) -> list[tuple[int, Event]]:
@@ -82,7 +88,7 @@ def _reports(
         else:
             more = {"reference_price": f"{market:.8f}"}
             events.append((at, _price(rng, begin + at, who, feed, market * (1 + off), **more)))
-    return events
+    return [*events, _retired(rng, begin, events[-1][0] + 1, who)]
 
 
 def _lies(rng: Random, who: int, begin: int, span: int) -> Attack:
@@ -107,6 +113,7 @@ def _crash(rng: Random, who: int, begin: int, span: int) -> Attack:
         market = 100 * (1 - 0.045 * k)
         more = {"reference_price": f"{market:.8f}"}
         events.append((k * 15_000, _price(rng, begin + k * 15_000, who, f"F{who}/USD", market * 1.009, **more)))
+    events.append(_retired(rng, begin, 8 * 15_000, who))
     return Attack(tenant(who), _key(who), events, completes=None)
 
 
@@ -120,8 +127,7 @@ def _silence(minutes: int, heartbeat: int) -> Any:
         ]
         back = (n - 1 + minutes) * MINUTE
         events.append((back, _price(rng, begin + back, who, feed, 3.0, heartbeat_seconds=heartbeat)))
-        retired = _price(rng, begin + back + MINUTE, who, feed, 3.0)
-        events.append((back + MINUTE, {**retired, "type": "oracle.retired"}))
+        events.append(_retired(rng, begin, back + MINUTE, who))
         fires = minutes * 60 > heartbeat + max(600, heartbeat // 10)
         return Attack(tenant(who), _key(who), events, completes=n - 1 if fires else None)
 
@@ -135,8 +141,7 @@ def _old_answer(rng: Random, who: int, begin: int, span: int) -> Attack:
         (k * MINUTE, _price(rng, begin + k * MINUTE, who, feed, 3.0, updated_at=made, heartbeat_seconds=3_600))
         for k in range(4)
     ]
-    retired = _price(rng, begin + 4 * MINUTE, who, feed, 3.0)
-    events.append((4 * MINUTE, {**retired, "type": "oracle.retired"}))
+    events.append(_retired(rng, begin, 4 * MINUTE, who))
     return Attack(tenant(who), _key(who), events, completes=0)
 
 

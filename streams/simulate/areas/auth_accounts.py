@@ -118,11 +118,32 @@ def _busy_office(rng: Random, who: int, begin: int, span: int) -> Attack:
     return Attack(tenant(who), {"source_ip": ip}, events, completes=None)
 
 
+def _forged(rng: Random, who: int, begin: int, span: int) -> Attack:
+    """An address that no host can have stands in the record, because a header was believed."""
+    ip = f"{rng.randrange(224, 256)}.{who >> 8 & 255}.{who & 255}.{rng.randrange(256)}"
+    events = [(t, login(who, rng.choice(("success", "failure")), ip)) for t in spread(rng, rng.randrange(1, 5), span)]
+    return Attack(tenant(who), {"actor": staff(who), "source_ip": ip}, events, completes=0)
+
+
+def _last_of_the_usable(rng: Random, who: int, begin: int, span: int) -> Attack:
+    events = [(t, login(who, "success", f"223.255.255.{who % 256}")) for t in spread(rng, 3, span)]
+    return Attack(tenant(who), {"actor": staff(who)}, events, completes=None)
+
+
+def _by_a_service(rng: Random, who: int, begin: int, span: int) -> Attack:
+    """No address at all, but the name of a service, or text that begins like one."""
+    events = [(n * span // 3, login(who, "success", ip)) for n, ip in enumerate(("AWS Internal", "240", "2240.1.1.1"))]
+    return Attack(tenant(who), {"actor": staff(who)}, events, completes=None)
+
+
 BACKGROUNDS = ()
 SCENARIOS = (
     Scenario("new-user-admin-key", "audit.new-user-admin-key", 20 * MINUTE, _back_door),
     Scenario("new-user-admin-key-slow", "audit.new-user-admin-key", 2 * HOUR, _back_door_slow, MISS),
     Scenario("new-user-admin-key-colleague", "audit.new-user-admin-key", 20 * MINUTE, _colleague, LIKE),
+    Scenario("suspicious-ip", "audit.suspicious-ip", 30 * MINUTE, _forged),
+    Scenario("suspicious-ip-last-usable", "audit.suspicious-ip", 30 * MINUTE, _last_of_the_usable, MISS),
+    Scenario("suspicious-ip-service", "audit.suspicious-ip", 30 * MINUTE, _by_a_service, LIKE),
     Scenario("root-usage", "audit.root-usage", 30 * MINUTE, _root),
     Scenario("root-usage-by-service", "audit.root-usage", 30 * MINUTE, _root_by_service, MISS),
     Scenario("root-usage-of-a-host", "audit.root-usage", 30 * MINUTE, _root_of_a_host, LIKE),

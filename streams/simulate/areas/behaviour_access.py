@@ -47,8 +47,8 @@ class Readers:
     share = 8
 
     def __init__(self) -> None:
-        self._reads, self._refusals = Ration(80, 10 * MINUTE), Ration(2, 10 * MINUTE)
-        self._files, self._logins = Ration(200, HOUR), Ration(3, HOUR)
+        self._reads, self._refusals = Ration(90, 10 * MINUTE), Ration(2, 10 * MINUTE)
+        self._logins = Ration(3, HOUR)
 
     def background(self, rng: Random, at: int) -> Event:
         who, dice = crowd(rng, 0, 20_000), rng.random()
@@ -58,7 +58,7 @@ class Readers:
             return deed(who, "access", "denied", kind="authorization", resource=f"share/{rng.randrange(9)}")
         if dice < 0.55 and self._logins.allows(who, at):
             return deed(who, "login", kind="authentication")
-        if dice < 0.62 and self._files.allows(who, at):
+        if dice < 0.62 and self._reads.allows(who, at):
             return deed(
                 who, "open", kind="file", resource=f"home/{who}/{rng.randrange(150)}", bytes=rng.randrange(10**6)
             )

@@ -27,21 +27,24 @@ def _record(who: int, number: int) -> Event:
 
 
 class Ledgers:
-    """Logs that number and chain their records; now and then two records change places on the way."""
+    """Logs that number and chain their records; of busy ones now and then two change places on the way."""
 
     source = SOURCE
     share = 3
 
     def __init__(self) -> None:
         self._next, self._held = [0] * _LOGS, [-1] * _LOGS
+        self._last, self._pause = [0] * _LOGS, [float(HOUR)] * _LOGS
 
     def background(self, rng: Random, at: int) -> Event:
         log = int(_LOGS * rng.random() ** 2)
         number, self._held[log] = self._held[log], -1
+        self._pause[log] = 0.9 * self._pause[log] + 0.1 * min(at - self._last[log], HOUR)
+        self._last[log] = at
         if number < 0:
             number = self._next[log]
             self._next[log] += 1
-            if number and rng.random() < 0.01:  # the one after it overtakes
+            if self._pause[log] < 5 * SECOND and rng.random() < 0.001:  # the one after it overtakes
                 self._held[log], number = number, self._next[log]
                 self._next[log] += 1
         return _record(6_700_000 + log, number)

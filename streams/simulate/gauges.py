@@ -82,7 +82,8 @@ def key_of(gauge: Gauge, event: Event) -> dict[str, Any]:
 class Fleet:
     """Hosts that are well: each of their gauges is read in turn, moves slowly, with the hour, and sometimes jumps.
 
-    A jump is shorter than the window of its rule; a series that is read more rarely shows that much less of it.
+    A jump is shorter than the window of its rule; a series that is read more rarely shows that much less of it. The
+    first reading of a series is an ordinary one.
     """
 
     gauges: Sequence[Gauge]
@@ -104,7 +105,7 @@ class Fleet:
         level = min(max(home + (level - home) * pull + rng.gauss(0, 0.04), 0.0), 1.0)
         self._seen[series] = at, level
         value = high - (high - low) * level if gauge.falling else low + (high - low) * level
-        if gauge.within and rng.random() < self.jumps:
+        if gauge.within and at > before and rng.random() < self.jumps:
             value += (gauge.blip(rng.random()) - value) * min(1.0, gauge.within / _DENSE / max(at - before, 1))
         label = gauge.values[who % len(gauge.values)] if gauge.values else ""
         name = gauge.names[who % len(gauge.names)]

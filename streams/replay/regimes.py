@@ -39,6 +39,7 @@ class Regime:
     background: int
     every: int
     margin: int  #: at the end, without attacks, so that what waits for time comes about
+    population: int | None = None  #: so many people, in hours of their own; without one all, at any time
 
     @property
     def rate(self) -> float:
@@ -49,7 +50,7 @@ class Regime:
 #: A million events from noon into the evening; and eighteen weeks, in which scenarios have time for a history.
 REGIMES = (
     Regime("dense", 1, BEGIN, 8 * HOUR, 1_000_000, 2 * HOUR, HOUR),
-    Regime("long", 2, BEGIN, 126 * DAY, 300_000, 28 * DAY, 3 * DAY),
+    Regime("long", 2, BEGIN, 126 * DAY, 300_000, 28 * DAY, 3 * DAY, 200),
 )
 
 
@@ -80,6 +81,7 @@ def run(
     traffic = generate(
         regime.seed, regime.start, regime.duration, regime.rate,
         every_ms=regime.every, scenarios=scenarios, areas=True, margin_ms=regime.margin,
+        population=regime.population,
     )  # fmt: skip
     with Recorded() as recorded:
         labels, background = _record(traffic, recorded, lambda n: tell(f"{regime.name}: growing", n, regime.background))

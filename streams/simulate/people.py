@@ -38,19 +38,19 @@ class Crowd(Random):
 
 
 def at_work(who: int, at: int) -> bool:
-    """Whether it is in somebody's hours: twelve in a row on weekdays; a tenth work at weekends instead."""
+    """Whether it is in somebody's hours: twelve in a row on weekdays; a third work at weekends instead."""
     hours = at // 3_600_000 + 3 * (who % 8)  # tenants live in zones of their own
     weekend = (hours // 24 + 3) % 7 >= 5
-    return weekend == (who % 10 == 7) and (hours + who // 8 % 5) % 24 >= 12
+    return weekend == (who % 3 == 2) and (hours + who // 8 % 5) % 24 >= 12
 
 
 def busy(rng: Random) -> int:
     """A member of the population; the n-th is about 1/n as busy as the first."""
     if not isinstance(rng, Crowd):
         return int((POPULATION + 1) ** rng.random()) - 1
-    drawn = (int((rng.population + 1) ** rng.random()) - 1 for _ in range(60))
-    who = next(drawn)
-    return who if at_work(who, rng.at) else next((other for other in drawn if at_work(other, rng.at)), who)
+    who = int((rng.population + 1) ** rng.random()) - 1
+    others = ((who + n) % rng.population for n in range(rng.population))
+    return next((other for other in others if at_work(other, rng.at)), who)
 
 
 def tenant(who: int) -> str:

@@ -47,8 +47,9 @@ def play(scenario: Scenario, source: str, seed: int, begin: int = START) -> tupl
         for n, (offset, event) in enumerate(attack.events)
     ]
     assert named == sorted(named, key=lambda one: one[0]), "the events of a scenario stand in order of time"
-    alerts = replayed([event for _, event in named], source, only(scenario.rule))
-    return label_of("attack", scenario, source, attack, named), alerts
+    alerts = replayed([event for _, event in named], source, only(scenario.rule, *scenario.beside))
+    own = [alert for alert in alerts if alert.rule == scenario.rule]
+    return label_of("attack", scenario, source, attack, named), own
 
 
 def replayed(events: list[dict[str, Any]], source: str, rules: RuleSet) -> list[Alert]:

@@ -17,7 +17,7 @@ from streams.cli.context import admin, get_config, kafka_options, names_of
 from streams.cli.list_sources import with_lists
 from streams.codec.outputs import Wire
 from streams.codec.registry import JOINS, mapping_named_or_file
-from streams.config import Config, event_sources, registry_of
+from streams.config import Config, enrichment_of, event_sources, registry_of
 from streams.config.rules import with_their_overrides, written_rules
 from streams.errors import ConfigError, TocsinError
 from streams.model import Alert, Source
@@ -125,15 +125,15 @@ def _sources(wanted: Iterable[str], mappings: Sequence[str], ruleset: RuleSet, c
         if not ruleset.reading(name):
             raise ConfigError(f"none of the rules reads {name!r}", f"they read {', '.join(sorted(read)) or 'nothing'}")
         chosen[name] = known.get(name) or Source(name, f"{name}.events")
+    enriched = enrichment_of(config)
     for text in mappings:
         name, equals, mapping = text.partition("=")
-        if not equals:
-            found, join = mapping_named_or_file(text), JOINS.get(text)
-            chosen = {name: with_(source, mapping=found, join=join) for name, source in chosen.items()}
-        elif name not in chosen:
+        if equals and name not in chosen:
             raise click.UsageError(f"--mapping {text!r}: {name!r} is not replayed")
-        else:
-            chosen[name] = with_(chosen[name], mapping=mapping_named_or_file(mapping), join=JOINS.get(mapping))
+        mapping = mapping if equals else text
+        found, join = mapping_named_or_file(mapping), JOINS.get(mapping)
+        for one in [name] if equals else chosen:
+            chosen[one] = with_(chosen[one], mapping=enriched(one, found), join=join)
     return chosen
 
 

@@ -32,7 +32,7 @@ from streams.simulate.cast import ALL
 @click.option("--rules", "paths", multiple=True, type=click.Path(path_type=Path), help="Rule files and folders.")
 @click.option("--list", "lists", multiple=True, metavar="NAME=FILE", help="What stands in a list that rules name.")
 @click.option("--regime", type=click.Choice([*(regime.name for regime in REGIMES), "both"]), default="both",
-              show_default=True, help="A busy day, six weeks, or one after the other.")  # fmt: skip
+              show_default=True, help="Busy hours, eighteen weeks, or one after the other.")  # fmt: skip
 @click.option("--scale", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
               help="So many times the background.")  # fmt: skip
 @click.option("--seed", type=int, help="Other traffic of the same kind.")

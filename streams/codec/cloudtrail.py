@@ -24,7 +24,7 @@ _DENIED = ("accessdenied", "unauthorized", "notauthorized", "forbidden", "author
 
 
 def _actor(identity: dict[str, Any]) -> str | None:
-    """Whom to hold to account: the user; of an assumed role its issuer; else the nearest name; of a hidden one, none."""
+    """Whom to hold to account: the user; of an assumed role its issuer; else the nearest name. A hidden one is none."""
     if identity.get("userName") == _HIDDEN:
         return None
     issuer = mapping(mapping(identity.get("sessionContext")).get("sessionIssuer"))

@@ -14,7 +14,9 @@ from streams.codec.dex import dex, dex_envelope
 from streams.codec.mapping import Mapping, MappingErrors, parse_mapping
 from streams.codec.nft import nft, nft_envelope
 from streams.codec.orders import orders, orders_envelope
+from streams.codec.sshd import beginning, sshd, sshd_envelope
 from streams.errors import ConfigError
+from streams.model.decode import decode_full
 from streams.model.flow import Original
 from streams.rules.document import line_of, read_document
 
@@ -36,6 +38,7 @@ MAPPINGS: dict[str, Apply | None] = {
     "dex": dex,
     "nft": nft,
     "orders": orders,
+    "sshd": sshd,
 }
 _ENVELOPES: dict[str, Envelope] = {
     "cloudtrail": cloudtrail_envelope,
@@ -43,7 +46,10 @@ _ENVELOPES: dict[str, Envelope] = {
     "dex": dex_envelope,
     "nft": nft_envelope,
     "orders": orders_envelope,
+    "sshd": sshd_envelope,
 }
+#: Mappings that take a setting behind a colon, as in ``sshd:2015-12``. Raises ValueError for one that is none.
+_WITH_SETTING: dict[str, Callable[[str], Envelope]] = {"sshd": beginning}
 
 
 def source_mapping(documents: Apply | None, mapping: str | None) -> Apply | None:
@@ -54,7 +60,8 @@ def source_mapping(documents: Apply | None, mapping: str | None) -> Apply | None
     found = mapping_named_or_file(mapping) if mapping else None
     if documents is None or found is None:
         return documents or found
-    envelope = found.envelope if isinstance(found, Mapping) else _ENVELOPES[str(mapping)]
+    envelope = found.envelope if isinstance(found, Mapping) else _ENVELOPES.get(str(mapping)) or _set(str(mapping))
+    assert envelope is not None  # or it would not have been found above
     return lambda raw: envelope(documents(raw))
 
 
@@ -65,11 +72,24 @@ def mapping_named_or_file(text: str) -> Apply | None:
     """
     if text in MAPPINGS:
         return MAPPINGS[text]
+    if (envelope := _set(text)) is not None:
+        return lambda raw: envelope(decode_full(raw))
     if not _is_there(text):
         near = get_close_matches(text, MAPPINGS, 1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(MAPPINGS)}; or give the path of a file"
         raise ConfigError(f"there is no mapping and no file called {text!r}", hint)
     return _from_file(Path(text))
+
+
+def _set(text: str) -> Envelope | None:
+    """The mapping ``NAME:SETTING``; None where no such mapping takes a setting. Raises ConfigError for a wrong one."""
+    name, colon, setting = text.partition(":")
+    if not colon or name not in _WITH_SETTING:
+        return None
+    try:
+        return _WITH_SETTING[name](setting)
+    except ValueError as error:
+        raise ConfigError(f"mapping {text[:60]!r}: {error}") from None
 
 
 def _is_there(text: str) -> bool:

@@ -12,6 +12,7 @@ from connectors.settings import Block
 from streams.alerts.policy import parse_policy
 from streams.codec.registry import mapping_named_or_file
 from streams.config.document import Document, read
+from streams.config.enrichment import enrichment
 from streams.config.environment import override
 from streams.config.formats import output_formats, schema_registry, source_format
 from streams.config.settings import (
@@ -146,6 +147,7 @@ def _config(root: _Section, file: Path | None, default_bootstrap: str | None) ->
     registry = schema_registry(root.section("schema_registry"), base)
     _check_sinks(root, sinks)
     _check_policy(root, policy)
+    sources = _sources(root.section("sources"), base, registry)
     config = Config(
         kafka=_kafka(root.section("kafka"), default_bootstrap),
         app=root.name("app", "tocsin"),
@@ -156,7 +158,7 @@ def _config(root: _Section, file: Path | None, default_bootstrap: str | None) ->
         rules=rules,
         watch_rules=root.flag("watch_rules", False),
         overrides=root.section("overrides").given,
-        sources=_sources(root.section("sources"), base, registry),
+        sources=sources,
         policy=policy if isinstance(policy, dict) else {},
         sinks=tuple(sinks) if isinstance(sinks, list) else (),
         schema_registry=registry,
@@ -164,6 +166,7 @@ def _config(root: _Section, file: Path | None, default_bootstrap: str | None) ->
         http=_http(root.section("http")),
         detect=_detect(root.section("detect")),
         log=_log(root.section("log")),
+        enrichment=enrichment(root.section("enrichment"), base, sources),
         file=file,
     )
     root.finish()
@@ -234,7 +237,8 @@ def _source(
     mapping: str | None = block.text("mapping", "") or None
     if mapping is not None:
         try:
-            mapping = mapping if _is_named(mapping) else str(base / Path(mapping).expanduser())
+            is_name = re.fullmatch(r"[a-z0-9_-]+", mapping) is not None
+            mapping = mapping if is_name else str(base / Path(mapping).expanduser())
             mapping_named_or_file(mapping)
         except ConfigError as error:
             block.problem("mapping", f"{error.message} ({error.hint})" if error.hint else error.message)
@@ -253,10 +257,6 @@ def _source(
     )
     block.finish()
     return source
-
-
-def _is_named(mapping: str) -> bool:
-    return re.fullmatch(r"[a-z0-9_-]+", mapping) is not None
 
 
 def _http(block: _Section) -> Http:

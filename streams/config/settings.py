@@ -64,6 +64,21 @@ class SchemaRegistry(msgspec.Struct, frozen=True, kw_only=True):
     ca: Path | None = None
 
 
+class GeoIp(msgspec.Struct, frozen=True, kw_only=True):
+    """Databases of places and networks, at least one. ``fields``: path of an address -> where the answer goes."""
+
+    city: Path | None = None
+    asn: Path | None = None
+    sources: tuple[str, ...] = ("audit",)
+    fields: dict[str, str] = msgspec.field(default_factory={"source_ip": "geo"}.copy)
+
+
+class Enrichment(msgspec.Struct, frozen=True, kw_only=True):
+    """What is added to events before rules see them."""
+
+    geoip: GeoIp | None = None
+
+
 class Http(msgspec.Struct, frozen=True, kw_only=True):
     """Where health and metrics are served; port 0 takes a free one, None serves nothing."""
 
@@ -114,6 +129,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     sinks: tuple[dict[str, Any], ...] = ()
     schema_registry: SchemaRegistry | None = None
     outputs: dict[str, str] = {}  #: topic -> json or avro
+    enrichment: Enrichment = Enrichment()
     http: Http = Http()
     detect: Detect = Detect()
     log: Log = Log()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from streams.codec.alerts import alerts
 from streams.codec.avro import AvroDecoder
 from streams.codec.avro_schema import Schema
+from streams.codec.enrichment import Enriched
+from streams.codec.geoip import GeoIP
 from streams.codec.outputs import Wire
 from streams.codec.registry import JOINS, MAPPINGS, Apply, source_mapping
 from streams.codec.schema_registry import Login, Registry, local_schema
@@ -18,7 +21,7 @@ from streams.model import Source
 
 def event_sources(config: Config) -> tuple[Source, ...]:
     """One ``Source`` per configured source, by name. Raises ConfigError for a mapping or schema that cannot be used."""
-    registry = registry_of(config)
+    registry, enriched = registry_of(config), enrichment_of(config)
     return tuple(
         Source(
             name=name,
@@ -30,11 +33,24 @@ def event_sources(config: Config) -> tuple[Source, ...]:
             default_tenant=source.default_tenant,
             mapping=alerts(Wire(registry))
             if source.topic == "alerts"
-            else source_mapping(_documents(source, registry), source.mapping),
+            else enriched(name, source_mapping(_documents(source, registry), source.mapping)),
             join=JOINS.get(source.codec),
         )
         for name, source in sorted(config.sources.items())
     )
+
+
+def enrichment_of(config: Config) -> Callable[[str, Apply | None], Apply | None]:
+    """What a source's mapping becomes by the configured enrichment: itself where the source is not enriched.
+
+    Raises ConfigError for a database that cannot be used.
+    """
+    settings = config.enrichment.geoip
+    if settings is None:
+        return lambda _, mapping: mapping
+    geoip = GeoIP(settings.city, settings.asn)
+    fields = {tuple(address.split(".")): tuple(target.split(".")) for address, target in settings.fields.items()}
+    return lambda name, mapping: Enriched(mapping, geoip, fields) if name in settings.sources else mapping
 
 
 def registry_of(config: Config) -> Registry | None:

@@ -20,6 +20,7 @@ from streams.detect.history import (
     Number,
     cell,
     filling,
+    first_filling,
     grown,
     is_known_id,
     known_for,
@@ -140,12 +141,19 @@ class Against:
         following, held, newest = state[:3]
         if not held and (not self._at_close or following > newest + self._spike.windows):
             return None
-        due: int = (following + 1) * self._spike.window - 1
-        return due
+        if not held and self._spike.function == "avg":
+            # A window without events has no average to be off: the next one that has is the next to tell anything.
+            opened = first_filling(state)
+            if opened is None:
+                return None
+            following = max(following, opened)
+        return int((following + 1) * self._spike.window - 1)
 
     def expire(self, state: State) -> tuple[State | None, Seen]:
         history = History(state)
         due = self.due(state)
+        if due is not None:
+            self._catch_up(history, due // self._spike.window)
         seen = self._close(history, due)
         self._pass_over(history)
         return history.state(), seen

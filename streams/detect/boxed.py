@@ -25,7 +25,7 @@ from streams.model import FindingKind, Severity
 
 _ID_LIMIT = 40
 _MAX_IDS = 64
-_SIGHT_ID = 200
+_SIGHT_ID = 128
 #: Of a detector's own state, as JSON; the rest of the value is the box.
 MAX_INNER = MAX_STATE // 2
 _HEAD = 5
@@ -54,7 +54,7 @@ class Boxed:
         if kept and kept in ids:
             return state, Skipped.DUPLICATE
         found = {path: value for path, value in zip(self._fields, values, strict=True) if value is not msgspec.UNSET}
-        event = Event(at, event_id, found, (at, ref, event_id[:_SIGHT_ID]), tuple(self._ways[arm] for arm in arms))
+        event = Event(at, event_id, found, (at, ref, _seen_id(event_id)), tuple(self._ways[arm] for arm in arms))
         inner, findings = self._inner.step(_decode(text), event)
         latest = Witness(at, ref, kept)
         witnesses = [*witnesses[:FIRST_EVIDENCE], latest]
@@ -111,6 +111,12 @@ class BoxedTimed(Boxed):
         if later is not None and due is not None and later <= due:
             raise ValueError(f"expire at {due} leaves a due of {later}: it would never end")
         return after, seen
+
+
+def _seen_id(event_id: str) -> str:
+    """The id in a sight: itself where it is printable and not very long, so that states stay as small as they look."""
+    plain = len(event_id) <= _SIGHT_ID and event_id.isascii() and event_id.isprintable()
+    return event_id if plain else kept_id(event_id, 0)
 
 
 def _opened(state: State) -> tuple[int, str, int, list[Witness], list[str]]:

@@ -11,7 +11,7 @@ from streams.detect.base import Observed, Ref
 from streams.model import Evidence, Finding, FindingKind, Severity, alert_id, content_hash
 from streams.rules.durations import format_duration
 from streams.rules.rule import Rule
-from streams.rules.template import render
+from streams.rules.template import MISSING, render
 
 #: The finding made where a rule raised.
 ANALYSIS_FAILED = "tocsin.analysis-failed"
@@ -86,7 +86,8 @@ def finding(
     document = event.document()
     words = {**keyed, **(seen.detail or {}), **_words(rule, seen)}
     metadata: dict[str, Any] = {**(seen.detail or {})}
-    metadata |= {name: render(text, document, words) for name, text in rule.metadata.items()}
+    said = ((name, render(text, document, words)) for name, text in rule.metadata.items())
+    metadata |= {name: text for name, text in said if text != MISSING}  # of what is not there nothing is said
     if target is not None:
         metadata["retracted_by"] = rule.id
     if event.from_record:

@@ -116,6 +116,12 @@ def filling(state: State, window: int) -> bool:
     return len(state) > _HEAD + 1 + state[_HEAD - 1] + state[_HEAD] and bool(state[-3] == window)
 
 
+def first_filling(state: State) -> int | None:
+    """The first window that fills; None without one."""
+    begin = _HEAD + 1 + state[_HEAD - 1] + state[_HEAD]
+    return state[begin] if len(state) > begin else None
+
+
 def known_for(state: State, window: int) -> Known | None:
     """What has been worked out for the window."""
     return Known(state[10], _unpacked(state[11]), _unpacked(state[12])) if state[9] == window else None

@@ -20,15 +20,27 @@ _SELF = ("replay", 0)
 _encode = msgspec.json.Encoder().encode
 
 
+def _of(copy: Copy, places: set[int]) -> Copy:
+    """The copy for some of its rules."""
+    chosen = sorted(places)
+    arms = tuple(copy.arms[place] for place in chosen) if copy.arms else ()
+    rules, values = tuple(copy.rules[place] for place in chosen), tuple(copy.values[place] for place in chosen)
+    return msgspec.structs.replace(copy, rules=rules, values=values, arms=arms)
+
+
 def _origins(_: RuleSet) -> frozenset[tuple[str, int]]:
     return frozenset({_SELF})
 
 
 class Hop:
-    """Takes what DETECT sends to ``rekeyed``; ``drain`` evaluates it, once everything has been sent."""
+    """Takes what DETECT sends to ``rekeyed``; ``drain`` evaluates it, once everything has been sent.
 
-    def __init__(self, control: Control) -> None:
-        self._control = control
+    Copies for the rules of the ids ``later`` are not evaluated here: they wait in ``held`` for what else those read.
+    """
+
+    def __init__(self, control: Control, later: frozenset[str] = frozenset()) -> None:
+        self._control, self._later = control, later
+        self.held: list[Copy] = []
         self._copies: list[tuple[int, str, int, int, int, bytes]] = []
         self.clock = 0  #: the latest time read anywhere, ms
         self._marks: dict[tuple[str, int], int] = {}  # how far each origin has come
@@ -37,9 +49,28 @@ class Hop:
     def take(self, output: Output) -> None:
         """One record for ``rekeyed``. The watermarks of origins are of no use: all copies come first."""
         copy = read(output.value)
-        if isinstance(copy, Copy):
-            place = copy.order, copy.topic, copy.partition, copy.offset
-            self._copies.append((*place, len(self._copies), output.value))
+        if not isinstance(copy, Copy):
+            return
+        held = {place for place, ref in enumerate(copy.rules) if ref.partition("@")[0] in self._later}
+        if held:
+            self.held.append(_of(copy, held))
+            if len(held) == len(copy.rules):
+                return
+            copy = _of(copy, set(range(len(copy.rules))) - held)
+        self.put(copy)
+
+    def put(self, copy: Copy) -> None:
+        """One copy to evaluate."""
+        place = copy.order, copy.topic, copy.partition, copy.offset
+        self._copies.append((*place, len(self._copies), _encode(copy)))
+
+    def join(self, other: Hop) -> None:
+        """Take what ``other`` holds, and how far its origins and its clock have come."""
+        for copy in other.held:
+            self.put(copy)
+        self.clock = max(self.clock, other.clock)
+        if other.held:
+            self._marks |= other._marks
 
     def came(self, topic: str, partition: int, mark: int) -> None:
         """An origin has come so far: timers that are due by then, for all origins, fire in the end."""

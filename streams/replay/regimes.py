@@ -1,4 +1,4 @@
-"""Labelled traffic grown and replayed, in two regimes: a busy day, and weeks in which rules can learn."""
+"""Labelled traffic grown and replayed, in two regimes: busy hours, and months in which rules can learn."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from streams.simulate.traffic import generate
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
-#: 2024-02-29T00:00:00Z, a Thursday.
-BEGIN = 1_709_164_800_000
+#: 2024-02-29T12:00:00Z, a Thursday noon.
+BEGIN = 1_709_208_000_000
 _encode = msgspec.json.Encoder().encode
 _TOLD = 5_000  #: events between two words about the progress
 
@@ -39,6 +39,7 @@ class Regime:
     background: int
     every: int
     margin: int  #: at the end, without attacks, so that what waits for time comes about
+    population: int | None = None  #: so many people, in hours of their own; without one all, at any time
 
     @property
     def rate(self) -> float:
@@ -46,10 +47,10 @@ class Regime:
         return self.background * 1000 / self.duration * (1 + 1e-9)
 
 
-#: A million events in a day; and six weeks, in which every scenario has time for a history of its own.
+#: A million events from noon into the evening; and eighteen weeks, in which scenarios have time for a history.
 REGIMES = (
-    Regime("dense", 1, BEGIN, DAY, 1_000_000, 4 * HOUR, 2 * HOUR),
-    Regime("long", 2, BEGIN, 42 * DAY, 300_000, 9 * DAY, 2 * DAY),
+    Regime("dense", 1, BEGIN, 8 * HOUR, 1_000_000, 2 * HOUR, HOUR),
+    Regime("long", 2, BEGIN, 126 * DAY, 300_000, 28 * DAY, 3 * DAY, 200),
 )
 
 
@@ -80,6 +81,7 @@ def run(
     traffic = generate(
         regime.seed, regime.start, regime.duration, regime.rate,
         every_ms=regime.every, scenarios=scenarios, areas=True, margin_ms=regime.margin,
+        population=regime.population,
     )  # fmt: skip
     with Recorded() as recorded:
         labels, background = _record(traffic, recorded, lambda n: tell(f"{regime.name}: growing", n, regime.background))

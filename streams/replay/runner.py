@@ -76,12 +76,13 @@ def replay(
     records = {POLICY: dict(policy)} if policy else {}
     control = Control(position=1, ruleset=ruleset, records=records)
     result = Replayed()
-    hop = Hop(control)
+    over = ruleset.reading(ALERTS)
+    hop = Hop(control, later=frozenset(rule.id for rule in over if len(rule.sources) > 1))
     spools = [_detect(log, control, hop, result, progress) for log in logs]
     spools.append(_rekeyed(hop, result))
-    over_alerts = bool(ruleset.reading(ALERTS))
+    over_alerts = bool(over)
     folded = _alerts(merged(spools), control, versions=over_alerts)
-    while over_alerts and (more := _about(folded.versions, control, result)).count != folded.about:
+    while over_alerts and (more := _about(folded.versions, control, hop)).count != folded.about:
         # Rules that see alerts make alerts, which others may see; none sees its own, so this comes to an end.
         folded = _alerts(merged([*spools, more]), control, versions=True, about=more.count)
     result.findings = sum(spool.count for spool in spools) + folded.about
@@ -107,10 +108,11 @@ class _Folded:
     about: int = 0
 
 
-def _about(versions: Sequence[tuple[int, bytes]], control: Control, result: Replayed) -> Spool:
-    """What rules over alerts find in them."""
+def _about(versions: Sequence[tuple[int, bytes]], control: Control, events: Hop) -> Spool:
+    """What rules over alerts find in them, and in what ``events`` holds for those that read both."""
     source = Source(ALERTS, "alerts", ("id",), mapping=alerts(PLAIN))
     hop, apart = Hop(control), Replayed()
+    hop.join(events)
     records: list[Record] = [(number, value, now) for number, (now, value) in enumerate(versions)]
     spool = _detect(PartitionLog(source, 0, [records] if records else []), control, hop, apart, None)
     for waiting in _rekeyed(hop, apart):

@@ -15,7 +15,7 @@ from streams.rules.values import path_problem, read
 MAX_VALUE = 200
 MAX_RENDERED = 2_000
 
-_MISSING = "?"
+MISSING = "?"
 
 
 @lru_cache(maxsize=4_096)
@@ -69,7 +69,7 @@ def render(template: str, document: Mapping[str, Any], words: Mapping[str, Any] 
 def shown(value: Any) -> str:
     """A value for people: numbers without noise, containers by their size."""
     if value is UNSET:
-        return _MISSING
+        return MISSING
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -20,13 +20,14 @@ from streams.state.rekeyed import RekeyedState
 Origins = Callable[[RuleSet], frozenset[tuple[str, int]]]
 
 
-_programs: dict[tuple[str, str], Program] = {}
+_programs: dict[tuple[str, str, int], Program] = {}
 _PROGRAMS_KEPT = 64  # partitions hold on to the one they run
 
 
 def program(ruleset: RuleSet, source: Source) -> Program:
     """The compiled program, shared by all partitions of a process."""
-    name = ruleset.identity, source.name
+    # One name may come with several mappings. The program holds on to its own, so that no other gets its number.
+    name = ruleset.identity, source.name, id(source.mapping)
     if name not in _programs:
         if len(_programs) >= _PROGRAMS_KEPT:
             del _programs[next(iter(_programs))]

@@ -25,9 +25,32 @@ _LAST = _words(
 )
 
 
+class Crowd(Random):
+    """Chance that knows how many people there are, and what time it is: whoever is drawn then is at work.
+
+    Where few events are spread over months, fewer people make them, in their hours; or nobody would come regularly.
+    """
+
+    def __init__(self, seed: str, population: int) -> None:
+        super().__init__(seed)
+        self.population = population
+        self.at = 0  #: event time of what is drawn next, ms
+
+
+def at_work(who: int, at: int) -> bool:
+    """Whether it is in somebody's hours: twelve in a row on weekdays; a third work at weekends instead."""
+    hours = at // 3_600_000 + 3 * (who % 8)  # tenants live in zones of their own
+    weekend = (hours // 24 + 3) % 7 >= 5
+    return weekend == (who % 3 == 2) and (hours + who // 8 % 5) % 24 >= 12
+
+
 def busy(rng: Random) -> int:
     """A member of the population; the n-th is about 1/n as busy as the first."""
-    return int((POPULATION + 1) ** rng.random()) - 1
+    if not isinstance(rng, Crowd):
+        return int((POPULATION + 1) ** rng.random()) - 1
+    who = int((rng.population + 1) ** rng.random()) - 1
+    others = ((who + n) % rng.population for n in range(rng.population))
+    return next((other for other in others if at_work(other, rng.at)), who)
 
 
 def tenant(who: int) -> str:

@@ -85,6 +85,7 @@ class Scenario:
     plan: Plan
     nature: Nature = Nature.ATTACK
     possible: Callable[[int], bool] = field(default=_always)  #: whether the rule can fire at an event time (ms)
+    beside: tuple[str, ...] = ()  #: other rules it takes, whose alerts its own rule reads
 
 
 class Domain(Protocol):

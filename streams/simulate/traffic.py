@@ -14,7 +14,7 @@ import msgspec
 
 from streams.errors import ConfigError
 from streams.simulate.cast import SHOWCASE, Cast, Part, cast
-from streams.simulate.people import POPULATION
+from streams.simulate.people import POPULATION, Crowd
 from streams.simulate.scene import Attack, Label, Scenario, Simulated
 
 #: Every scenario is played once in so many ms, and at least once where the duration is shorter.
@@ -43,13 +43,16 @@ def generate(
     scenarios: str | Sequence[str] = SHOWCASE,
     areas: bool = False,
     margin_ms: int = 0,
+    population: int | None = None,
 ) -> Iterator[Simulated]:
     """Traffic from ``start_ms`` on, for ``duration_ms``, in event-time order; a function of its arguments alone.
 
     ``rate`` is background events a second over all ``domains`` (default: all four); attacks come on top, each scenario
     once every ``every_ms``. An attack always lies wholly inside the duration, less ``margin_ms`` at its end.
     ``scenarios`` and ``areas`` are told in ``streams.simulate.cast``; a scenario of an area that needs more time than
-    there is is left out. Raises ConfigError on impossible values.
+    there is is left out. With a ``population`` only so many people (hosts, desks, …) make the background, each in hours
+    of their own; and what would be too thin to be ordinary (``least_rate``) stays away. Raises ConfigError on
+    impossible values.
     """
     players = cast(domains, scenarios, with_areas=areas)
     if duration_ms <= 0 or not 0 < rate <= _MAX_RATE:
@@ -58,21 +61,30 @@ def generate(
         raise ConfigError("the start must not lie before 1970, and attacks need a positive interval")
     if not 0 <= margin_ms < duration_ms:
         raise ConfigError("the margin must be shorter than the duration")
-    return _generate(seed, start_ms, duration_ms, rate, players, every_ms, margin_ms)
+    return _generate(seed, start_ms, duration_ms, rate, players, every_ms, margin_ms, population)
 
 
 def _generate(
-    seed: int, start: int, duration: int, rate: float, players: Cast, every: int, margin: int
+    seed: int,
+    start: int,
+    duration: int,
+    rate: float,
+    players: Cast,
+    every: int,
+    margin: int,
+    population: int | None,
 ) -> Iterator[Simulated]:
     # Another seed or start makes other ids and other strangers: two runs into one topic do not blur each other.
     prefix = hashlib.sha256(f"{seed}/{start}".encode()).hexdigest()
-    rng = Random(prefix)
+    rng = Random(prefix) if population is None else Crowd(prefix, population)
     ids = (f"{prefix[:8]}-{n >> 24:04x}-{n & 0xFFFFFF:06x}" for n in count())
     strangers = int(prefix[8:13], 16)
     attacks = _attacks(Random(prefix + "attacks"), start, duration - margin, players, every, strangers)
     pending: list[tuple[int, int, Simulated]] = []
     order = count()
     backgrounds, keys = players.backgrounds, players.partition_by
+    if population is not None:
+        backgrounds = tuple(one for one in backgrounds if rate >= getattr(one, "least_rate", 0))
     shares = list(accumulate(background.share for background in backgrounds))
     following = next(attacks, None)
 
@@ -90,6 +102,8 @@ def _generate(
         if (following is not None and following[0] <= at) or (pending and pending[0][0] <= at):
             yield from release(at)
         background = backgrounds[bisect_right(shares, rng.randrange(shares[-1]))]
+        if isinstance(rng, Crowd):
+            rng.at = at
         event = background.background(rng, at)
         event["event_id"], event["event_time"] = next(ids), at
         yield Simulated(background.source, record_key(event, keys[background.source]), event, None)

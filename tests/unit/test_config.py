@@ -23,6 +23,7 @@ from streams.config import (
 )
 from streams.config.environment import VARIABLES
 from streams.errors import ConfigError
+from tests.geodb import database
 
 
 def load(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> Config:
@@ -230,6 +231,8 @@ def test_the_example_of_the_documentation_names_every_key_and_is_right(tmp_path:
     (tmp_path / "rules").mkdir()
     for schema in ("logins.avsc", "logins-v1.avsc"):
         (tmp_path / schema).write_text('{"type": "record", "name": "Login", "fields": []}')
+    for kind in ("City", "ASN"):
+        database(tmp_path / f"GeoLite2-{kind}.mmdb", f"GeoLite2-{kind}", {})
     config = load(tmp_path, example)
     document = yaml.safe_load(example)
     assert set(document) == set(Config.__struct_fields__) - {"file"}

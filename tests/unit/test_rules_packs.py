@@ -15,7 +15,7 @@ from tests.showcase import IDS
 
 RULES = load_rules([PACKS], KINDS).rules
 #: Pack -> the sources its rules may read first.
-SOURCES = {"audit": {"audit"}, "trade": {"trade"}, "chain": {"chain", "alerts"}, "ops": {"metric", "alerts"}}
+SOURCES = {"audit": {"audit"}, "trade": {"trade"}, "chain": {"chain", "alerts"}, "ops": {"metric", "audit", "alerts"}}
 #: Topic -> what it is partitioned by.
 PARTITION_BY = {
     "audit": ("tenant", "actor"),

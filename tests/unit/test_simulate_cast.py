@@ -130,3 +130,21 @@ def test_a_name_that_nobody_has_is_refused(name: str, hint: str) -> None:
     with pytest.raises(ConfigError) as refused:
         cast(None, [name])
     assert hint in refused.value.hint
+
+
+class Thin(Quiet):
+    least_rate = 1.0
+
+
+def test_few_people_over_months_come_in_hours_of_their_own_and_what_would_be_too_thin_stays_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.simulate.cast.areas", lambda: (AREA._replace(backgrounds=(Thin,)),))
+    assert "quiet" in {s.event.get("type") for s in run(DAY, areas=True)}
+    traffic = list(generate(1, START, 60 * DAY, 0.01, ["audit"], every_ms=60 * DAY, areas=True, population=50))
+    actors = [s.event["actor"] for s in traffic if s.label is None]
+    assert "nobody" not in actors
+    assert len(set(actors)) == 50
+    one = max(set(actors), key=actors.count)
+    hours = {s.event["event_time"] // HOUR % 24 for s in traffic if s.label is None and s.event["actor"] == one}
+    assert len(hours) <= 12

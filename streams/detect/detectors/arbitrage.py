@@ -57,11 +57,15 @@ class Arbitrage:
         found = (turned for way in self._ways((newest,), swaps, tries) for turned in [_turned(way)] if turned)
         return max(found, key=lambda way: (way[-1].bought / way[0].paid, -len(way)), default=None)
 
-    def _ways(self, way: tuple[Swap, ...], swaps: Sequence[Swap], tries: list[int]) -> Iterator[tuple[Swap, ...]]:
-        """Ways on from a chain of swaps that come back to the token with which its first one began."""
+    def _ways(
+        self, way: tuple[Swap, ...], swaps: Sequence[Swap], tries: list[int], kept: bool = False
+    ) -> Iterator[tuple[Swap, ...]]:
+        """Ways on from a chain of swaps back to the token with which its first one began. At one place of the circle
+        more may come out than goes in again: there the gain is ``kept``."""
         first, last = way[0], way[-1]
         if len(way) > 1 and last.token_out == first.token_in:
-            yield way
+            if not kept or self._flows(last, first):
+                yield way
             return
         if len(way) == LONGEST:
             return
@@ -70,8 +74,12 @@ class Arbitrage:
             tries[0] -= 1
             if tries[0] < 0:
                 return
-            if after.token_in == last.token_out and self._flows(last, after) and after.actors[0] not in pools:
-                yield from self._ways((*way, after), swaps, tries)
+            if after.token_in != last.token_out or after.actors[0] in pools:
+                continue
+            if self._flows(last, after):
+                yield from self._ways((*way, after), swaps, tries, kept)
+            elif not kept and last.bought > after.paid:
+                yield from self._ways((*way, after), swaps, tries, kept=True)
 
     def _flows(self, before: Swap, after: Swap) -> bool:
         given, taken = before.bought, after.paid

@@ -22,8 +22,8 @@ class MarkingTheClose:
 
     In these minutes the account has ``fills`` fills or more, of ``share`` of all that was traded, ``one_sided`` of it
     in one direction, and the price has come ``move`` in that direction from the median of the ``calm`` before, and
-    ``noise`` times further than prices there were from it on average. (MAR Annex I A(g): transactions at or near the time at which
-    reference, settlement or valuation prices are calculated; Comerton-Forde and Putnins, Measuring closing price
+    ``noise`` times further than prices there were from it on average. (MAR Annex I A(g): transactions about the time at
+    which reference, settlement or valuation prices are calculated; Comerton-Forde and Putnins, Measuring closing price
     manipulation, Journal of Financial Intermediation, 2011.) Observed: the move in percent.
 
     Settings: ``close`` 16:00, ``timezone`` America/New_York, ``days`` (mon to fri), ``before`` 5m, ``calm`` 30m,

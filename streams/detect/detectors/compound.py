@@ -11,8 +11,8 @@ from typing import Any
 
 from streams.detect.detectors import Event, Found
 
-#: Alerts of a domain that are remembered, the newest ones.
-MAX_ALERTS = 32
+#: Alerts of a domain that are remembered, the newest ones, and of all domains.
+MAX_ALERTS, MAX_ALL = 32, 256
 _MINUTE = 60_000
 _MAX_NAME = 100
 #: Which tag says which domain; ``risk.<domain>`` always does, and before all others.
@@ -77,6 +77,7 @@ class RiskDomains:
         of_domain = [one for one in alerts if one[1] == domain]
         for one in of_domain[:-MAX_ALERTS]:
             alerts.remove(one)
+        del alerts[:-MAX_ALL]
 
     def _best(self, alerts: list[list[Any]], at: int) -> list[list[Any]]:
         """Of the windows that contain ``at`` the one with the most domains, the earliest of these."""

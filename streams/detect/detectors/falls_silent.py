@@ -20,11 +20,12 @@ class FallsSilent:
 
     Settings: ``times`` (3), ``at_least`` (15m): never sooner, ``learn`` (7d): nothing fires so long after the first
     event, ``learn_events`` (100): nor before so many. The pause that was told is learned too: what pauses every week is
-    told once. Value and threshold are seconds. Events older than the newest change nothing. The state is one number for
-    each of 28 days.
+    told once. ``goodbye``: values of ``status`` with which a log that is taken out of service ends: after it silence is
+    no finding. Value and threshold are seconds. Events older than the newest change nothing. The state is one number
+    for each of 28 days.
     """
 
-    fields: Sequence[str] = ()
+    fields: Sequence[str] = ("status",)
     keeps: str | int = "30d"
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -32,12 +33,13 @@ class FallsSilent:
         self._least = parse_duration(str(settings.get("at_least", "15m")))
         self._learn = parse_duration(str(settings.get("learn", "7d")))
         self._events = int(settings.get("learn_events", 100))
+        self._goodbye = frozenset(str(one) for one in settings.get("goodbye", ()))
         if not self._times >= 1:
             raise ValueError("times is a number from 1 on")
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
         if state is None:
-            state = {"first": event.time, "last": event.time, "events": 1, "pauses": [], "told": False}
+            state = {"first": event.time, "last": event.time, "events": 1, "pauses": [], "told": False, "gone": False}
             return state, ()
         state["events"] = min(state["events"] + 1, self._events)
         if event.time <= state["last"]:
@@ -45,6 +47,8 @@ class FallsSilent:
             return state, ()
         pause, day = event.time - state["last"], event.time // _DAY
         state["last"] = event.time
+        status = event.fields.get("status")
+        state["gone"] = isinstance(status, str) and status in self._goodbye
         pauses = [one for one in state["pauses"] if one[0] > day - _DAYS]
         if pauses and pauses[-1][0] == day:
             pauses[-1][1] = max(pauses[-1][1], pause)
@@ -58,7 +62,7 @@ class FallsSilent:
 
     def due(self, state: Any) -> int | None:
         learned = state and state["events"] >= self._events and state["last"] - state["first"] >= self._learn
-        return state["last"] + self._limit(state) if learned and not state["told"] else None
+        return state["last"] + self._limit(state) if learned and not state["told"] and not state["gone"] else None
 
     def expire(self, state: Any, now: int) -> tuple[Any, Sequence[Found]]:
         state["told"] = True

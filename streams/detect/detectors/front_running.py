@@ -10,7 +10,6 @@ from streams.detect.detectors import Event, Found
 from streams.detect.detectors.trading import (
     TRADE_FIELDS,
     Stage,
-    amount,
     better,
     fills_of,
     named,
@@ -29,11 +28,12 @@ _Done = list[Any]
 class FrontRunning:
     """Fires where an account leaves at a gain what it took less than ``ahead`` before another's large order.
 
-    Large: placed with ``large`` times the median quantity of the instrument's last 64 orders (of 20 at least). The
-    account traded the large order's way only, in the ``ahead`` before it; not at all in the ``quiet`` before that, so
-    that those who trade all the time are left alone; the other way only after it, within ``out``, ``unwound`` of what
-    it had or more, and ``gain`` better on average. (MAR Art. 7(1)(d): inside information about pending orders of
-    clients; FINRA Rule 5270: front running of block transactions.) Observed: how often the account did so within ``within``.
+    Large: placed with ``large`` times the median quantity of the instrument's last 64 orders (of 20 at least), and more
+    than any of them. The account took half of that median or more; it traded the large order's way only, in the
+    ``ahead`` before it; not at all in the ``quiet`` before that, so that those who trade all the time are left alone;
+    the other way only after it, within ``out``, ``unwound`` of what it had or more, and ``gain`` better on average.
+    (MAR Art. 7(1)(d): inside information about pending orders of clients; FINRA Rule 5270: front running of block
+    transactions.) Observed: how often the account did so ``within``.
 
     Settings: ``ahead`` 10s, ``out`` 2m, ``quiet`` 5m, ``large`` 20, ``unwound`` 0.8, ``gain`` 0.001, ``within`` 1d.
     Key: instrument. Bounded: the last 256 fills, 16 large orders, 64 findings.
@@ -58,9 +58,10 @@ class FrontRunning:
             qty = size(event.fields.get("qty"))
             if qty is None:
                 return state, ()
-            if account and way and len(sizes) >= _LEAST_SIZES and qty >= self._large * median(sizes):
+            usual = median(sizes) if len(sizes) >= _LEAST_SIZES else None
+            if account and way and usual is not None and qty >= self._large * usual and qty > max(sizes):
                 large = [one for one in large if one[0] > event.time - self._out]
-                large = [*large[-_MAX_LARGE + 1 :], [event.time, account, way, qty, amount(event.fields.get("price"))]]
+                large = [*large[-_MAX_LARGE + 1 :], [event.time, account, way, qty, usual]]
             return [fills, large, [*sizes[-_MAX_SIZES + 1 :], qty], told], ()
         if what is not Stage.FILLED:
             return state, ()
@@ -81,7 +82,7 @@ class FrontRunning:
         return state, ()
 
     def _judged(self, leaving: _Done, order: list[Any], fills: list[_Done], told: list[list[Any]]) -> Found | None:
-        at, client, way, qty, _ = order
+        at, client, way, qty, usual = order
         now, account = leaving[0], leaving[1]
         if account == client or leaving[2] == way or not at <= now < at + self._out:
             return None
@@ -96,7 +97,7 @@ class FrontRunning:
         entry = sum(one[3] * one[4] for one in taken) / had
         leave = sum(one[3] * one[4] for one in left) / gone
         gain = better(way, entry, leave)
-        if gone < self._unwound * had or gain < self._gain:
+        if had < usual / 2 or gone < self._unwound * had or gain < self._gain:
             return None
         detail = {
             "account": account,

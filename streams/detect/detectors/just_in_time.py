@@ -14,8 +14,8 @@ from streams.detect.detectors.routers import ROUTERS
 from streams.detect.detectors.swaps import actors_of, amount_of, index_of, place_of, word
 from streams.detect.exact import exact
 
-#: Mints, burns and swaps of one pool in one block that are remembered, of each.
-MOST = 100
+#: So much of one pool in one block is remembered; of more, what stands last in it.
+MOST = {"liquidity.mint": 20, "liquidity.burn": 20, "swap": 60}
 _MINT, _BURN, _SWAP = "liquidity.mint", "liquidity.burn", "swap"
 _KINDS = {
     "liquidity.mint": _MINT, "liquidity_mint": _MINT, "mint": _MINT, "Mint": _MINT,
@@ -44,7 +44,7 @@ class JustInTime:
 
     Its key is a pool in one version of a block. Fires once for each burn and names the finding after it, whatever
     comes last; the value is the number of swaps in between. Mint and burn are of one provider where the first of owner,
-    origin and caller that both tell is the same. Keeps the last ``MOST`` mints, burns and swaps.
+    origin and caller that both tell is the same. Keeps the last mints, burns and swaps, so many as ``MOST`` says.
     """
 
     fields = (
@@ -69,8 +69,8 @@ class JustInTime:
         if any((one.tx_index, one.place) == (act.tx_index, act.place) for one in acts):
             return state, ()
         acts = sorted([*acts, act], key=lambda one: (one.tx_index, one.place))
-        state["forgotten"] += max(0, len(acts) - MOST)
-        state[kind] = acts[-MOST:]
+        state["forgotten"] += max(0, len(acts) - MOST[kind])
+        state[kind] = acts[-MOST[kind] :]
         return state, self._findings(state)
 
     def _findings(self, state: dict[str, Any]) -> list[Found]:
@@ -88,7 +88,7 @@ class JustInTime:
                 used.add(number)
                 name = f"{burn.tx_index}:{burn.place}"
                 if name not in state["told"]:
-                    state["told"] = [*state["told"], name][-2 * MOST :]
+                    state["told"] = [*state["told"], name][-2 * MOST[_BURN] :]
                     found.append(_found(mint, others, burn, state["forgotten"]))
                 break
         return found

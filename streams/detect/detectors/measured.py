@@ -9,13 +9,15 @@ from typing import Any
 from streams.detect.exact import exact
 
 #: Nothing that is traded or charged has more; a number beyond it is a mistake or an attack on the arithmetic.
-LARGEST = Fraction(10**80)
+_LARGEST = 10**80
 
 
 def number(value: Any) -> Fraction | None:
     """The number written down, exactly; None for what is none (booleans, NaN) and for what is absurdly large."""
+    if type(value) is int or type(value) is float:
+        return exact(value) if -_LARGEST <= value <= _LARGEST else None
     found = exact(value)
-    return None if found is None or abs(found) > LARGEST else found
+    return None if found is None or abs(found) > _LARGEST else found
 
 
 def positive(value: Any) -> Fraction | None:

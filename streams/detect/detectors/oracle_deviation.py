@@ -50,7 +50,7 @@ class OracleDeviation:
         last = known.get(who)
         if last is not None and at < last[0]:
             return known, ()
-        reference = above_zero(fields.get("reference_price")) or self._median(known, who, at)
+        reference = above_zero(fields.get("reference_price")) or self._median(known, who, price, at)
         was_off = any(one[2] for one in known.values())
         off = None if reference is None else 100 * abs(price - reference) / reference
         is_off = bool(last and last[2]) if off is None else off >= (self._back if last and last[2] else self._off)
@@ -68,11 +68,13 @@ class OracleDeviation:
             return known, [Found(0 if off is None else shown(off), shown(self._back), clear=True)]
         return known, ()
 
-    def _median(self, known: Mapping[str, Any], who: str, at: int) -> Fraction | None:
+    def _median(self, known: Mapping[str, Any], who: str, price: Fraction, at: int) -> Fraction | None:
+        """Of an even number the middle one nearer to the price: of two that disagree one may be right."""
         others = sorted(
             Fraction(one[1]) for name, one in known.items() if name != who and abs(at - one[0]) <= self._fresh
         )
         if len(others) < self._peers:
             return None
         middle = len(others) // 2
-        return others[middle] if len(others) % 2 else (others[middle - 1] + others[middle]) / 2
+        middles = others[middle : middle + 1] if len(others) % 2 else others[middle - 1 : middle + 1]
+        return min(middles, key=lambda one: abs(one - price))

@@ -44,15 +44,17 @@ class OracleStaleness:
             return [event.time, None, 0, False], [Found(0, clear=True)] if told else ()
         said = amount(event.fields.get("heartbeat_seconds"))
         heartbeat = int(said) if said is not None and 0 < said <= _LONGEST else self._heartbeat
-        allowed = 1000 * (heartbeat + max(self._margin, heartbeat // 10))
-        answered = max(_answered(event), answered or 0)
-        stale = event.time - answered > allowed
-        after = [event.time, answered, allowed, told or stale]
-        if stale and not told:
-            return after, [self._found(event.time, answered, allowed)]
-        if told and not stale:
-            return [*after[:3], False], [Found(0, clear=True)]
-        return after, ()
+        allowed_now = 1000 * (heartbeat + max(self._margin, heartbeat // 10))
+        now = max(_answered(event), answered or 0)
+        findings = []
+        if answered is not None and not told and now - answered > allowed:  # a gap that ends before time had told it
+            findings.append(self._found(now, answered, allowed))
+        is_stale = event.time - now > allowed_now
+        if is_stale and not told and not findings:
+            findings.append(self._found(event.time, now, allowed_now))
+        if (told or findings) and not is_stale:
+            findings.append(Found(0, clear=True))
+        return [event.time, now, allowed_now, is_stale], findings
 
     def due(self, state: Any) -> int | None:
         """When the feed becomes stale, should nothing come."""

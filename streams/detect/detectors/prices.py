@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean, median
+from math import log
+from statistics import fmean, median, pstdev
 from typing import Any
 
 from streams.detect.detectors import Event, Found
 from streams.detect.detectors.trading import Stage, amount, side, size, stage
 from streams.rules.durations import parse_duration
 
+_LEAST_SPREAD = 0.25
 _FIELDS = ("type", "action", "status", "side", "qty", "price")
 
 
@@ -61,18 +63,20 @@ class PriceDeviation:
 class FatFinger:
     """Fires at an order that is out of all proportion to the account's own last ones in the instrument.
 
-    By quantity: ``times`` the median of them and ``beyond`` times the largest, so that sizes with a heavy tail are not
-    told. By price: a purchase at ``off`` times their median price or more, a sale at the ``off``-th part of it or less.
-    Observed: the multiple. Settings: ``times`` 50, ``beyond`` 10, ``off`` 1.5, ``orders`` 64 (at most 256),
-    ``at_least`` 20, ``within`` 7d. Bounded by ``orders``. (ESMA guidelines on automated trading, 2012/122: pre-trade
-    controls on price and quantity; the multiples are ours.)
+    By quantity: ``times`` the median of them or more, twice the largest, and ``deviations`` standard deviations of
+    their logarithms above it (0.25 at least), so that sizes with a heavy tail are not told. By price: a purchase at
+    ``off`` times their median price or more, a sale at the ``off``-th part of it or less. Observed: the multiple.
+    (RTS 6 Art. 15 asks for such controls before an order is sent; the multiples are ours.)
+
+    Settings: ``times`` 10, ``deviations`` 6, ``off`` 1.5, ``orders`` 64 (at most 256), ``at_least`` 20, ``within`` 7d.
+    Bounded by ``orders``.
     """
 
     version = "1"
     fields: Sequence[str] = _FIELDS
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        self._times, self._beyond = float(settings.get("times", 50)), float(settings.get("beyond", 10))
+        self._times, self._deviations = float(settings.get("times", 10)), float(settings.get("deviations", 6))
         self._off = float(settings.get("off", 1.5))
         self._orders, self._least = int(settings.get("orders", 64)), int(settings.get("at_least", 20))
         if not 2 <= self._least <= self._orders <= 256 or self._off <= 1:
@@ -93,7 +97,7 @@ class FatFinger:
         if len(last) < self._least:
             return None
         usual = median(one[1] for one in last)
-        if qty >= self._times * usual and qty >= self._beyond * max(one[1] for one in last):
+        if qty >= self._times * usual and qty >= 2 * max(one[1] for one in last) and self._is_odd(qty, usual, last):
             detail = {"what": "quantity", "given": qty, "usual": usual}
             return Found(round(qty / usual, 1), self._times, detail=detail)
         prices = [one[2] for one in last if one[2] is not None and one[2] > 0]
@@ -104,3 +108,7 @@ class FatFinger:
         if multiple < self._off:
             return None
         return Found(round(multiple, 2), self._off, detail={"what": "price", "given": price, "usual": usual})
+
+    def _is_odd(self, qty: float, usual: float, last: list[list[Any]]) -> bool:
+        spread = max(pstdev(log(one[1]) for one in last), _LEAST_SPREAD)
+        return log(qty / usual) >= self._deviations * spread

@@ -13,6 +13,10 @@ from streams.rules.durations import parse_duration
 MAX_LEGS, MAX_TOKEN_LEGS = 256, 64
 #: Trades that the search for one ring looks at.
 MAX_VISITS = 5_000
+#: Parties of an instrument of whom it is kept with whom they traded.
+MAX_PARTIES = 128
+#: By how much prices may differ that are the same.
+SAME = 0.000_001
 _MAX_TOLD = 64
 
 #: time, seller, buyer, qty, price, whether of a unique token
@@ -25,13 +29,15 @@ class RoundTrip:
     Of a unique token the token itself returns, sold for money on each leg, within ``token_within`` (closed cycles:
     von Wachter et al., NFT Wash Trading, 2022). Of anything fungible it takes legs of about the same ``qty`` and
     ``price`` within ``within`` (matched trades that leave no position: Cong et al., Crypto Wash Trading, 2023), by
-    parties at least half of whose trades meanwhile are among themselves; and a quantity that others do not trade too,
-    or parties that have gone round twice and hardly trade with anybody else. So market makers with round lots are
-    silent. Legs follow each other in event time, equal times in either order, whatever order they arrive in.
+    parties at least half of whose trades meanwhile are among themselves, in a quantity that others do not trade too or
+    hardly trading with others at all. Once round is enough for parties that are not known to trade with ``many``, two
+    of them only at the very same price (who buys and sells again to a market maker pays his spread); else twice round.
+    Legs follow each other in event time, equal times in either order, whatever order they arrive in.
 
     Settings: ``parties`` (fewest and most, 2 to 6), ``token_within`` 30d, ``within`` 5m, ``qty_tolerance`` 0.01,
-    ``price_tolerance`` 0.005, ``again`` (the same parties are told again after) 1d, ``intermediaries`` (no parties).
-    Bounded: the last 256 trades of an instrument, 64 of a token; a search ends after 5,000 of them.
+    ``price_tolerance`` 0.005, ``again`` (the same parties are told again after) 1d, ``many`` 3, ``intermediaries`` (no
+    parties). Bounded: the last 256 trades of an instrument, 64 of a token, whom the last 128 parties traded with; a
+    search ends after 5,000 trades.
     """
 
     version = "1"
@@ -46,6 +52,7 @@ class RoundTrip:
         self._qty = float(settings.get("qty_tolerance", 0.01))
         self._price = float(settings.get("price_tolerance", 0.005))
         self._again = parse_duration(settings.get("again", "1d"))
+        self._many = int(settings.get("many", 3))
         self._strangers = listed(settings.get("intermediaries", []))
         self.keeps = max(self._token_within, self._within, self._again)
 
@@ -57,16 +64,18 @@ class RoundTrip:
             return state, ()
         if trade.price <= 0 if trade.unique else trade.qty is None:
             return state, ()
-        legs, told = state or ([], [])
+        legs, told, partners = state or ([], [], {})
         leg = [event.time, trade.seller, trade.buyer, trade.qty or 1.0, trade.price, trade.unique]
         legs = self._kept([*legs, leg])
         told = [one for one in told if one[0] > event.time - self._again]
-        ring = self._ring(legs, leg) if leg in legs else None
+        if not trade.unique:
+            self._met(partners, trade.seller, trade.buyer)
+        ring = self._ring(legs, leg, partners) if leg in legs else None
         if ring is None:
-            return [legs, told], ()
+            return [legs, told, partners], ()
         parties = sorted(one[1] for one in ring)
         if any(one[1] == parties for one in told):
-            return [legs, told], ()
+            return [legs, told, partners], ()
         ring.sort(key=lambda one: one[0])
         detail = {
             "parties": ", ".join(parties),
@@ -76,7 +85,7 @@ class RoundTrip:
             "last_price": ring[-1][4],
         }
         told = [*told[-_MAX_TOLD + 1 :], [event.time, parties]]
-        return [legs, told], [Found(len(parties), self._fewest, detail=detail)]
+        return [legs, told, partners], [Found(len(parties), self._fewest, detail=detail)]
 
     def _kept(self, legs: list[Leg]) -> list[Leg]:
         newest = max(leg[0] for leg in legs)
@@ -86,7 +95,14 @@ class RoundTrip:
             kept.remove(min(kept, key=lambda leg: leg[0]))
         return kept
 
-    def _ring(self, legs: list[Leg], last: Leg) -> list[Leg] | None:
+    def _met(self, partners: dict[str, list[str]], seller: str, buyer: str) -> None:
+        for party, other in ((seller, buyer), (buyer, seller)):
+            known = [one for one in partners.pop(party, []) if one != other]
+            partners[party] = [*known[-self._many - 5 :], other]
+        while len(partners) > MAX_PARTIES:
+            del partners[next(iter(partners))]
+
+    def _ring(self, legs: list[Leg], last: Leg, partners: dict[str, list[str]]) -> list[Leg] | None:
         """A ring through ``last``, wherever in it that stands; the shortest first, None where there is none."""
         reach = self._token_within if last[5] else self._within
         fits = [
@@ -119,14 +135,14 @@ class RoundTrip:
                             continue
                         if leg[2] == last[1] and len(path) + 1 >= self._fewest:
                             ring = [*path, leg]
-                            if self._is_wash(legs, ring, reach):
+                            if self._is_wash(legs, ring, reach, partners):
                                 return ring
                         elif leg[2] != last[1] and all(leg[2] != one[2] for one in path):
                             longer.append(([*path, leg], turns))
             paths = [(path, turns) for path, turns in longer if len(path) < self._most]
         return None
 
-    def _is_wash(self, legs: list[Leg], ring: list[Leg], reach: int) -> bool:
+    def _is_wash(self, legs: list[Leg], ring: list[Leg], reach: int, partners: dict[str, list[str]]) -> bool:
         times = [leg[0] for leg in ring]
         first, last = min(times), max(times)
         if last - first >= reach:
@@ -134,15 +150,17 @@ class RoundTrip:
         if ring[0][5]:
             return True
         parties = {leg[1] for leg in ring}
-        inside = outside = recently_inside = recently_outside = same = 0
-        for leg in legs:
-            among = (leg[1] in parties) + (leg[2] in parties)
-            during = first <= leg[0] <= last
-            inside += among == 2
-            outside += among == 1
-            recently_inside += during and among == 2
-            recently_outside += during and among == 1
-            same += among != 2 and near(leg[3], ring[0][3], self._qty)
-        if recently_inside < recently_outside:
+        among = [leg for leg in legs if leg[1] in parties and leg[2] in parties]
+        around = [leg for leg in legs if (leg[1] in parties) != (leg[2] in parties)]
+        alike = sum(near(leg[3], ring[0][3], self._qty) for leg in among)
+        elsewhere = sum(near(leg[3], ring[0][3], self._qty) for leg in legs) - alike
+        if elsewhere >= len(ring) and len(among) < 4 * len(around):
             return False
-        return same < len(ring) or (inside >= 2 * len(ring) and inside >= 4 * outside)
+        if alike >= 2 * len(ring):  # as often as not: of all they did since they began
+            begun = min(leg[0] for leg in among)
+            return len(among) >= sum(bool(begun <= leg[0] <= last) for leg in around)
+        if any(len(set(partners.get(party, ())) - parties) >= self._many for party in parties):
+            return False
+        if sum(first <= leg[0] <= last for leg in among) < sum(first <= leg[0] <= last for leg in around):
+            return False
+        return len(ring) > 2 or near(ring[0][4], ring[1][4], SAME)

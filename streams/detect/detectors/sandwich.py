@@ -81,7 +81,7 @@ class Sandwiches:
             if name not in told:
                 told.append(name)
                 found.append(_found(one, forgotten))
-        return [swaps, told[-2 * MOST :], forgotten], found
+        return [swaps, told[-MOST:], forgotten], found
 
 
 def sandwiches(swaps: Sequence[Swap], tolerance: Fraction) -> Iterator[Sandwich]:

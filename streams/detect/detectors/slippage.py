@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import median
+from math import exp, log
 from typing import Any
 
 from streams.detect.detectors import Event, Found
@@ -11,8 +11,10 @@ from streams.detect.detectors.costs import FIELDS, basis_points
 from streams.detect.detectors.measured import number, rounded
 
 _MAX_HISTORY = 1_000
-#: Makes a median absolute deviation comparable to a standard deviation (Iglewicz and Hoaglin, 1993).
-_NORMAL = 1.4826
+#: How far the upper half of a normal distribution lies from its middle on average, in standard deviations.
+_HALF_NORMAL = 0.7979
+_LEAST = 0.1  #: basis points; what costs less costs nothing
+_FAR = 100.0
 
 
 class CostLimit:
@@ -41,10 +43,12 @@ class CostLimit:
 class CostOutlier:
     """Fires on an execution that cost at least ``floor`` basis points and is an outlier among the key's last ones.
 
-    An outlier lies ``deviations`` (8) median absolute deviations above the median of the last ``history`` (200)
-    executions, and above ``times`` (3) the largest but one in fifty of them, so that a market with a fat tail is not
-    told for having it. Nothing fires before ``learn`` (50) of them. An outlier enters the history cut to its limit:
-    costs that stay high become usual. Settings: those, and ``measure``, ``floor`` (30). State: costs, newest last.
+    Costs are skewed, so an outlier is judged in logarithms and by the upper half alone, as in boxplots adjusted for
+    skewness (Hubert and Vandervieren, 2008): it lies ``deviations`` (5) standard deviations above the median, as the
+    mean distance of the upper half from it tells them. It is also ``times`` (2) the largest but one in fifty, so that a
+    market where a few executions are dear is not told of each. Nothing fires before ``learn`` (100) of the last
+    ``history`` (200) that cost anything. An outlier enters the history cut to its limit: costs that stay high become
+    usual. Settings: those, ``measure`` and ``floor`` (30). State: the costs, newest last.
     """
 
     keeps = "30d"
@@ -53,26 +57,33 @@ class CostOutlier:
         self._measure = _measure(settings)
         self.fields: Sequence[str] = FIELDS[self._measure]
         self._floor = float(settings.get("floor", 30))
-        self._deviations, self._times = float(settings.get("deviations", 8)), float(settings.get("times", 3))
-        self._history, self._learn = int(settings.get("history", 200)), int(settings.get("learn", 50))
-        if not 10 <= self._learn <= self._history <= _MAX_HISTORY or min(self._floor, self._deviations) <= 0:
-            raise ValueError(f"needs 10 <= learn <= history <= {_MAX_HISTORY}, and floor and deviations above 0")
+        self._deviations, self._times = float(settings.get("deviations", 5)), float(settings.get("times", 2))
+        self._history, self._learn = int(settings.get("history", 200)), int(settings.get("learn", 100))
+        if not 40 <= self._learn <= self._history <= _MAX_HISTORY or min(self._floor, self._deviations) <= 0:
+            raise ValueError(f"needs 40 <= learn <= history <= {_MAX_HISTORY}, floor and deviations above 0")
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
         exact_cost = basis_points(self._measure, event.fields)
         if exact_cost is None:
             return state, ()
         cost, known = rounded(exact_cost, 3), list(state or [])
+        if cost < _LEAST:
+            return state, ()
         if cost < self._floor or len(known) < self._learn:
             return [*known[-self._history + 1 :], cost], ()
-        usual = median(known)
-        deviation = _NORMAL * median(abs(one - usual) for one in known)
-        tail = sorted(known)[-1 - len(known) // 50]
-        limit = max(self._floor, usual + self._deviations * deviation, self._times * tail)
-        after = [*known[-self._history + 1 :], min(cost, round(limit, 3))]
+        usual, limit = self._limits(sorted(known))
+        after = [*known[-self._history + 1 :], min(cost, limit)]
         if cost < limit:
             return after, ()
-        return after, [Found(cost, round(limit, 2), detail={"usual": round(usual, 2), "known": len(known)})]
+        return after, [Found(cost, limit, detail={"usual": usual, "known": len(known)})]
+
+    def _limits(self, costs: list[float]) -> tuple[float, float]:
+        """The median, and from where on a cost is an outlier among these, which are sorted."""
+        usual, upper = costs[len(costs) // 2], costs[len(costs) // 2 :]
+        deviation = sum(log(cost / usual) for cost in upper) / len(upper) / _HALF_NORMAL
+        tail = self._times * costs[-1 - len(costs) // 50]
+        beyond = usual * exp(min(self._deviations * deviation, _FAR))
+        return usual, round(max(self._floor, tail, beyond), 3)
 
 
 def _measure(settings: Mapping[str, Any]) -> str:

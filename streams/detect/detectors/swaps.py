@@ -16,7 +16,7 @@ FIELDS = (
     "token_out", "amount_out",
 )  # fmt: skip
 #: Swaps of one pool in one block that are remembered; a larger block loses those that stand first in it.
-MOST = 150
+MOST = 100
 _ACTORS = ("sender", "recipient", "from")
 _WORD, _AMOUNT = 66, 100  #: characters
 _LAST_INDEX = 1 << 53
@@ -48,7 +48,9 @@ def word(value: Any) -> str:
     """A name, hexadecimal in lower case; long and odd ones as their digest; empty for what is none."""
     if not isinstance(value, str) or not value:
         return ""
-    return kept_id(value.lower() if value[:2] in ("0x", "0X") else value, _WORD)
+    if len(value) <= _WORD and value.isascii() and value.isprintable() and '"' not in value and "\\" not in value:
+        return value.lower() if value[:2] in ("0x", "0X") else value
+    return kept_id(value, 0)
 
 
 def index_of(value: Any) -> int | None:

@@ -21,10 +21,10 @@ _KEPT, _SIGHTS, _PARENTS = 48, 5, 8
 class TakenThenDeleted:
     """Fires on the deletion that follows a large taking and is itself large: see below what is.
 
-    The rule's own ``where`` are takings, its way ``deleted`` deletions. Settings: ``within`` (2h): from a taking to the
-    deletion less; ``min_bytes`` (100000000) and ``min_records`` (10000): what is taken counts together; ``min_deletes``
-    (10); ``whole``: actions that delete a whole store at once. A taking that tells no size counts as large, but then a
-    single deletion of what was taken does not: people are given their data and erased every day.
+    Settings: ``deletes``: actions that delete, ``whole``: those that delete a whole store at once; any other action is
+    a taking. ``within`` (2h): from a taking to the deletion less; ``min_bytes`` (100000000) and ``min_records``
+    (10000): what is taken counts together; ``min_deletes`` (10). A taking that tells no size counts as large, but then
+    a single deletion of what was taken does not: people are given their data and erased every day.
 
     Large is a deletion by its action, as one of ``min_deletes`` after the taking, or as that of something taken (the
     same resource, or one above or below it). Events may come in any order: the finding is about the deletion that
@@ -39,6 +39,7 @@ class TakenThenDeleted:
         self._bytes, self._records = int(settings.get("min_bytes", 10**8)), int(settings.get("min_records", 10_000))
         self._deletes = int(settings.get("min_deletes", 10))
         self._whole = frozenset(str(action) for action in settings.get("whole", ()))
+        self._single = frozenset(str(action) for action in settings.get("deletes", ()))
         if not 1 <= self._deletes <= _KEPT:
             raise ValueError(f"min_deletes is a number from 1 to {_KEPT}")
         self.keeps: str | int = 2 * self._within
@@ -50,12 +51,14 @@ class TakenThenDeleted:
         if event.time <= told:
             return state, ()
         fields, sight = event.fields, list(event.sight)
-        if "" in event.ways:
+        action, names = fields.get("action"), _names(fields.get("resource"))
+        if not isinstance(action, str):
+            return state, ()
+        if action in self._whole or action in self._single:
+            deletes.append([event.time, action in self._whole, names, sight])
+        else:
             sizes = _size(fields, "bytes", "additionalEventData.bytesTransferredOut"), _size(fields, "records")
-            takes.append([event.time, *map(_bounded, sizes), _names(fields.get("resource")), sight])
-        if "deleted" in event.ways:
-            whole = isinstance(action := fields.get("action"), str) and action in self._whole
-            deletes.append([event.time, whole, _names(fields.get("resource")), sight])
+            takes.append([event.time, *map(_bounded, sizes), names, sight])
         takes, deletes = _sorted(takes), _sorted(deletes)
         newest = max(one[-1][0] for one in (takes, deletes) if one)
         takes, deletes = ([one for one in kept if one[0] > newest - 2 * self._within] for kept in (takes, deletes))

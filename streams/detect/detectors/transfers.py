@@ -33,7 +33,7 @@ class HighValue:
         self.fields: Sequence[str] = tuple(
             map(str, settings.get("fields", ("amount_usd", "value_usd", "notional_usd")))
         )
-        names = {"at_least": 1_000_000, "always": 10_000_000, "times": 5, "counts_from": 0.1}
+        names = {"at_least": 1_000_000, "always": 10_000_000, "times": 3, "counts_from": 0.1}
         read = {name: number(settings.get(name, usual)) for name, usual in names.items()}
         values = {name: value for name, value in read.items() if value is not None and value > 0}
         if len(values) < len(names) or not self.fields:

@@ -48,10 +48,9 @@ def fold(book: Book, finding: Finding, now: int) -> Verdict:
         case = book.case(home)
         assert case is not None, "a thread lists what the book holds"
         return _join(case, finding, now)
-    if thread is None or not thread.open:
-        return Verdict.NOTHING_OPEN
-    ended = _clear if finding.kind is FindingKind.CLEAR else _retract
-    return ended(book, thread, finding, now)
+    if finding.kind is FindingKind.RETRACT:
+        return _retract(book, thread, finding, now)
+    return _clear(book, thread, finding, now) if thread is not None and thread.open else Verdict.NOTHING_OPEN
 
 
 def _home(thread: Thread, finding: Finding) -> str | None:
@@ -140,10 +139,12 @@ def _clear(book: Book, thread: Thread, finding: Finding, now: int) -> Verdict:
     return verdict
 
 
-def _retract(book: Book, thread: Thread, finding: Finding, now: int) -> Verdict:
-    """The alert it names, if it is known, else the latest open one of the fold key."""
+def _retract(book: Book, thread: Thread | None, finding: Finding, now: int) -> Verdict:
+    """The alert it names, if it is known, whether open or resolved; else the latest open one of the fold key."""
     named = book.case(finding.alert_id)
-    if named is None or named.thread is not thread:
+    if named is None or (named.base.rule, named.base.tenant) != (finding.rule, finding.tenant):
+        if thread is None or not thread.open:
+            return Verdict.NOTHING_OPEN
         named = book.case(thread.open[-1][1])
     assert named is not None, "a thread lists what the book holds"
     if finding.id in named.findings:

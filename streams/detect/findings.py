@@ -12,6 +12,7 @@ from streams.model import Evidence, Finding, FindingKind, Severity, alert_id, co
 from streams.rules.durations import format_duration
 from streams.rules.rule import Rule
 from streams.rules.template import MISSING, render
+from streams.rules.values import read
 
 #: The finding made where a rule raised.
 ANALYSIS_FAILED = "tocsin.analysis-failed"
@@ -122,6 +123,10 @@ def finding(
         within=rule.detect.within,
         cooldown=rule.cooldown,
         fold=rule.fold,
+        fingerprint={path: _scalar(read(document, path)) for path in rule.fingerprint},
+        throttle=(rule.throttle.every or 0) if rule.throttle is not None else 0,
+        max_per_hour=(rule.throttle.per_hour or 0) if rule.throttle is not None else 0,
+        resolve_after=rule.resolve_after,
         evidence=_evidence(seen, event, document),
         runbook=rule.runbook,
         tags=rule.tags,
@@ -130,6 +135,13 @@ def finding(
         violation_type=rule.violation_type,
         deal_id=render(rule.deal_id, document, words) if rule.deal_id else "",
     )
+
+
+def _scalar(value: Any) -> Any:
+    """What a finding folds by: a scalar as it is, nothing as null, anything else by its hash."""
+    if value is msgspec.UNSET:
+        return None
+    return content_hash("value", value) if isinstance(value, (dict, list)) else value
 
 
 def analysis_failed(rule: Rule, ruleset: str, tenant: str, event: Completing, error: BaseException) -> Finding:

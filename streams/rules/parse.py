@@ -8,7 +8,7 @@ from typing import Any
 
 from streams.rules import active, template, testing, throttle
 from streams.rules.active import parse_active
-from streams.rules.block import Block, texts
+from streams.rules.block import Block, paths, texts
 from streams.rules.conditions import ALWAYS, Condition, Leaf, conjuncts
 from streams.rules.durations import shown
 from streams.rules.keyed import parse_key
@@ -56,10 +56,13 @@ KEYS = (
            "opening, fold into that alert"),
     Option("fold", "one of cooldown, until_resolved", "cooldown", "`until_resolved`: fold for as long as the alert is "
            "open"),
+    Option("fingerprint", "fields", "[]", "fields that decide with the key which findings fold together; a missing one "
+           "counts as null"),
+    Option("resolve_after", "duration", "never", "an alert without findings for so long resolves by itself"),
     Option("allowed_lateness", "duration", "0s", "how long after its window an event may come and still count"),
     Option("active", "block", "always", "days and hours in which events count, by event time", active.OPTIONS),
     Option("enabled", "flag", "true", "whether it is in force"),
-    Option("throttle", "block", "none", "limits on its alerts; checked and carried, not acted on yet",
+    Option("throttle", "block", "none", "limits on what is told of its alerts; those beyond are there, and nobody is told",
            throttle.OPTIONS),
     Option("budget", "block", "as configured", "the most state that it keeps of a tenant in one partition; beyond it "
            "the oldest keys are evicted, counted, and marked on later alerts", BUDGET_OPTIONS),
@@ -118,6 +121,8 @@ def parse_rule(document: Mapping[str, Any], kinds: Kinds, file: str = "", line: 
         scope=scope,
         cooldown=block.duration("cooldown", COOLDOWN if within is None else within),
         fold=block.choice("fold", ("cooldown", "until_resolved"), "cooldown"),
+        fingerprint=block.read("fingerprint", paths, ()),
+        resolve_after=block.duration("resolve_after", 0),
         allowed_lateness=block.duration("allowed_lateness", 0),
         missing=missing,
         active=block.read("active", parse_active, None),

@@ -121,6 +121,8 @@ class Rule:
     scope: str = "tenant"  #: or "global": the tenant is not part of the key
     cooldown: int = 0
     fold: str = "cooldown"  #: or "until_resolved"
+    fingerprint: tuple[str, ...] = ()  #: fields that decide with the key which findings fold together
+    resolve_after: int = 0  #: an alert without findings for so long resolves, ms; 0: it does not
     allowed_lateness: int = 0
     missing: str = "skip"  #: what an absent key field does: "skip" the event, or count as "null"
     active: Any = None  #: streams.rules.active.Active, a gate on the event's local time
@@ -174,7 +176,9 @@ class Rule:
             return ()
         texts = (self.title, self.description, self.deal_id, *self.metadata.values())
         found = dict.fromkeys(path for text in texts for _, path in template.parse(text) if path)
-        return tuple(path for path in (*found, "correlation_id") if path not in self.group_by)
+        return tuple(
+            path for path in dict.fromkeys((*found, *self.fingerprint, "correlation_id")) if path not in self.group_by
+        )
 
     @cached_property
     def version(self) -> str:

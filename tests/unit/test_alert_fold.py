@@ -257,3 +257,23 @@ def test_evidence_too_large_to_carry_is_left_out_and_its_positions_stay() -> Non
     world.restart()
     world.give(finding(3, 3))
     assert (world.alert().count, world.alert().last[0].event) == (4, {"actor": "ada"})
+
+
+def test_a_rule_may_fold_by_more_than_its_key() -> None:
+    world = World()
+    world.give(
+        finding(0, fingerprint={"host": "a"}),
+        finding(1, fingerprint={"host": "b"}),
+        finding(2, fingerprint={"host": "a"}),
+    )
+    assert {name: world.alert(name).count for name in world.versions} == {"alert-0": 2, "alert-1": 1}
+    world.restart()
+    world.give(finding(3, 1, fingerprint={"host": "b"}), minute=1)
+    assert world.alert("alert-1").count == 2
+
+
+def test_a_resolved_alert_is_taken_back_as_well() -> None:
+    world = World()
+    world.give(finding(0), command(0, "resolve"))
+    world.give(finding(1, 1, kind="retract", alert_id="alert-0"), minute=1)
+    assert (world.alert().status, world.alert().why) == ("dismissed", "retracted")

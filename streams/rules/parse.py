@@ -62,7 +62,7 @@ KEYS = (
     Option("allowed_lateness", "duration", "0s", "how long after its window an event may come and still count"),
     Option("active", "block", "always", "days and hours in which events count, by event time", active.OPTIONS),
     Option("enabled", "flag", "true", "whether it is in force"),
-    Option("throttle", "block", "none", "limits on what is told of its alerts; those beyond are there, and nobody is told",
+    Option("throttle", "block", "none", "limits on what is told of its alerts; of those beyond nobody is told",
            throttle.OPTIONS),
     Option("budget", "block", "as configured", "the most state that it keeps of a tenant in one partition; beyond it "
            "the oldest keys are evicted, counted, and marked on later alerts", BUDGET_OPTIONS),

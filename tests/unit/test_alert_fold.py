@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.unit.alert_steps import MINUTE, START, World, finding
+from tests.unit.alert_steps import MINUTE, START, World, command, finding
 
 #: (minutes of the findings' events, alerts that come of them as (opening, count)); the cooldown is 15 minutes
 TIMELINES = [

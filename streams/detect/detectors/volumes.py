@@ -20,7 +20,7 @@ DAY = 24 * HOUR
 #: Earlier windows of one hour of the day before these are enough by themselves.
 _SEASONAL = 5
 _MOST = 1_000_000.0
-#: Four deviations estimated from 5, 7 and 13 windows are then 12, 9 and 7: a chance of some 1 in 15,000 each.
+#: Four deviations estimated from 5, 7 and 13 windows are then 12, 9 and 7, about what Student's t asks for.
 _FEW = 8
 _MAX_OPEN = 4
 _NAMES = ("qty", "quantity", "size", "amount", "volume")

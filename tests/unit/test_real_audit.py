@@ -102,7 +102,7 @@ def accepted(second: int, user: str, ip: str, method: str = "password") -> tuple
           (2, 1_000, "message repeated 5 times: [ Failed password for root from 203.0.113.5 port 4 ssh2]"),
           (3, 1_000, "PAM 5 more authentication failures; logname= uid=0 tty=ssh ruser= rhost=203.0.113.5  user=root"),
           accepted(9, "root", "203.0.113.5")],
-         {("brute-force-success", "root")}),
+         {("failed-login-burst-folded", "root"), ("brute-force-success", "root")}),
         ([line for n in range(10) for line in attempt(n * 180, "ada", f"203.0.113.{n}", known=True)],
          {("distributed-brute-force", "ada")}),
         ([(0, 1, f"Failed publickey for ada from 10.0.0.9 port 5 ssh2: RSA SHA256:{n}") for n in range(3)]

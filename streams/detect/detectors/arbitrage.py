@@ -6,8 +6,10 @@ gave, to within a hundredth (fees on transfers, dust), and the last gives more t
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -16,7 +18,8 @@ from streams.detect.detectors.swaps import FIELDS, Swap, swap_of, with_swap
 from streams.detect.exact import exact
 
 #: Swaps of one transaction that are remembered, swaps of one cycle, and steps that are made in search of one.
-MOST, LONGEST, _TRIES = 60, 8, 3_000
+MOST, LONGEST, _TRIES = 60, 8, 400
+_SURELY = 1 - 1e-9  #: a product of rates below it is a loss, without a closer look
 _NOBODY: frozenset[str] = frozenset()
 
 
@@ -53,12 +56,14 @@ class Arbitrage:
 
     def _cycle(self, swaps: Sequence[Swap], newest: Swap) -> tuple[Swap, ...] | None:
         """The shortest of the most profitable cycles that the newest swap closes."""
-        tries = [_TRIES]
-        found = (turned for way in self._ways((newest,), swaps, tries) for turned in [_turned(way)] if turned)
+        into: dict[str, list[Swap]] = defaultdict(list)
+        for swap in swaps:
+            into[swap.token_in].append(swap)
+        found = (turned for way in self._ways((newest,), into, [_TRIES]) for turned in [_turned(way)] if turned)
         return max(found, key=lambda way: (way[-1].bought / way[0].paid, -len(way)), default=None)
 
     def _ways(
-        self, way: tuple[Swap, ...], swaps: Sequence[Swap], tries: list[int], kept: bool = False
+        self, way: tuple[Swap, ...], into: Mapping[str, Sequence[Swap]], tries: list[int], kept: bool = False
     ) -> Iterator[tuple[Swap, ...]]:
         """Ways on from a chain of swaps back to the token with which its first one began. At one place of the circle
         more may come out than goes in again: there the gain is ``kept``."""
@@ -70,25 +75,31 @@ class Arbitrage:
         if len(way) == LONGEST:
             return
         pools = {one.actors[0] for one in way}
-        for after in swaps:
+        for after in into.get(last.token_out, ()):
+            if after.actors[0] in pools:
+                continue
             tries[0] -= 1
             if tries[0] < 0:
                 return
-            if after.token_in != last.token_out or after.actors[0] in pools:
-                continue
             if self._flows(last, after):
-                yield from self._ways((*way, after), swaps, tries, kept)
+                yield from self._ways((*way, after), into, tries, kept)
             elif not kept and last.bought > after.paid:
-                yield from self._ways((*way, after), swaps, tries, kept=True)
+                yield from self._ways((*way, after), into, tries, kept=True)
 
     def _flows(self, before: Swap, after: Swap) -> bool:
         given, taken = before.bought, after.paid
         return abs(given - taken) <= self._tolerance * max(given, taken)
 
 
+@lru_cache(1 << 12)
+def _rate(paid: str, bought: str) -> float:
+    return float(exact(bought) or 0) / float(exact(paid) or 1)
+
+
 def _turned(way: tuple[Swap, ...]) -> tuple[Swap, ...] | None:
     """The cycle, begun at the swap from which it gains the most; None where a round brings no gain."""
-    if prod(one.bought for one in way) <= prod(one.paid for one in way):
+    rate = prod(_rate(one.amount_in, one.amount_out) for one in way)
+    if rate < _SURELY or (rate < 1 / _SURELY and prod(one.bought for one in way) <= prod(one.paid for one in way)):
         return None
     turns = [(*way[at:], *way[:at]) for at in range(len(way))]
     return max(turns, key=lambda turn: turn[-1].bought / turn[0].paid)

@@ -75,9 +75,12 @@ class FeignedOrders:
         elif what is Stage.CANCELLED:
             fills = [fill for fill in resting.fills if at - self._cancel_within < fill[0] <= at]
         else:
-            order = resting.orders.get(named(event.fields.get("order_id")) or "")
+            order_id = named(event.fields.get("order_id")) or ""
+            order = resting.orders.get(order_id)
             late = order is not None and order[CANCELLED] is not None
-            fills = [fill for fill in resting.fills if at <= fill[0] < at + self._rest] if late else []
+            fills = [
+                fill for fill in resting.fills if fill[4] == order_id or (late and at <= fill[0] < at + self._rest)
+            ]
         return [fill for fill in fills if fill[1] is not None]
 
     def _feigned(self, resting: Resting, fill: Fill) -> tuple[list[Order], float]:

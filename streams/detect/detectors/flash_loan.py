@@ -52,7 +52,7 @@ class FlashLoanAttack:
         state = state or {"loans": [], "swaps": [], "moves": [], "gains": []}
         fields, place = event.fields, place_of(event)
         usd = amount_of(fields.get("amount_usd")) or ""
-        kind = fields.get("type")
+        kind = word(fields.get("type"))
         if kind in _LOANS and (amount := amount_of(fields.get("amount"))):
             _keep(state["loans"], [place, word(fields.get("token")), amount, usd, event.sight])
         elif kind in _SWAPS and (paid := amount_of(fields.get("amount_in"))):
@@ -60,7 +60,7 @@ class FlashLoanAttack:
             way = [word(fields.get("token_in")), word(fields.get("token_out"))]
             _keep(state["swaps"], [place, word(fields.get("pool")), *way, paid, bought, event.sight])
         if (move := _moved(fields)) is not None and move * 100 >= self._move:
-            _keep(state["moves"], [place, float(move * 100), event.sight])
+            _keep(state["moves"], [place, event.sight])
         gain = exact(fields.get("profit_usd"))
         if gain is not None and gain > 0:
             _keep(state["gains"], [place, str(fields["profit_usd"])[:100], event.sight])
@@ -75,7 +75,7 @@ class FlashLoanAttack:
         if (sights := self._round_trip(state)) is not None:
             signs["a pool traded there and back"] = sights
         if state["moves"]:
-            signs["a price moved far"] = [sight for _, _, sight in state["moves"]]
+            signs["a price moved far"] = [sight for _, sight in state["moves"]]
         gains = [sight for _, text, sight in state["gains"] if (exact(text) or 0) >= self._gain]
         if gains:
             signs["a large gain"] = gains

@@ -58,9 +58,9 @@ class Numbering:
             return state, ()
         ids = [known for seen, known in state["recent"] if seen == number]
         went_back = event.time > newest
+        if ids and (not event.id or event.id[:_ID] in ids):
+            return state, ()
         if ids and not (went_back and number <= 1):
-            if not event.id or event.id[:_ID] in ids:
-                return state, ()
             _remember(state, number, event)
             return state, [Found(1, detail={"kind": "repeat", "number": number})]
         if not went_back:

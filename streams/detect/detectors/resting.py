@@ -52,7 +52,11 @@ class Resting:
                 self._filled([at, way, qty, price, ""])
             return what if what is Stage.FILLED else None
         order = self.orders.setdefault(order_id, [None, None, None, None, 0.0, None, None, False])
-        order[SIDE] = order[SIDE] or way
+        if order[SIDE] is None and way is not None:
+            order[SIDE] = way
+            for fill in self.fills:  # of which nobody had said the side
+                if fill[4] == order_id:
+                    fill[1] = fill[1] or way
         if what is Stage.PLACED:
             order[PLACED] = at if order[PLACED] is None else min(order[PLACED], at)
         if what in {Stage.PLACED, Stage.REPLACED}:

@@ -12,9 +12,13 @@ from streams.rules.durations import parse_duration
 #: Trades of one instrument that are kept, and of one token.
 MAX_LEGS, MAX_TOKEN_LEGS = 256, 64
 #: Trades that the search for one ring looks at.
-MAX_VISITS = 5_000
+MAX_VISITS = 2_000
+#: Rings of anything fungible that it weighs: each costs a look at all trades.
+MAX_CANDIDATES = 8
+#: A quantity that so many more than make a ring trade at one price is a round lot, and says nothing.
+ROUND_LOT = 4
 #: Parties of an instrument of whom it is kept with whom they traded.
-MAX_PARTIES = 128
+MAX_PARTIES = 64
 #: By how much prices may differ that are the same.
 SAME = 0.000_001
 _MAX_TOLD = 64
@@ -36,8 +40,8 @@ class RoundTrip:
 
     Settings: ``parties`` (fewest and most, 2 to 6), ``token_within`` 30d, ``within`` 5m, ``qty_tolerance`` 0.01,
     ``price_tolerance`` 0.005, ``again`` (the same parties are told again after) 1d, ``many`` 3, ``intermediaries`` (no
-    parties). Bounded: the last 256 trades of an instrument, 64 of a token, whom the last 128 parties traded with; a
-    search ends after 5,000 trades.
+    parties). Bounded: the last 256 trades of an instrument, 64 of a token, whom the last 64 parties traded with; a
+    search ends after 2,000 trades or 8 rings that are none.
     """
 
     version = "1"
@@ -112,12 +116,14 @@ class RoundTrip:
             and abs(leg[0] - last[0]) < reach
             and (leg[5] or (near(leg[3], last[3], self._qty) and near(leg[4], last[4], self._price)))
         ]
+        if not last[5] and len({name for leg in fits for name in leg[1:3]}) > self._most + ROUND_LOT:
+            return None
         selling: dict[str, list[Leg]] = {}
         for leg in fits:
             selling.setdefault(leg[1], []).append(leg)
         if last[2] not in selling:
             return None
-        visits = MAX_VISITS
+        visits, candidates = MAX_VISITS, MAX_CANDIDATES
         # A path goes on from its last leg in time, and once may begin anew at the ring's first, to end before `last`.
         paths: list[tuple[list[Leg], bool]] = [([last], False)]
         for _ in range(self._most):
@@ -137,6 +143,9 @@ class RoundTrip:
                             ring = [*path, leg]
                             if self._is_wash(legs, ring, reach, partners):
                                 return ring
+                            candidates -= not last[5]
+                            if candidates < 0:
+                                return None
                         elif leg[2] != last[1] and all(leg[2] != one[2] for one in path):
                             longer.append(([*path, leg], turns))
             paths = [(path, turns) for path, turns in longer if len(path) < self._most]

@@ -45,8 +45,10 @@ class Sandwich(NamedTuple):
 
 
 class Sandwiches:
-    """Settings: ``tolerance`` (0.1) of the amounts, ``routers`` (further contracts that are nobody's own).
+    """Settings: ``tolerance`` (0.1) of the amounts, ``exact`` (0.001), ``routers`` (contracts that are nobody's own).
 
+    What differs by more than ``exact`` counts only where it was sold dearer than it was bought: a market maker's lots
+    may resemble each other, but pay the pool's fee twice.
     Its key is a pool in one version of a block. Fires once for each back-run, and names the finding after it, whatever
     comes last; the value is the number of victims' swaps. What it finds depends on which swaps came, not on their
     order, as long as no actor has more back-runs than front-runs in reach. Keeps the last ``MOST`` swaps of the block;
@@ -58,13 +60,13 @@ class Sandwiches:
     version = "1"
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        tolerance = exact(settings.get("tolerance", 0.1))
-        if tolerance is None or not 0 <= tolerance < 1:
-            raise ValueError("tolerance is a number from 0 to below 1")
+        tolerance, same = exact(settings.get("tolerance", 0.1)), exact(settings.get("exact", 0.001))
+        if tolerance is None or same is None or not 0 <= tolerance < 1 or not 0 <= same < 1:
+            raise ValueError("tolerance and exact are numbers from 0 to below 1")
         routers = settings.get("routers", [])
         if not isinstance(routers, list) or not all(isinstance(one, str) for one in routers):
             raise ValueError("routers is a list of addresses")
-        self._tolerance = tolerance
+        self._limits = min(same, tolerance), tolerance
         self._public = ROUTERS | {one.lower() for one in routers}
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
@@ -76,7 +78,7 @@ class Sandwiches:
         swaps, gone = grown
         forgotten += gone
         found = []
-        for one in sandwiches(swaps, self._tolerance) if len(swaps) > 2 else ():
+        for one in sandwiches(swaps, self._limits) if len(swaps) > 2 else ():
             name = f"{one.backs[-1].tx_index}:{one.backs[-1].place}"
             if name not in told:
                 told.append(name)
@@ -84,8 +86,11 @@ class Sandwiches:
         return [swaps, told[-MOST:], forgotten], found
 
 
-def sandwiches(swaps: Sequence[Swap], tolerance: Fraction) -> Iterator[Sandwich]:
-    """All sandwiches among the swaps of one pool and block, which stand in its order. No back-run is in two of them."""
+def sandwiches(swaps: Sequence[Swap], limits: tuple[Fraction, Fraction]) -> Iterator[Sandwich]:
+    """All sandwiches among the swaps of one pool and block, which stand in its order. No back-run is in two of them.
+
+    ``limits``: how far amounts may differ, and how far where there was a gain.
+    """
     by_actor: dict[str, list[Swap]] = defaultdict(list)
     for swap in swaps:
         for actor in swap.actors:
@@ -94,11 +99,11 @@ def sandwiches(swaps: Sequence[Swap], tolerance: Fraction) -> Iterator[Sandwich]
     for actor in sorted(by_actor):
         own = by_actor[actor]
         if own[0].tx_index != own[-1].tx_index:
-            yield from _of(actor, own, swaps, used, tolerance)
+            yield from _of(actor, own, swaps, used, limits)
 
 
 def _of(
-    actor: str, own: list[Swap], swaps: Sequence[Swap], used: set[tuple[int, str]], tolerance: Fraction
+    actor: str, own: list[Swap], swaps: Sequence[Swap], used: set[tuple[int, str]], limits: tuple[Fraction, Fraction]
 ) -> Iterator[Sandwich]:
     sides = list(_sides(own))
     for place, back in enumerate(sides):
@@ -119,7 +124,7 @@ def _of(
                 if not victims:
                     continue
                 off = _apart(some, backs)
-                if off <= tolerance and (best is None or (off, -first) < best[:2]):
+                if off <= limits[_is_dearer(some, backs)] and (best is None or (off, -first) < best[:2]):
                     best = off, -first, Sandwich(actor, _swaps(some), victims, _swaps(backs))
         if best is not None:
             used.update((one.tx_index, one.place) for one in (*best[2].fronts, *best[2].backs))
@@ -164,6 +169,13 @@ def _apart(fronts: Sequence[Side], backs: Sequence[Side]) -> Fraction:
     paid, bought = _sum(one.paid for one in _swaps(fronts)), _sum(one.bought for one in _swaps(fronts))
     sold, regained = _sum(one.paid for one in _swaps(backs)), _sum(one.bought for one in _swaps(backs))
     return min(abs(sold - bought) / bought, abs(regained - paid) / paid)
+
+
+def _is_dearer(fronts: Sequence[Side], backs: Sequence[Side]) -> bool:
+    """Whether a unit was sold for more than it had been bought for."""
+    paid, bought = _sum(one.paid for one in _swaps(fronts)), _sum(one.bought for one in _swaps(fronts))
+    sold, regained = _sum(one.paid for one in _swaps(backs)), _sum(one.bought for one in _swaps(backs))
+    return regained * bought > sold * paid
 
 
 def _sum(amounts: Iterable[Fraction]) -> Fraction:

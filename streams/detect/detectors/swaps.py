@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from streams.detect.detectors import Event, Sight
@@ -20,6 +21,12 @@ MOST = 100
 _ACTORS = ("sender", "recipient", "from")
 _WORD, _AMOUNT = 66, 100  #: characters
 _LAST_INDEX = 1 << 53
+_LEAST, _LARGEST = Fraction(1, 10**40), 10**100
+
+
+@lru_cache(1 << 12)
+def _number(text: str) -> Fraction:
+    return exact(text) or Fraction(0)
 
 
 class Swap(NamedTuple):
@@ -37,11 +44,11 @@ class Swap(NamedTuple):
 
     @property
     def bought(self) -> Fraction:
-        return exact(self.amount_out) or Fraction(0)
+        return _number(self.amount_out)
 
     @property
     def paid(self) -> Fraction:
-        return exact(self.amount_in) or Fraction(0)
+        return _number(self.amount_in)
 
 
 def word(value: Any) -> str:
@@ -61,9 +68,9 @@ def index_of(value: Any) -> int | None:
 
 
 def amount_of(value: Any) -> str | None:
-    """A positive amount as text; None for anything else."""
+    """A positive amount as text; None for anything else, also for what no token has so much or so little of."""
     number = exact(value)
-    if number is None or number <= 0:
+    if number is None or not _LEAST <= number <= _LARGEST:
         return None
     text = str(value)
     return text if len(text) <= _AMOUNT else None

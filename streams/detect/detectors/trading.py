@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from streams.detect.exact import exact
@@ -17,7 +18,7 @@ TRADE_FIELDS = (
     "type", "action", "status", "account", "counterparty", "buyer", "seller", "owner", "counterparty_owner",
     "buyer_owner", "seller_owner", "side", "qty", "price", "trade_id", "token_id",
 )  # fmt: skip
-_LONGEST_NAME = 128
+_LONGEST_NAME = 64
 _LARGEST = 10**100
 #: What mints to and burns from: no party.
 _NOBODY = {"0x" + "0" * 40, "0x" + "0" * 36 + "dead"}
@@ -89,13 +90,18 @@ def size(value: Any) -> float | None:
 
 
 def named(value: Any) -> str | None:
-    """Who or what is called so, as one text; addresses of chains in lower case, nobody's address is None."""
+    """Who or what is called so, as text of at most 64 bytes (of a longer one the beginning, and a hash of it all).
+
+    Addresses of chains are in lower case; nobody's address is None.
+    """
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     text = value if isinstance(value, str) else str(value) if -(10**18) < value < 10**20 else ""
     text = text.strip()
-    if not text or len(text) > _LONGEST_NAME:
+    if not text:
         return None
+    if len(text) > _LONGEST_NAME // 2 and len(raw := text.encode(errors="replace")) > _LONGEST_NAME:
+        text = f"{text[:12]}#{blake2b(raw, digest_size=12).hexdigest()}"
     text = text.lower() if text[:2] in {"0x", "0X"} else text
     return None if text in _NOBODY else text
 

@@ -20,6 +20,8 @@ DAY = 24 * HOUR
 #: Earlier windows of one hour of the day before these are enough by themselves.
 _SEASONAL = 5
 _MOST = 1_000_000.0
+#: Four deviations estimated from 5, 7 and 13 windows are then 12, 9 and 7, about what Student's t asks for.
+_FEW = 8
 _MAX_OPEN = 4
 _NAMES = ("qty", "quantity", "size", "amount", "volume")
 
@@ -30,7 +32,8 @@ class VolumeShift:
     Volume is without each window's largest trade: one block trade is no busy market, and one absurd one no baseline.
     The baseline is the average of the windows of the same hour of the day in the last ``days`` (14) days, or, while
     fewer than five of them are known, of all windows, once ``learn`` (24) are known. It must have ``min_trades`` (30)
-    trades a window, and the window must be off by ``deviations`` (4) standard deviations. Up is told by the trade that
+    trades a window, and the window must be off by ``deviations`` (4) standard deviations, and by more of them where few
+    windows are known, about as Student's t has it. Up is told by the trade that
     makes it so; down when a window that had trades is closed. A market that falls silent altogether is for an
     ``absence`` rule: nobody can tell it from a market that is gone. Clears with the first window that is not off.
 
@@ -117,7 +120,8 @@ class VolumeShift:
         varied = sum((cell[1] - usual) ** 2 for cell in known) / (len(known) - 1)
         by_chance = sum(cell[2] for cell in known) / len(known)
         shift = volume - usual if self._is_up else usual - volume
-        if shift * 100 <= usual * self._percent or shift < self._deviations * sqrt(max(varied, by_chance)):
+        least = max(sqrt(by_chance), sqrt(varied) * (1 + _FEW / (len(known) - 1)))
+        if shift * 100 <= usual * self._percent or shift < self._deviations * least:
             return None
         percent = min(100 * shift / usual, _MOST) if usual else _MOST
         return Found(round(percent, 2), self._shown, detail={"volume": volume, "usual": usual, "windows": len(known)})

@@ -121,7 +121,7 @@ class Engineers:
     share = 2
 
     def __init__(self) -> None:
-        self._limits = Ration(40, 10 * MINUTE)
+        self._limits, self._reads = Ration(40, 10 * MINUTE), Ration(80, 10 * MINUTE)
 
     def background(self, rng: Random, at: int) -> Event:
         who, dice = crowd(rng, 5, 2_000), rng.random()
@@ -129,7 +129,9 @@ class Engineers:
             return rng.choice((_web, _private, _still_on, _shares_inside))(rng, who, 0)
         if dice < 0.2 and self._limits.allows(who, at):
             return deed(who, "search", "rate_limited", kind="api", status=429)
-        if dice < 0.6:
+        if dice < 0.9 and self._reads.allows(who, at):
+            if dice < 0.5:
+                return _cleared(rng, who, -rng.randrange(3))
             return deed(
                 who,
                 "read",
@@ -137,8 +139,6 @@ class Engineers:
                 purpose=rng.choice(_PURPOSES),
                 allowed_purposes=_PURPOSES,
             )
-        if dice < 0.9:
-            return _cleared(rng, who, -rng.randrange(3))
         return deed(who, "verify_integrity", kind="integrity", resource=f"log/{rng.randrange(99)}")
 
 

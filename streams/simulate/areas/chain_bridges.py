@@ -39,11 +39,12 @@ class Bridges:
     share = 3
 
     def __init__(self) -> None:
-        self._sent = 0
+        self._sent = self._last = 0
         self._open: list[tuple[int, int, str, str, float, str]] = []
 
     def background(self, rng: Random, at: int) -> Event:
         who = int(24 * rng.random() ** 2)
+        is_busy, self._last = at - self._last < MINUTE, at  # else a deposit would have to wait for its turn
         bridge = f"bridge-{who:02d}"
         if rng.random() < 0.1:
             return _status(rng, at, who, bridge, rng.uniform(0.985, 1.004))
@@ -53,7 +54,7 @@ class Bridges:
         self._sent += 1
         message = f"m-{self._sent}-{rng.getrandbits(32):08x}"
         dollars = min(rng.lognormvariate(6.5, 1.9), 1_500_000.0)
-        early = rng.random() < 0.02
+        early = rng.random() < 0.02 and is_busy
         first, second = ("withdrawal", "deposit") if early else ("deposit", "withdrawal")
         then = at + (rng.randrange(60) * SECOND if early else int(rng.lognormvariate(2, 0.7) * MINUTE))
         self._open.append((then, who, bridge, message, dollars * (1 if early else 0.999), second))

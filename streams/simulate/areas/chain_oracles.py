@@ -12,6 +12,7 @@ from streams.simulate.scene import Attack, Event, Nature, Scenario
 
 SOURCE = "chain"
 _FEEDS = (("ETH/USD", 2_500.0, 3_600), ("BTC/USD", 60_000.0, 3_600), ("USDC/USD", 1.0, 86_400))
+_ALL = len(_FEEDS) * len(TENANTS)
 _GAS = "chain.gas-price-spike"
 
 
@@ -31,19 +32,26 @@ class Feeds:
     least_rate = 5.0  #: of all background together, events a second: below it feeds would miss their heartbeats
 
     def __init__(self) -> None:
-        self._turn = 0
+        self._turn = self._first = 0
         self._market: dict[int, float] = {}
+
+    def _heartbeat(self, at: int, usual: int) -> int:
+        """What a feed promises, in seconds: what is usual, or what the rate of this traffic lets it keep."""
+        if self._turn <= 2 * _ALL:
+            return max(usual, 86_400)
+        return max(usual, 4 * _ALL * (at - self._first) // (1_000 * self._turn))
 
     def background(self, rng: Random, at: int) -> Event:
         self._turn += 1
-        of = self._turn % (len(TENANTS) * len(_FEEDS))
+        self._first = self._first or at
+        of = self._turn % _ALL
         feed, price, heartbeat = _FEEDS[of // len(TENANTS)]
         step = 0.0001 if price == 1.0 else 0.002
         market = self._market[of] = self._market.get(of, price) * (1 + rng.gauss(0, step))
         off = rng.gauss(0, step) if rng.random() < 0.98 else rng.uniform(-0.02, 0.02)
         return _price(
-            rng, at, of, feed, market * (1 + off), reference_price=f"{market:.8f}", heartbeat_seconds=heartbeat,
-            updated_at=(at - rng.randrange(30_000)) // 1_000,
+            rng, at, of, feed, market * (1 + off), reference_price=f"{market:.8f}",
+            heartbeat_seconds=self._heartbeat(at, heartbeat), updated_at=(at - rng.randrange(30_000)) // 1_000,
         )  # fmt: skip
 
 

@@ -91,7 +91,8 @@ def _spike_at(begin: int, events: list[tuple[int, Event]], hour: int, deviations
     usual = sum(sums) / len(sums)
     varied = sum((one - usual) ** 2 for one in sums) / (len(sums) - 1)
     chance = sum(size * size for sizes in before for size in sizes) / len(before)
-    limit = usual + max(usual / 2, deviations * sqrt(max(varied, chance)))
+    few = 1 + 8 / (len(sums) - 1)
+    limit = usual + max(usual / 2, deviations * sqrt(chance), deviations * few * sqrt(varied))
     volume, largest = 0.0, 0.0
     for index, (at, event) in enumerate(events):
         if (begin + at) // HOUR == hour:

@@ -59,7 +59,7 @@ class Desks:
                 rng, who, min(rng.lognormvariate(7.5, 1.6), 990_000), rng.choice(("transfer", "withdrawal"))
             )
         if dice < 0.95:  # of treasuries, of which there are few
-            return _transfer(rng, 60_000_000 + who % 4, min(rng.lognormvariate(12.8, 0.6), 4_000_000))
+            return _transfer(rng, 60_000_000 + who % 4, min(rng.lognormvariate(12.5, 0.5), 4_000_000))
         return _event(who, "deal.completed", deal_id=f"d-{rng.getrandbits(40):010x}", step="settle", status="completed")
 
 

@@ -69,7 +69,11 @@ _TABLE: tuple[tuple[str, str, str, str | None], ...] = (
      None),
     (r"Connection" + _FROM + _PORT + r" on .*", "ssh.connection", "connect", None),
 )  # fmt: skip
-_PATTERNS = tuple((re.compile(pattern, re.DOTALL), kind, action, outcome) for pattern, kind, action, outcome in _TABLE)
+#: With the words that each begins with, so that most are passed over without a look at their pattern.
+_PATTERNS = tuple(
+    (re.split(r"[^A-Za-z ]", pattern, maxsplit=1)[0], re.compile(pattern, re.DOTALL), kind, action, outcome)
+    for pattern, kind, action, outcome in _TABLE
+)
 _PAM = re.compile(r"(?:^|\s)(rhost|user)=(\S*)")
 
 
@@ -81,8 +85,8 @@ def said(message: str) -> dict[str, Any]:
     message = message.removesuffix(" [preauth]")
     for prefix in _PREFIXES:
         message = message.removeprefix(prefix)
-    for pattern, kind, action, outcome in _PATTERNS:
-        if (match := pattern.fullmatch(message)) is not None:
+    for words, pattern, kind, action, outcome in _PATTERNS:
+        if message.startswith(words) and (match := pattern.fullmatch(message)) is not None:
             fields = {"type": kind, "action": action, "outcome": outcome, **_fields(match.groupdict())}
             if repeat > 1 or action == "login":
                 fields["repeat"] = repeat

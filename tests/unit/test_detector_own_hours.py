@@ -18,7 +18,7 @@ MONDAY = 1_704_067_200_000  # 2024-01-01T00:00:00Z
 
 def fired(hours: list[float], **settings: Any) -> list[int]:
     """The places of the events, by their hours since a Monday, that were found."""
-    detector, state, found = OwnHours(settings), None, []
+    detector, state, found = OwnHours({"tolerance": 2, "weekends_apart": True, **settings}), None, []
     for n, hour in enumerate(hours):
         event = Event(MONDAY + int(hour * HOUR), f"e-{n}", {})
         state, findings = detector.step(json.loads(json.dumps(state)), event)
@@ -50,6 +50,13 @@ def test_nothing_is_learned_in_less_than_two_weeks_or_eight_days() -> None:
 def test_a_day_off_of_the_week_is_usual_at_the_hour_of_the_other_days() -> None:
     mondays_free = [week * 168 + day * 24 + 9 for week in range(3) for day in range(1, 5)]
     assert fired([*mondays_free, 3 * 168 + 9]) == []
+
+
+def test_a_first_saturday_at_the_hours_of_the_week_is_told_where_weekends_stand_apart() -> None:
+    saturday = 3 * 168 + 5 * 24
+    assert fired([*office(3), saturday + 9]) == [15]
+    assert fired([*office(3), saturday + 9], weekends_apart=False) == []
+    assert fired([*office(3), saturday + 3], weekends_apart=False) == [15]
 
 
 def test_what_was_unusual_once_is_learned_and_forgotten_after_eight_weeks() -> None:

@@ -21,12 +21,13 @@ _OFTEN = 3
 class OwnHours:
     """Fires on an event at an hour of the week that is far from every hour in which the key was active before.
 
-    Settings: ``learn`` (14d): nothing fires so long after the first event; ``learn_days`` (8): nor before the key was
-    active on so many days; ``tolerance`` (2): hours around that count as the same. An hour is usual where the key was
-    active around it on the same day of any of the last 8 weeks, or on three other days of its kind (working days,
-    weekend) among them. Hours are those of UTC, whatever the clock on the wall: they are learned. Value: hours to the
-    nearest hour of the week in which the key was active. Every event is learned, also one that fired; a late one too.
-    The state is eight bits for each of 168 hours.
+    Settings: ``learn`` (14d): nothing fires so long after the first event; ``learn_days`` (8): nor before the key
+    was active on so many days; ``tolerance`` (3): hours around that count as the same. An hour is usual where the
+    key was active around it on the same day of any of the last 8 weeks, or on three other days among them; with
+    ``weekends_apart`` (false) only on three of its kind, working days or weekend. Hours are those of UTC, whatever
+    the clock on the wall: they are learned. Value: hours to the nearest hour of the week in which the key was
+    active. Every event is learned, also one that fired; a late one too. The state is eight bits for each of 168
+    hours.
     """
 
     fields: Sequence[str] = ()
@@ -35,7 +36,8 @@ class OwnHours:
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._learn = parse_duration(str(settings.get("learn", "14d")))
         self._days = int(settings.get("learn_days", 8))
-        self._around = int(settings.get("tolerance", 2))
+        self._around = int(settings.get("tolerance", 3))
+        self._weekends_apart = settings.get("weekends_apart", False) is True
         if not 0 <= self._around < 12:
             raise ValueError("tolerance is a number of hours from 0 to 11")
 
@@ -59,7 +61,7 @@ class OwnHours:
         if _active(weeks, slot, self._around):
             return True
         day, hour = divmod(slot, 24)
-        alike = range(5) if day < 5 else range(5, 7)
+        alike = range(7) if not self._weekends_apart else range(5) if day < 5 else range(5, 7)
         others = (_active(weeks, other * 24 + hour, self._around) for other in alike if other != day)
         return sum(bits.bit_count() for bits in others) >= _OFTEN
 

@@ -20,6 +20,7 @@ TRADE_FIELDS = (
 )  # fmt: skip
 _LONGEST_NAME = 64
 _LARGEST = 10**100
+_SMALLEST = 1e-100
 #: What mints to and burns from: no party.
 _NOBODY = {"0x" + "0" * 40, "0x" + "0" * 36 + "dead"}
 
@@ -77,6 +78,10 @@ def amount(value: Any) -> float | None:
     An amount of 256 bits has 78 digits; more than 100, before the point or after it, is no market's number, and would
     not leave room to multiply.
     """
+    if type(value) is float or type(value) is int:  # most are: fractions cost twenty times as much
+        if not -_LARGEST < value < _LARGEST:
+            return None
+        return float(value) if not -_SMALLEST < value < _SMALLEST else 0.0
     number = exact(value)
     if number is None or abs(number) >= _LARGEST:
         return None

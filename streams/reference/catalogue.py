@@ -61,7 +61,7 @@ def _page(
 def _rule(
     rule: Rule, domain: str, partition_by: Mapping[str, tuple[str, ...]], figures: Mapping[str, Any] | None
 ) -> Iterator[str]:
-    yield f"**{_plain(rule.title)}**" + ("" if rule.enabled else " (off unless it is enabled)")
+    yield f"`{rule.title}`" + ("" if rule.enabled else " (off unless it is enabled)")
     yield ""
     yield _plain(rule.description)
     yield ""

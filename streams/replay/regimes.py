@@ -68,8 +68,9 @@ class Ran:
 
 
 def scaled(regime: Regime, factor: float) -> Regime:
-    """The same with so many times the background. Scenarios stay as they are."""
-    return replace(regime, background=max(1, round(regime.background * factor)))
+    """The same with so many times the background, and people where those are few. Scenarios stay as they are."""
+    people = regime.population and max(20, round(regime.population * min(1.0, factor)))
+    return replace(regime, background=max(1, round(regime.background * factor)), population=people)
 
 
 def run(

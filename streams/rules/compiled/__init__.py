@@ -33,7 +33,7 @@ class CompiledProgram:
         self.decode = projection.decoder() if source.mapping is None else self._mapped(projection)
         self._keys = [functions[f"key{index}"] for index in range(len(arms))]
         self._rows = [functions[f"row{index}"] for index in range(len(arms))]
-        self._values = [functions[f"values{index}"] for index in range(len(arms))]
+        self._values = _read_once(arms, functions)
         self._readers = readers_of(projection, list(paths))
 
     def _mapped(self, projection: Projection) -> Any:
@@ -55,6 +55,30 @@ class CompiledProgram:
     def values(self, index: int) -> Callable[[Any], tuple[Any, ...]]:
         values: Callable[[Any], tuple[Any, ...]] = self._values[index]
         return values
+
+
+def _read_once(arms: tuple[Arm, ...], functions: dict[str, Any]) -> list[Any]:
+    """A reader for each arm; arms of one list of fields share one, which reads an event once for all of them."""
+    readers: dict[tuple[str, ...], Any] = {}
+    wanted = [(*arm.rule.detect.fields(), *arm.rule.captures) for arm in arms]
+    for index, fields in enumerate(wanted):
+        if fields not in readers:
+            values = functions[f"values{index}"]
+            readers[fields] = _once(values) if fields and wanted.count(fields) > 1 else values
+    return [readers[fields] for fields in wanted]
+
+
+def _once(values: Any) -> Any:
+    seen: Any = None
+    read: tuple[Any, ...] = ()
+
+    def once(event: Any) -> tuple[Any, ...]:
+        nonlocal seen, read
+        if event is not seen:
+            read, seen = values(event), event
+        return read
+
+    return once
 
 
 def _paths(arm: Arm) -> list[str]:

@@ -170,8 +170,8 @@ class Generator:
 
     def _values(self, index: int, rule: Rule) -> None:
         paths = (*rule.detect.fields(), *rule.captures)
-        values = "".join(f"normal({self._projection.source(path)}), " for path in paths)
-        self._functions.append([f"def values{index}(e):", f"    return ({values})"])
+        values = "".join(f"{self._projection.source(path)}, " for path in paths)
+        self._functions.append([f"def values{index}(e):", f"    return tuple(map(normal, ({values})))"])
 
 
 class _Row:

@@ -6,6 +6,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -109,6 +110,8 @@ CHANGING: Final = (
     "breached", "history", "escalation_level", "notification_failed",
 )  # fmt: skip
 
+_changing = attrgetter(*CHANGING)
+
 
 @dataclass(slots=True, eq=False)
 class Case:
@@ -169,19 +172,18 @@ class Case:
     def of(cls, alert: Alert, thread: Thread, memory: Memory | None = None) -> Case:
         """The case of ``alert``: as remembered, or a new one whose version 0 was never seen."""
         case = cls(
-            base=alert,
-            thread=thread,
-            findings=dict.fromkeys(memory.findings) if memory else {},
-            commands=dict.fromkeys(memory.commands) if memory else {},
-            timers=dict(memory.timers) if memory else {},
-            held=dict.fromkeys(memory.held) if memory else {},
-            resolve_after=memory.resolve_after if memory else 0,
-            began=memory.began if memory else 0,
-            leveled=memory.leveled if memory else 0,
-            entity=memory.entity if memory else "",
+            alert,
+            thread,
+            dict.fromkeys(memory.findings) if memory else {},
+            dict.fromkeys(memory.commands) if memory else {},
+            dict(memory.timers) if memory else {},
+            dict.fromkeys(memory.held) if memory else {},
+            memory.resolve_after if memory else 0,
+            memory.began if memory else 0,
+            memory.leveled if memory else 0,
+            memory.entity if memory else "",
+            *_changing(alert),
         )
-        for name in CHANGING:
-            setattr(case, name, getattr(alert, name))
         case.values = dict(alert.values)
         return case
 
@@ -231,7 +233,7 @@ class Case:
     def finish(self, now: int) -> Alert:
         """The next version, and a case ready for the next step. Only where the alert has changed."""
         assert self.why is not None, "an alert that has not changed has no next version"
-        changed = {name: getattr(self, name) for name in CHANGING}
+        changed = dict(zip(CHANGING, _changing(self), strict=True))
         changed["values"] = dict(self.values)
         self.base = msgspec.structs.replace(
             self.base, version=self.base.version + 1, updated_at=now, why=self.why.value, **changed
@@ -248,6 +250,9 @@ class Case:
         """The step is over."""
         self.why, self.reasons, self.restart, self.dirty = None, {}, False, False
         self.asked, self.failed, self.again = "", (), False
+
+
+assert tuple(Case.__slots__)[10 : 10 + len(CHANGING)] == CHANGING, "a case is made of them in this order"
 
 
 def _remember(kept: dict[str, None], identity: str, limit: int) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Protocol
 
 from streams.model import Alert
 from streams.route.matchers import Labelled
-
-#: Fields that change while a step is under way, and so are read from the case.
-_OBJECTS = frozenset({"key", "metadata", "values"})
 
 
 class HasBase(Protocol):
@@ -27,13 +25,19 @@ class Subject(Labelled):
         self._base = one if isinstance(one, Alert) else one.base
 
     def label(self, path: str) -> str | tuple[str, ...]:
-        name, _, rest = path.partition(".")
+        name, rest = _steps(path)
         value: Any = getattr(self._one, name, None)
         if value is None:
             value = getattr(self._base, name, None)
-        for part in rest.split(".") if rest else ():
+        for part in rest:
             value = value.get(part) if isinstance(value, dict) else None
-        return _text(value)
+        return value if value.__class__ is str else _text(value)
+
+
+@lru_cache(maxsize=4_096)
+def _steps(path: str) -> tuple[str, tuple[str, ...]]:
+    name, _, rest = path.partition(".")
+    return name, tuple(rest.split(".")) if rest else ()
 
 
 def _text(value: Any) -> str | tuple[str, ...]:

@@ -19,6 +19,7 @@ import re2
 _MATCHER = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*(!=|=~|!~|=)\s*(.*?)\s*", re.DOTALL)
 _MAX_TEXT = 1_000
 _MAX_PATTERN_MEMORY = 1 << 20
+_MAX_KNOWN = 200  #: characters of a value whose comparison with a pattern is remembered
 
 
 class Op(StrEnum):
@@ -48,14 +49,12 @@ class Matcher:
 
     def holds(self, subject: Labelled) -> bool:
         """Whether it holds for ``subject``."""
-        value = subject.label(self.path)
-        found = any(map(self._is, value)) if isinstance(value, tuple) else self._is(value)
-        return found is (self.op in (Op.IS, Op.LIKE))
-
-    def _is(self, value: str) -> bool:
-        if self.op in (Op.IS, Op.IS_NOT):
-            return value == self.text
-        return _pattern(self.text).fullmatch(value) is not None
+        value, op, text = subject.label(self.path), self.op, self.text
+        if op is Op.IS or op is Op.IS_NOT:
+            found = text in value if value.__class__ is tuple else value == text
+        else:
+            found = any(_like(text, one) for one in value) if isinstance(value, tuple) else _like(text, value)
+        return found is (op is Op.IS or op is Op.LIKE)
 
     def __str__(self) -> str:
         quoted = self.text.replace("\\", "\\\\").replace('"', '\\"')
@@ -64,7 +63,10 @@ class Matcher:
 
 def all_hold(matchers: Sequence[Matcher], subject: Labelled) -> bool:
     """Whether every one of them does; none at all hold always."""
-    return all(matcher.holds(subject) for matcher in matchers)
+    for matcher in matchers:  # noqa: SIM110  # a generator costs more than most matchers
+        if not matcher.holds(subject):
+            return False
+    return True
 
 
 def parse_matcher(text: Any) -> Matcher:
@@ -106,6 +108,16 @@ def _equality(path: Any, value: Any) -> Matcher:
     if value.endswith("*") and value.count("*") == 1:
         return Matcher(str(path), Op.LIKE, re2.escape(value[:-1]) + ".*")
     return Matcher(str(path), Op.IS, value)
+
+
+def _like(text: str, value: str) -> bool:
+    """The same few values are asked for again and again; long ones are not worth remembering."""
+    return _known(text, value) if len(value) <= _MAX_KNOWN else _pattern(text).fullmatch(value) is not None
+
+
+@lru_cache(maxsize=20_000)
+def _known(text: str, value: str) -> bool:
+    return _pattern(text).fullmatch(value) is not None
 
 
 @lru_cache(maxsize=4_096)

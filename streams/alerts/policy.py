@@ -20,7 +20,8 @@ from streams.model.severity import SEVERITY_WORDS
 from streams.route import Receiver
 from streams.route.escalation import Escalation, parse_escalations
 from streams.route.intervals import Interval, parse_cron, parse_intervals, parse_zone
-from streams.route.oncall import Schedule, parse_schedules
+from streams.route.oncall import OVERRIDE, Override, Schedule, parse_override_record, parse_schedules
+from streams.route.presets import with_preset
 from streams.route.tree import Route, parse_route
 from streams.rules.problems import BlockErrors
 
@@ -71,16 +72,22 @@ DEFAULT = Policy()
 def parse_policy(document: Mapping[str, Any]) -> Policy:
     """The policy a document describes. Raises ConfigError that lists everything that is wrong with it.
 
-    Durations are ms, or text such as ``15m``. Severities may be given in other words (``P1``, ``WARNING``).
+    Durations are ms, or text such as ``15m``. Severities may be given in other words (``P1``, ``WARNING``). What
+    ``preset`` names stands under what the document says.
     """
     if not isinstance(document, Mapping):
         raise ConfigError("policy: a mapping is expected", "see streams/docs/alerts.md")
     problems: list[str] = []
     values: dict[str, Any] = {}
+    try:
+        document = with_preset(document)
+    except ValueError as error:
+        problems.append(f"preset: {error}")
+        document = {name: value for name, value in document.items() if name != "preset"}
     for name, value in document.items():
         reader = _FIELDS.get(name) if isinstance(name, str) else None
         if reader is None:
-            problems.append(_unknown(name, list(_FIELDS), ""))
+            problems.append(_unknown(name, [*_FIELDS, "preset"], ""))
             continue
         try:
             values[name] = reader(value)
@@ -93,10 +100,11 @@ def parse_policy(document: Mapping[str, Any]) -> Policy:
 
 
 def with_records(policy: Policy, records: Mapping[str, Mapping[str, Any]]) -> Policy:
-    """The policy with silences and maintenance windows of the control records, by ``kind/id``. One that cannot be read
-    counts as absent: whoever reads the control topic refuses such a record before it comes here.
+    """The policy with silences, maintenance windows and on-call overrides of the control records, by ``kind/id``. One
+    that cannot be read counts as absent: whoever reads the control topic refuses such a record before it comes here.
     """
     silences, windows = list(policy.silences), list(policy.maintenance)
+    overrides: list[tuple[str, Override]] = []
     for name, document in sorted(records.items()):
         kind, _, identity = name.partition("/")
         try:
@@ -104,9 +112,12 @@ def with_records(policy: Policy, records: Mapping[str, Mapping[str, Any]]) -> Po
                 silences.append(parse_silence(identity, document))
             elif kind == MAINTENANCE:
                 windows.append(parse_window(identity, document))
+            elif kind == OVERRIDE:
+                overrides.append(parse_override_record(document))
         except BlockErrors:
             continue
-    return replace(policy, silences=tuple(silences), maintenance=tuple(windows))
+    schedules = {name: schedule.overridden(overrides) for name, schedule in policy.oncall.items()}
+    return replace(policy, silences=tuple(silences), maintenance=tuple(windows), oncall=schedules)
 
 
 def _between(values: Mapping[str, Any]) -> list[str]:

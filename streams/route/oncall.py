@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ from streams.rules.block import Block, texts
 from streams.rules.durations import shown
 from streams.rules.problems import BlockErrors
 
+OVERRIDE = "oncall-override"  #: kind of the control records
 _DAY = 86_400_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_TIME = 253_402_300_799_999
@@ -72,6 +73,13 @@ class Schedule:
             if person := layer.who(at, zone):
                 return person
         return ""
+
+    def overridden(self, records: Sequence[tuple[str, Override]]) -> Schedule:
+        """With those of ``records`` (name of a rotation, override) that are its own, over its own: where two overlap,
+        the one that begins later counts.
+        """
+        more = sorted((one for name, one in records if name == self.name), key=lambda one: one.begins)
+        return replace(self, overrides=(*self.overrides, *more)) if more else self
 
     def hand_over(self, at: int) -> tuple[int, str] | None:
         """When somebody else takes over, to the minute, and who; None: not within sixty days."""
@@ -132,17 +140,36 @@ def _layer(raw: Any, timezone: str) -> Layer:
 def parse_override(raw: Any) -> Override:
     """``{person, starts_at, ends_at}``. Raises BlockErrors."""
     block = Block(raw)
+    override = _override(block)
+    block.check()
+    if override.ends == override.begins:
+        raise BlockErrors([("ends_at", "is not after starts_at")])
+    return override
+
+
+def parse_override_record(raw: Any) -> tuple[str, Override]:
+    """A control record: ``{schedule, person, starts_at, ends_at}``; the rotation's name first. One that ends as it
+    begins was taken back before. Raises BlockErrors.
+    """
+    block = Block(raw)
+    schedule, override = block.text("schedule"), _override(block)
+    block.check()
+    return schedule, override
+
+
+def _override(block: Block) -> Override:
     override = Override(
         block.text("person"), block.read("starts_at", parse_moment), block.read("ends_at", parse_moment)
     )
-    if not block.problems and override.ends <= override.begins:
-        block.problem("ends_at", "is not after starts_at")
-    block.check()
+    if not block.problems and override.ends < override.begins:
+        block.problem("ends_at", "is before starts_at")
     return override
 
 
 def parse_moment(value: Any) -> int:
-    """ms, or RFC 3339 with its offset. Raises ValueError."""
+    """ms, or RFC 3339 with its offset, which YAML may have read as a time already. Raises ValueError."""
+    if isinstance(value, datetime):
+        value = value.isoformat()
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_TIME:
         return value
     try:

@@ -19,7 +19,14 @@ from streams.rules.problems import BlockErrors
 
 MINUTE = 60_000
 _MAX_DEPTH = 32
-_NOT_INHERITED = frozenset({"match", "continue", "routes", "name"})
+#: ``delay: standard``.
+STANDARD_DELAY: Mapping[Severity, int] = {
+    Severity.CRITICAL: 0,
+    Severity.HIGH: 5 * MINUTE,
+    Severity.MEDIUM: 15 * MINUTE,
+    Severity.LOW: 60 * MINUTE,
+    Severity.INFO: 24 * 60 * MINUTE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,7 @@ def _parse(raw: Any, above: Route, path: str, depth: int) -> Route:
         group_wait=block.duration("group_wait", above.group_wait),
         group_interval=block.duration("group_interval", above.group_interval, least=1_000),
         repeat_interval=block.duration("repeat_interval", above.repeat_interval),
-        delay=block.read("delay", parse_by_severity, above.delay),
+        delay=block.read("delay", _delay, above.delay),
         mute=block.read("mute", texts, above.mute),
         active=block.read("active", texts, above.active),
         escalation=block.text("escalation", above.escalation),
@@ -137,6 +144,10 @@ def _children(raw: Any, above: Route, depth: int) -> tuple[Route, ...]:
     if problems:
         raise BlockErrors(problems)
     return tuple(found)
+
+
+def _delay(raw: Any) -> Mapping[Severity, int]:
+    return STANDARD_DELAY if raw == "standard" else parse_by_severity(raw)
 
 
 def parse_by_severity(raw: Any) -> dict[Severity, int]:

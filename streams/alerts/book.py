@@ -37,6 +37,7 @@ class _Head(msgspec.Struct, frozen=True):
     updated_at: int
     created_at: int
     fingerprint: str = ""
+    incident: str = ""
 
 
 class _Peek(msgspec.Struct, frozen=True):
@@ -65,6 +66,7 @@ class Entry:
     due: int | None  #: of its timers the first
     held: bool  #: something is not told because something suppresses it
     entity: str
+    incident: str
 
 
 class Book:
@@ -124,6 +126,7 @@ class Book:
             min(case.timers.values(), default=None),
             bool(case.held),
             case.entity,
+            alert.incident,
         )
         self._count(entry, +1)
 
@@ -142,7 +145,7 @@ class Book:
         key = head.fingerprint or fingerprint(head.rule, head.tenant, head.key)
         entry = Entry(
             value, key, head.event_time, head.status, head.severity, head.updated_at, head.created_at, head.tenant,
-            min(peek.timers.values(), default=None), bool(peek.held), peek.entity,
+            min(peek.timers.values(), default=None), bool(peek.held), peek.entity, head.incident,
         )  # fmt: skip
         self.entries[head.id] = entry
         self._count(entry, +1)

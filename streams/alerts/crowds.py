@@ -67,21 +67,24 @@ def storm_finding(alert: Alert, told: int, cap: StormCap, now: int) -> Finding:
     )  # fmt: skip
 
 
-def incident_finding(alert: Alert, entity: str, members: int, grouping: Grouping, now: int) -> Finding:
-    """That several alerts are about one entity."""
+def incident_finding(alert: Alert, entity: str, severity: Severity, word: str, grouping: Grouping, now: int) -> Finding:
+    """That several alerts are about one entity. It counts no member: they join it afterwards."""
     path, _, value = entity.partition("=")
     return _finding(
-        INCIDENT, alert, {path: value}, now, severity=alert.severity, title=f"{members} alerts about {value}",
+        INCIDENT, alert, {path: value}, now, severity=severity, severity_word=word, title=f"alerts about {value}",
         description="Opened close together, and about the same; each stays an alert of its own.",
-        threshold=grouping.at_least, cooldown=0, within=grouping.within, observed=members, fold="until_resolved",
+        threshold=grouping.at_least, cooldown=0, within=grouping.within, observed=None, fold="until_resolved",
     )  # fmt: skip
 
 
-def _finding(rule: str, alert: Alert, key: dict[str, Any], now: int, *, severity: Severity, **more: Any) -> Finding:
+def _finding(
+    rule: str, alert: Alert, key: dict[str, Any], now: int, *, severity: Severity, severity_word: str = "", **more: Any
+) -> Finding:
     identity = content_hash(rule, alert.tenant, key, alert.id, now)
     return Finding(
         id=content_hash("finding", identity), kind=FindingKind.FIRE, rule=rule, rule_version="", ruleset=alert.ruleset,
         tenant=alert.tenant, key=key, alert_id=identity, source=alert.source, event_time=now,
-        position=alert.first[-1].position if alert.first else "", severity=severity, severity_word=severity.value,
-        type=alert.type, evidence=(), correlation_id=alert.correlation_id, **more,
+        position=alert.first[-1].position if alert.first else "", severity=severity,
+        severity_word=severity_word or severity.value, type=alert.type, evidence=(),
+        correlation_id=alert.correlation_id, **more,
     )  # fmt: skip

@@ -10,6 +10,8 @@ from typing import Any
 
 from streams.alerts.book import Book, ThreadKey, fingerprint
 from streams.alerts.case import Case, Thread, Timer, Why
+from streams.alerts.crowds import INCIDENT
+from streams.alerts.incidents import PHASES
 from streams.alerts.lifecycle import Move, move
 from streams.model import Alert, Finding, FindingKind, Reason, Severity, Status, severity_rank
 
@@ -74,6 +76,8 @@ def _open(book: Book, finding: Finding, key: ThreadKey, thread: Thread | None, n
         return Verdict.DUPLICATE  # the event that opened it, told again
     case = book.open(_first(finding, key, now), key)
     case.began = now
+    if finding.rule == INCIDENT:
+        case.phase = PHASES[0]
     _stays(case, finding, now)
     case.remember_finding(finding.id)
     case.changed(Why.OPENED)

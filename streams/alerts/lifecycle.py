@@ -7,7 +7,8 @@ from enum import StrEnum
 
 import msgspec
 
-from streams.alerts.case import Case, Timer, Why
+from streams.alerts.case import HISTORY_KEPT, Case, Timer, Why
+from streams.alerts.incidents import PHASES, grow, shrink
 from streams.model import Action, Command, Disposition, Reason, Resolution, Status
 
 MAX_NOTE = 4_000  #: characters of one note
@@ -73,10 +74,15 @@ class Refusal(StrEnum):
     ALREADY_CLOSED = "already_closed"  #: resolved or dismissed; comments are still welcome
     NOT_CLOSED = "not_closed"  #: there is nothing to reopen
     NOT_AN_INCIDENT = "not_an_incident"
+    IS_AN_INCIDENT = "is_an_incident"  #: incidents stand in no incident
+    ALREADY_LINKED = "already_linked"
+    NOT_LINKED = "not_linked"
     UNKNOWN_TARGET = "unknown_target"  #: the alert or incident it names, or itself
     IN_THE_PAST = "in_the_past"  #: a snooze that has ended already
     UNKNOWN_WORD = "unknown_word"  #: a disposition or a phase
-    INCOMPLETE = "incomplete"  #: a comment without text, a snooze without its end, a failed delivery without receiver
+    INCOMPLETE = (
+        "incomplete"  #: a comment or update without text, a snooze without end, a failed delivery without receiver
+    )
     TOO_LARGE = "too_large"  #: a note, the metadata of a resolution, a name or the number of tags
     NOTES_FULL = "notes_full"  #: the alert holds as many notes as it can carry; say it without a note
 
@@ -99,7 +105,6 @@ _REFUSED = {
     Move.UNACKNOWLEDGE: Refusal.NOT_ACKNOWLEDGED,
     Move.REOPEN: Refusal.NOT_CLOSED,
 }
-PHASES = ("triaged", "investigating", "mitigated", "resolved")
 #: Finds an alert of the same tenant, for the commands that name another one.
 Others = Callable[[str], Case | None]
 _encode = msgspec.json.Encoder().encode
@@ -135,6 +140,8 @@ def move(
     before = case.status
     case.become(status, by, why or what.value, now)
     case.changed(_WHY[what])
+    if case.phase and case.is_open is (case.phase == PHASES[-1]):  # of an incident: the handling goes with the status
+        case.phase = PHASES[0] if case.is_open else PHASES[-1]
     if status is not Status.SNOOZED:
         case.snoozed_until = None
         case.timers.pop(Timer.SNOOZE, None)
@@ -221,32 +228,40 @@ def _link(case: Case, command: Command, now: int, others: Others) -> Refusal | N
         incident = others(command.target)
         if incident is None or incident is case or not incident.phase:
             return Refusal.UNKNOWN_TARGET
+    if case.phase:
+        return Refusal.IS_AN_INCIDENT
+    if case.incident == command.target:
+        return Refusal.ALREADY_LINKED if command.target else Refusal.NOT_LINKED
     if case.incident and (former := others(case.incident)) is not None:
-        former.members = tuple(member for member in former.members if member != case.base.id)
-        former.changed(Why.LINKED)
-    case.incident = command.target
+        shrink(former, case)
+    case.incident = ""
     case.changed(Why.LINKED)
     if incident is not None:
-        incident.members = tuple(dict.fromkeys((*incident.members, case.base.id)))[:100]
-        incident.changed(Why.LINKED)
+        grow(incident, [case], now)
+    else:
+        case.entity = ""  # somebody knows better: it joins none by itself any more
     return None
 
 
 def _phase(case: Case, command: Command, now: int, others: Others) -> Refusal | None:
+    phase = command.target or case.phase
     if not case.phase:
         return Refusal.NOT_AN_INCIDENT
-    if command.target not in PHASES:
+    if phase not in PHASES:
         return Refusal.UNKNOWN_WORD
     if not case.is_open:
         return Refusal.ALREADY_CLOSED
+    if phase == case.phase and not command.note.strip():
+        return Refusal.INCOMPLETE
     case.history = (
-        *case.history[-49:],
-        {"at": now, "by": command.by, "from": case.phase, "to": command.target, "why": command.note[:MAX_NAME]},
+        *case.history[1 - HISTORY_KEPT :],
+        {"at": now, "by": command.by, "from": case.phase, "to": phase, "why": command.note[:MAX_NAME]},
     )
-    case.phase = command.target
+    case.phase = phase
     case.changed(Why.PHASED)
-    if command.target == "resolved":
-        move(case, Move.RESOLVE, command.by, now, Resolution(notes=command.note, action=command.resolution_action))
+    if phase == "resolved":
+        resolution = Resolution(notes=command.note, action=command.resolution_action, metadata=command.metadata)
+        move(case, Move.RESOLVE, command.by, now, resolution, command.note[:MAX_NAME], command.disposition)
     else:
         case.notify(Reason.UPDATED)
     return None

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from streams.alerts.book import Book
-from streams.alerts.case import CLOSED, OPEN, Case, Timer, Why
+from streams.alerts.case import CLOSED, OPEN, Case, Timer
 from streams.alerts.clocks import ring, wind
 from streams.alerts.inhibition import Standing
 from streams.alerts.policy import DEFAULT, Policy, parse_policy, with_records
@@ -136,7 +136,8 @@ class AlertState:
         self._open.fill((entry.updated_at, identity) for identity, entry in entries if entry.status in OPEN)
         self._closed.fill((entry.updated_at, identity) for identity, entry in entries if entry.status in CLOSED)
         for identity, entry in entries:
-            self._crowd.put(identity, entry.tenant, entry.entity, entry.created_at, is_open=entry.status in OPEN)
+            place = entry.tenant, entry.entity
+            self._crowd.put(identity, place, entry.incident, entry.created_at, is_open=entry.status in OPEN)
             if entry.held:
                 self._held.setdefault(entry.tenant, {})[identity] = self._loose[identity] = None
         self.telling.tray.loaded()
@@ -228,7 +229,7 @@ class AlertState:
 
     def _forget(self, identity: str) -> None:
         entry = self.book.entries[identity]
-        self._crowd.put(identity, entry.tenant, entry.entity, 0, is_open=False)
+        self._crowd.put(identity, (entry.tenant, entry.entity), entry.incident, 0, is_open=False)
         self._loosen(entry.tenant, identity, None)
         self._held.get(entry.tenant, {}).pop(identity, None)
         self.book.drop(identity)
@@ -254,10 +255,8 @@ class AlertState:
         touched, telling, policy = self.book.touched, self.telling, self.policy
         looked: set[str] = set()
         while fresh := [case for identity, case in touched.items() if identity not in looked and case.dirty]:
-            for case in fresh:
-                looked.add(case.base.id)
-                if case.why is Why.OPENED:
-                    self._crowd.opened(self.book, case, policy, now)
+            looked.update(case.base.id for case in fresh)
+            self._crowd.changed(self.book, fresh, policy, now)
             for case in fresh:
                 said[case.base.id] = telling.decide(case, now)
             for case, told in telling.storms:
@@ -303,7 +302,6 @@ class AlertState:
             heappush(self._timers, (due, identity))
         if before is None or (before.status in OPEN) is not case.is_open:
             (self._open if case.is_open else self._closed).add(now, identity)
-            self._crowd.put(identity, tenant, case.entity, case.base.created_at, is_open=case.is_open)
         if case.held:
             self._held.setdefault(tenant, {})[identity] = None
         elif identity in (held := self._held.get(tenant, {})):

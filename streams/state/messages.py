@@ -103,7 +103,7 @@ def _next(pile: Pile, route: Route, now: int) -> int | None:
 def _still(book: Book, identity: str, reason: Reason) -> bool:
     """Whether a thing is still to be said: not of what somebody has taken in hand or closed meanwhile."""
     status = book.entries[identity].status
-    return status is Status.ACTIVE or (reason is Reason.SEVERITY_RAISED and status in OPEN)
+    return status is Status.ACTIVE or (reason in (Reason.SEVERITY_RAISED, Reason.UPDATED) and status in OPEN)
 
 
 def _composed(pile: Pile, reasons: dict[str, Reason], book: Book, *, digest: bool) -> Message:

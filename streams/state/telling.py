@@ -24,7 +24,8 @@ from streams.model import Alert, Reason, Status, Suppression
 from streams.route import Receiver
 from streams.route.escalation import Escalation
 from streams.route.intervals import may_tell, next_cron, next_telling
-from streams.route.tree import Route, Way, ways
+from streams.route.recall import Recall, routing
+from streams.route.tree import Route, Way
 from streams.state.rates import Rates
 from streams.state.tray import Tray, Waiting
 
@@ -58,8 +59,17 @@ class Telling:
         self.tray = Tray()
         self.storms: list[tuple[Case, int]] = []  #: of this step: cases that were too many, and how many were told
         self._counts = counts
+        self._routed: tuple[Route, Recall[list[Way]]] | None = None
 
     # --- one alert
+
+    def _ways(self, subject: Subject) -> list[Way]:
+        """Through the tree of the policy in force; there must be one."""
+        root, routed = self.policy.route, self._routed
+        assert root is not None, "asked only where alerts are routed"
+        if routed is None or routed[0] is not root:
+            self._routed = routed = root, routing(root)
+        return routed[1](subject)
 
     def escalation(self, case: Case) -> Escalation | None:
         """The one in force for an alert."""
@@ -68,9 +78,7 @@ class Telling:
             return None
         routed = ""
         if policy.route is not None:
-            routed = next(
-                (way.route.escalation for way in ways(policy.route, Subject(case)) if way.route.escalation), ""
-            )
+            routed = next((way.route.escalation for way in self._ways(Subject(case)) if way.route.escalation), "")
         return policy.escalation_of(case.severity.value, case.severity_word, routed)
 
     def decide(self, case: Case, now: int) -> list[Said]:
@@ -111,10 +119,11 @@ class Telling:
         if view.rule == "tocsin.reminder" and reason is Reason.NEW:
             reason = Reason.REMINDER
         said: list[Said] = []
+        why = f"{case.phase}: {case.history[-1]['why']}" if reason is Reason.UPDATED and case.history else ""
         if policy.route is None:
-            return [Said(receiver, reason) for receiver in policy.receivers if receiver.takes(view)] or said
+            return [Said(receiver, reason, why=why) for receiver in policy.receivers if receiver.takes(view)]
         subject = Subject(case)
-        for way in ways(policy.route, subject):
+        for way in self._ways(subject):
             receiver = policy.by_name[way.receiver]
             if not receiver.takes(view):
                 continue
@@ -123,7 +132,7 @@ class Telling:
             if case.status not in OPEN and (key is not None or wait is not None):
                 continue  # by then it is over, and nobody was told
             if key is None and wait is None:
-                said.append(Said(receiver, reason, way.route.path))
+                said.append(Said(receiver, reason, way.route.path, why))
                 continue
             ripe = now if wait is None else wait
             due = ripe if key is None else max(ripe, now + way.route.group_wait)

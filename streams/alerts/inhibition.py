@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.route.matchers import Labelled, Matcher, all_hold, parse_matchers
+from streams.route.recall import Recall
 from streams.rules.block import Block, texts
 from streams.rules.durations import shown
 from streams.rules.problems import BlockErrors
@@ -40,15 +41,15 @@ class Standing:
         self.inhibitions = tuple(inhibitions)
         self._by: dict[tuple[str, int, tuple[str, ...]], dict[str, None]] = defaultdict(dict)
         self._of: dict[str, list[tuple[str, int, tuple[str, ...]]]] = {}
+        self._sources = _agreeing([(one.source, one) for one in self.inhibitions])
+        self._targets = _agreeing([(one.target, one) for one in self.inhibitions])
 
     def put(self, identity: str, tenant: str, subject: Labelled | None) -> bool:
         """Take an alert as it stands now (None: it is closed or gone). Whether it hides less than before."""
         before = self._of.pop(identity, [])
         after: list[tuple[str, int, tuple[str, ...]]] = []
         if subject is not None:
-            for number, inhibition in enumerate(self.inhibitions):
-                if all_hold(inhibition.source, subject) and (values := inhibition.values(subject)) is not None:
-                    after.append((tenant, number, values))
+            after = [(tenant, number, values) for number, values in self._sources(subject)]
         for place in before:
             if place not in after:
                 del self._by[place][identity]
@@ -62,13 +63,27 @@ class Standing:
 
     def hides(self, identity: str, tenant: str, subject: Labelled) -> tuple[Inhibition, str] | None:
         """The first inhibition that hides the alert, and the id of the alert that does it."""
-        for number, inhibition in enumerate(self.inhibitions):
-            if not all_hold(inhibition.target, subject) or (values := inhibition.values(subject)) is None:
-                continue
+        for number, values in self._targets(subject):
             for other in self._by.get((tenant, number, values), ()):
                 if other != identity:
-                    return inhibition, other
+                    return self.inhibitions[number], other
         return None
+
+
+def _agreeing(
+    sides: Sequence[tuple[tuple[Matcher, ...], Inhibition]],
+) -> Recall[list[tuple[int, tuple[str, ...]]]]:
+    """Of a subject: the inhibitions, by number, of which one side holds, with the values that must agree."""
+
+    def of(subject: Labelled) -> list[tuple[int, tuple[str, ...]]]:
+        return [
+            (number, values)
+            for number, (side, inhibition) in enumerate(sides)
+            if all_hold(side, subject) and (values := inhibition.values(subject)) is not None
+        ]
+
+    paths = [path for side, one in sides for path in (*(matcher.path for matcher in side), *one.equal)]
+    return Recall(paths, of)
 
 
 def parse_inhibitions(raw: Any) -> tuple[Inhibition, ...]:

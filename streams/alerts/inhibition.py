@@ -44,6 +44,13 @@ class Standing:
         self._sources = _agreeing([(one.source, one) for one in self.inhibitions])
         self._targets = _agreeing([(one.target, one) for one in self.inhibitions])
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The labels that say what an alert hides."""
+        return tuple(
+            path for one in self.inhibitions for path in (*(matcher.path for matcher in one.source), *one.equal)
+        )
+
     def put(self, identity: str, tenant: str, subject: Labelled | None) -> bool:
         """Take an alert as it stands now (None: it is closed or gone). Whether it hides less than before."""
         before = self._of.pop(identity, [])

@@ -25,17 +25,23 @@ class Subject(Labelled):
         self._base = one if isinstance(one, Alert) else one.base
 
     def label(self, path: str) -> str | tuple[str, ...]:
-        name, rest = _steps(path)
+        name, rest = steps(path)
         value: Any = getattr(self._one, name, None)
         if value is None:
             value = getattr(self._base, name, None)
-        for part in rest:
-            value = value.get(part) if isinstance(value, dict) else None
-        return value if value.__class__ is str else _text(value)
+        return within(value, rest)
+
+
+def within(value: Any, rest: tuple[str, ...]) -> str | tuple[str, ...]:
+    """What stands in a field, as text: at the end of a way through its objects."""
+    for part in rest:
+        value = value.get(part) if isinstance(value, dict) else None
+    return value if value.__class__ is str else _text(value)
 
 
 @lru_cache(maxsize=4_096)
-def _steps(path: str) -> tuple[str, tuple[str, ...]]:
+def steps(path: str) -> tuple[str, tuple[str, ...]]:
+    """A dot path: the field, and the way through its objects."""
     name, _, rest = path.partition(".")
     return name, tuple(rest.split(".")) if rest else ()
 

@@ -13,6 +13,7 @@ import msgspec
 from streams.alerts.book import Book
 from streams.alerts.case import CLOSED, OPEN, Case, Timer
 from streams.alerts.clocks import ring, wind
+from streams.alerts.glimpse import glimpses
 from streams.alerts.inhibition import Standing
 from streams.alerts.policy import DEFAULT, Policy, parse_policy, with_records
 from streams.alerts.subject import Subject
@@ -27,6 +28,7 @@ from streams.state.telling import Said, Telling
 
 FORMAT: Final = 2
 POLICY: Final = "policy/default"
+_OF_RULES: Final = ("ruleset/", "list/")  #: control records that are no concern of alerts
 MAX_ALERT: Final = 800_000  #: bytes; beyond, an alert loses the copies of its events
 MAX_TICK: Final = 1_000  #: timers, groups and purges in one tick
 
@@ -173,26 +175,28 @@ class AlertState:
         """Adopt a newer control state; returns the ``now`` of this step, which never goes back."""
         position = self.position
         if control is not self._control and control.position >= position.control:
-            self._control = control
+            before, self._control = self._control, control
             position.control = control.position
             position.ruleset = control.ruleset.version if control.ruleset is not None else ""
-            self._adopt(self._read_policy(control))
+            if before is None or _of_policy(before) != _of_policy(control):
+                self._adopt(self._read_policy(control))
         position.now = max(position.now, now)
         return position.now
 
     def _adopt(self, policy: Policy) -> None:
-        telling = self.telling
+        telling, before = self.telling, self.telling.policy
         telling.policy = policy
         self.position.stage = {"retain": policy.retain, "retain_open": policy.retain_open}
         inhibitions = (*policy.inhibit, *policy.dependencies)
         if inhibitions != telling.standing.inhibitions:
             telling.standing = Standing(inhibitions)
+            glimpse = glimpses(telling.standing.paths)
             for identity, entry in self.book.entries.items() if inhibitions else ():
                 if entry.status in OPEN:
-                    alert = msgspec.json.decode(entry.value, type=_Alerted).alert
-                    telling.standing.put(identity, entry.tenant, Subject(alert))
-        for held in self._held.values():
-            self._loose.update(held)
+                    telling.standing.put(identity, entry.tenant, glimpse(entry.value))
+        if _hiding(before) != _hiding(policy):
+            for held in self._held.values():
+                self._loose.update(held)
 
     def other(self, tenant: str) -> Callable[[str], Case | None]:
         """Finds alerts of a tenant, for commands that name another one."""
@@ -265,7 +269,8 @@ class AlertState:
             telling.storms.clear()
         for case in touched.values():
             if case.dirty:
-                wind(case, policy, telling.escalation(case) if case.is_open else None, now)
+                active = case.status is Status.ACTIVE  # nothing else escalates by time
+                wind(case, policy, telling.escalation(case) if active else None, now)
         return said
 
     def _write(self, case: Case, said: list[Said], now: int, outputs: list[Output]) -> None:
@@ -397,5 +402,11 @@ class _Raw(msgspec.Struct):
     alert: msgspec.Raw
 
 
-class _Alerted(msgspec.Struct):
-    alert: Alert
+def _of_policy(control: Control) -> dict[str, Any]:
+    """The records that say who is told what."""
+    return {name: document for name, document in control.records.items() if not name.startswith(_OF_RULES)}
+
+
+def _hiding(policy: Policy) -> tuple[Any, ...]:
+    """All of a policy that keeps back what is told later."""
+    return policy.maintenance, policy.silences, policy.inhibit, policy.dependencies

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from dateutil.rrule import rrule, rruleset, rrulestr  # type: ignore[import-untyped]
-
+from streams.alerts.recurrence import Recurrence, check
 from streams.route.intervals import parse_zone
 from streams.route.matchers import Labelled, Matcher, all_hold, parse_matchers
 from streams.rules.block import Block
 
 MAINTENANCE = "maintenance"
 _MAX_TIME = 253_402_300_799_999
-_MAX_RULE = 1_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_RULE = 4_000
+_MAX_LASTS = 31 * 86_400_000  #: of what recurs
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +31,7 @@ class Window:
     author: str = ""
     comment: str = ""
     remind: int = 3_600_000  #: before it begins; 0: nobody is reminded
+    expires: int | None = None  #: taken back: from then on it is in force no more
 
     def covers(self, tenant: str, subject: Labelled, now: int) -> int | None:
         """When it ends, if it hides the alert now; else None."""
@@ -44,45 +41,31 @@ class Window:
 
     def end(self, now: int) -> int | None:
         """When it ends, if it is under way; the last end of those that overlap."""
-        if not self.rule:
-            return self.begins + self.lasts if self.begins <= now < self.begins + self.lasts else None
-        before = _occurrence(self, now, after=False)
-        return before + self.lasts if before is not None and now < before + self.lasts else None
+        if self.expires is not None and now >= self.expires:
+            return None
+        begin: int | None = self.begins
+        if self.rule:
+            begin = self._recurrence.last(now, now - self.lasts)
+        if begin is None or not begin <= now < begin + self.lasts:
+            return None
+        return begin + self.lasts if self.expires is None else min(begin + self.lasts, self.expires)
 
     def next_begin(self, now: int) -> int | None:
         """When it next begins, strictly after ``now``; None: not any more."""
-        if not self.rule:
-            return self.begins if self.begins > now else None
-        return _occurrence(self, now, after=True)
+        begin = self._recurrence.next(now) if self.rule else self.begins
+        if begin is None or begin <= now or (self.expires is not None and begin >= self.expires):
+            return None
+        return begin
 
-
-@lru_cache(maxsize=1_000)
-def _rule(text: str, begins: int, timezone: str) -> rrule | rruleset:
-    """The rule on the wall clock of its zone, without a zone itself: 02:00 stays 02:00 when clocks change."""
-    local = (_EPOCH + timedelta(milliseconds=begins)).astimezone(ZoneInfo(timezone)).replace(tzinfo=None)
-    return rrulestr(text, dtstart=local)
-
-
-@lru_cache(maxsize=10_000)
-def _near(window: Window, minute: int, *, after: bool) -> int | None:
-    zone = ZoneInfo(window.timezone)
-    local = (_EPOCH + timedelta(minutes=minute)).astimezone(zone).replace(tzinfo=None)
-    made = _rule(window.rule, window.begins, window.timezone)
-    found = made.after(local) if after else made.before(local, inc=True)
-    return None if found is None else int(found.replace(tzinfo=zone).timestamp() * 1000)
-
-
-def _occurrence(window: Window, now: int, *, after: bool) -> int | None:
-    """The occurrence nearest to ``now``: after it, or at or before it."""
-    found = _near(window, now // 60_000, after=after)
-    if after and found is not None and found <= now:
-        found = _near(window, now // 60_000 + 1, after=after)
-    return found
+    @property
+    def _recurrence(self) -> Recurrence:
+        return Recurrence(self.rule, self.begins, self.timezone)
 
 
 def parse_window(identity: str, raw: Any) -> Window:
-    """``{matchers, starts_at, duration | ends_at, rrule, timezone, tenant, author, comment, remind}``, times in ms.
+    """``{matchers, starts_at, duration | ends_at, rrule, timezone, tenant, author, comment, remind, expires_at}``.
 
+    Times in ms.
     Raises BlockErrors.
     """
     block = Block(raw)
@@ -107,24 +90,16 @@ def parse_window(identity: str, raw: Any) -> Window:
         author=block.text("author", ""),
         comment=block.text("comment", ""),
         remind=block.duration("remind", 3_600_000),
+        expires=block.integer("expires_at", None, most=_MAX_TIME),
     )
     if window.matchers == ():
         block.problem("matchers", "names none: it would hide everything")
     if window.rule and not block.problems:
-        problem = _rule_problem(window)
-        if problem:
-            block.problem("rrule", problem)
+        try:
+            check(Recurrence(window.rule, begins, timezone))
+        except ValueError as error:
+            block.problem("rrule", str(error))
+        if window.lasts > _MAX_LASTS:
+            block.problem("duration", "of what recurs is at most 31d")
     block.check()
     return window
-
-
-def _rule_problem(window: Window) -> str:
-    if "SECONDLY" in window.rule.upper() or "MINUTELY" in window.rule.upper():
-        return "may not come more often than every hour"
-    if "DTSTART" in window.rule.upper():
-        return "says DTSTART: that is starts_at"
-    try:
-        _rule(window.rule, window.begins, window.timezone).after(datetime(2000, 1, 1))  # noqa: DTZ001  # a wall clock
-    except Exception as error:  # whatever the library makes of it
-        return f"is no RRULE: {error}"[:200]
-    return ""

@@ -15,7 +15,7 @@ LONG, REMIND = 86_400_000, 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """In force from ``begins`` until before ``ends``, ms."""
+    """In force from ``begins`` until before ``ends``, ms; never where they are the same: it was taken back before."""
 
     id: str
     matchers: tuple[Matcher, ...]
@@ -52,7 +52,7 @@ def parse_silence(identity: str, raw: Any) -> Silence:
     )
     if silence.matchers == ():
         block.problem("matchers", "names none: it would hide everything")
-    if not block.problems and silence.ends <= silence.begins:
-        block.problem("ends_at", "is not after starts_at")
+    if not block.problems and silence.ends < silence.begins:
+        block.problem("ends_at", "is before starts_at")
     block.check()
     return silence

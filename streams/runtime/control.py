@@ -31,6 +31,7 @@ from streams.rules.rule import RuleSet
 from streams.runtime.listrecords import LIST, Lists, documents, removal
 from streams.runtime.names import Names
 from streams.runtime.points import at
+from streams.runtime.policyrecords import PARSERS, check_record
 from streams.runtime.waiting import MOVING, watermarks
 
 RULESET, POLICY = "ruleset/default", "policy/default"
@@ -89,6 +90,8 @@ class ControlLog:
                     ruleset = overridden(ruleset, record.document.get("overrides"), KINDS, TUNABLE)
                 elif name == POLICY:
                     parse_policy(record.document)
+                elif record.kind in PARSERS:
+                    check_record(record.kind, record.id, record.document)
                 elif record.kind == LIST:
                     self._lists.take(record.id, record.document)
                 # The documents of the rule set and of lists would be carried twice.
@@ -260,6 +263,12 @@ def policy_record(document: dict[str, Any]) -> ControlRecord:
     """The record that brings an alert policy into force."""
     parse_policy(document)
     return _record(POLICY, document)
+
+
+def part_record(kind: str, identity: str, document: dict[str, Any]) -> ControlRecord:
+    """The record that brings a silence or a maintenance window into force. Raises ConfigError for one that is wrong."""
+    check_record(kind, identity, document)
+    return _record(f"{kind}/{identity}", document)
 
 
 def list_records(content: NamedList) -> list[ControlRecord]:

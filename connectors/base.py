@@ -14,14 +14,14 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from streams.errors import TocsinError
-from streams.model import Alert, Notification
+from streams.model import Alert, Notification, position
 
 
 class Kind(StrEnum):
     """What a sink reads."""
 
     NOTIFIER = "notifier"  #: reads ``notifications``, those whose receiver is the sink's name
-    STORAGE = "storage"  #: reads ``alerts``, every version of every alert
+    STORAGE = "storage"  #: reads ``alerts``, every version of every alert, and the further topics it asks for
 
 
 class Origin(NamedTuple):
@@ -44,6 +44,33 @@ class Item:
     origin: Origin
     raw: bytes
     notification: Notification | None = None
+    lane: str = ""  #: items of one lane are delivered in order; empty: the alert's id
+
+    def __post_init__(self) -> None:
+        if not self.lane:
+            object.__setattr__(self, "lane", self.alert.id)
+
+    @property
+    def tenant(self) -> str:
+        return self.alert.tenant
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """One record of another topic, as it stands there, for a storage that asked for it. ``at``: its timestamp, ms.
+
+    ``key`` is its position. Only sinks whose connector names further topics are given records.
+    """
+
+    key: str
+    origin: Origin
+    raw: bytes
+    lane: str
+    at: int = 0
+    record_key: bytes | None = None
+
+
+Work = Item | Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +131,11 @@ class _Addressed(msgspec.Struct):
 _addressed = msgspec.json.Decoder(_Addressed)
 
 
+def partition_lane(origin: Origin) -> str:
+    """The lane of everything on one partition."""
+    return f"{origin.topic}/{origin.partition}"
+
+
 def decode_item(kind: Kind, receiver: str, raw: bytes, origin: Origin) -> Item | None:
     """The item in one record; None where a notification is addressed to another receiver.
 
@@ -117,3 +149,8 @@ def decode_item(kind: Kind, receiver: str, raw: bytes, origin: Origin) -> Item |
         return None
     notification = _notification.decode(raw)
     return Item(notification.id, notification.alert, origin, raw, notification)
+
+
+def as_record(raw: bytes, origin: Origin, at: int, record_key: bytes | None) -> Record:
+    """A record of a further topic: taken as it is, decoded by whoever asked for it."""
+    return Record(position(*origin), origin, raw, partition_lane(origin), at, record_key)

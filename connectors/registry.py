@@ -27,6 +27,8 @@ class Connector:
     read: Callable[[Block], Any]
     make: Callable[[Any, SinkContext], Sink]
     policy: Policy
+    further: Callable[[Any], tuple[str, ...]] = lambda _: ()  #: logical topics a storage reads besides ``alerts``
+    by_partition: bool = False  #: order is kept per partition instead of per alert
 
 
 #: The registry. Storage goes on for ever: what it cannot take now waits in the log.
@@ -47,6 +49,18 @@ class SinkConfig:
     start: str
     policy: Policy
     options: Any
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The logical topics it reads; items stand on the first."""
+        if self.kind is Kind.NOTIFIER:
+            return ("notifications",)
+        further = CONNECTORS[self.type].further(self.options)
+        return tuple(dict.fromkeys(("alerts", *further)))
+
+    @property
+    def by_partition(self) -> bool:
+        return CONNECTORS[self.type].by_partition
 
     def make(self, context: SinkContext) -> Sink:
         """Build it, unopened. Raises SinkBroken."""

@@ -10,9 +10,10 @@ import random
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar, cast
 
-from connectors.base import Delivered, Item, Origin, Rejected, Result, Retry, Sink, SinkBroken
+from connectors.base import Delivered, Item, Origin, Record, Rejected, Result, Retry, Sink, SinkBroken, Work
 from connectors.schedule import Pending, Schedule, Settled
 from connectors.settings import Policy
 from streams.model import Delivery
@@ -22,7 +23,8 @@ _GRACE_S = 2.0  # a cancelled call may take so long to clean up
 
 
 class Runner:
-    """``make`` builds the sink anew each time it is opened; ``report`` gets what became of each attempt, redacted.
+    """``make`` builds the sink anew each time it is opened; ``report`` gets what became of each attempt, redacted;
+    with None instead of a delivery for a record, of which the ledger is not told.
 
     ``run`` returns after ``stop``. It raises what ``report`` raised, never anything for what the sink does.
     """
@@ -32,7 +34,7 @@ class Runner:
         name: str,
         make: Callable[[], Sink],
         policy: Policy,
-        report: Callable[[Settled, Delivery], None],
+        report: Callable[[Settled, Delivery | None], None],
         redact: Callable[[str], str] = str,
         random: Callable[[], float] = random.random,
     ) -> None:
@@ -49,7 +51,7 @@ class Runner:
         self.wedged = 0  #: calls that ignored their cancellation, and were abandoned
         self.beat = time.monotonic()  #: when the loop last came by: an old one means that the sink blocks its thread
 
-    def offer(self, item: Item) -> None:
+    def offer(self, item: Work) -> None:
         self.schedule.add(item, _now())
         self._changed.set()
 
@@ -119,13 +121,13 @@ class Runner:
             self._tell(settled, took)
         self._changed.set()
 
-    async def _attempt(self, items: list[Item]) -> Sequence[Result]:
+    async def _attempt(self, items: list[Work]) -> Sequence[Result]:
         try:
             sink = await self._opened()
         except Exception as error:  # whatever a sink raises is its own failure
             return [Retry(f"cannot open: {_say(error)}")] * len(items)
         try:
-            results = await bounded(sink.deliver(items), self._policy.timeout_ms / 1000)
+            results = await bounded(sink.deliver(cast(list[Item], items)), self._policy.timeout_ms / 1000)
         except Wedged:
             self.wedged += 1
             self._sink = None  # abandoned as it is: closing it could hang as well
@@ -142,7 +144,7 @@ class Runner:
         self.error = next((self._redact(result.reason) for result in results if isinstance(result, Retry)), "")
         return results
 
-    def _refused(self, items: list[Item], reason: str) -> list[Result]:
+    def _refused(self, items: list[Work], reason: str) -> list[Result]:
         self.error = self._redact(reason)
         return [Retry(reason)] * len(items)
 
@@ -176,6 +178,9 @@ class Runner:
         error = self._redact(settled.error)
         if settled.outcome.value in ("rejected", "failed"):
             self.error = error
+        if isinstance(item, Record):  # no news for the ledger, which may be what is being stored
+            self._report(replace(settled, error=error), None)
+            return
         delivery = Delivery(
             notification_id=item.key,
             alert_id=item.alert.id,

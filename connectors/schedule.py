@@ -1,7 +1,8 @@
-"""What to send when: order per alert, budget per item, and the sink's own state. No clock, no Kafka, no asyncio.
+"""What to send when: order per lane, budget per item, and the sink's own state. No clock, no Kafka, no asyncio.
 
-Items of one alert form a lane and go one after the other; lanes are independent. An item is *finished* when it was
-delivered or rejected, or when its budget is spent; only then does its lane go on and does its offset count.
+Items of one lane (an alert, or for some storage a partition) go one after the other; lanes are independent. An item
+is *finished* when it was delivered or rejected, or when its budget is spent; only then does its lane go on and does
+its offset count.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from connectors.base import Delivered, Item, Origin, Rejected, Result, Retry
+from connectors.base import Delivered, Origin, Rejected, Result, Retry, Work
 from connectors.limits import Breaker, Bucket, backoff_ms
 from connectors.offsets import Offsets
 from connectors.settings import Policy
@@ -27,7 +28,7 @@ _MAX_SPAN = 50_000
 class Pending:
     """An item on its way. ``deadline``: when its budget of time ends; None for never."""
 
-    item: Item
+    item: Work
     deadline: int | None
     attempts: int = 0
     in_call: bool = False
@@ -39,7 +40,7 @@ class Pending:
 class Settled:
     """What became of one attempt; ``final``: and of the item."""
 
-    item: Item
+    item: Work
     attempt: int
     outcome: Outcome
     reference: str = ""
@@ -64,7 +65,7 @@ class Schedule:
     def __init__(self, policy: Policy, random: Callable[[], float]) -> None:
         self._policy, self._random = policy, random
         self._lanes: dict[str, _Lane] = {}
-        self._ready: list[tuple[int, int, str]] = []  # (ready_at, ticket, alert id)
+        self._ready: list[tuple[int, int, str]] = []  # (ready_at, ticket, lane)
         self._deadlines: list[tuple[int, int, Pending]] = []
         self._tickets = count()
         self._held_until = 0
@@ -85,20 +86,20 @@ class Schedule:
         """Whether fetching may go on after a pause."""
         return self.open <= self._policy.in_flight // 2 and self.offsets.span < _MAX_SPAN // 2
 
-    def add(self, item: Item, now: int) -> None:
+    def add(self, item: Work, now: int) -> None:
         """Take an item; one that is already here, or was finished in an earlier life, is ignored."""
         if not self.offsets.begin(item.origin):
             return
         within = self._policy.retry.within_ms
         pending = Pending(item, None if within is None else now + within)
         self._watch(pending)
-        lane = self._lanes.get(item.alert.id)
+        lane = self._lanes.get(item.lane)
         if lane is None:
-            lane = self._lanes[item.alert.id] = _Lane(ready_at=now)
+            lane = self._lanes[item.lane] = _Lane(ready_at=now)
         lane.waiting.append(pending)
         self.open += 1
         if not lane.in_call and lane.ticket < 0:
-            self._queue(item.alert.id, lane)
+            self._queue(item.lane, lane)
 
     def skip(self, origin: Origin) -> None:
         """A record that is none of this sink's items: it only counts for the offsets."""
@@ -106,7 +107,9 @@ class Schedule:
 
     def take(self, now: int) -> list[Pending]:
         """The next batch to attempt; empty where nothing may go now (see ``wakes``)."""
-        if self.calls >= self._policy.concurrency or now < self._held_until or not self.breaker.allows(now):
+        if self._lingers_until() > now or self.calls >= self._policy.concurrency:
+            return []
+        if now < self._held_until or not self.breaker.allows(now):
             return []
         room = min(self._policy.batch, self._bucket.available(now))
         batch: list[Pending] = []
@@ -129,6 +132,14 @@ class Schedule:
             self.calls += 1
         return batch
 
+    def _lingers_until(self) -> int:
+        """When a batch that is not full goes all the same."""
+        linger = self._policy.linger_ms
+        if not linger or self.open >= self._policy.batch:
+            return 0
+        self._drop_stale()
+        return self._ready[0][0] + linger if self._ready else 0
+
     def settle(self, batch: Sequence[Pending], results: Sequence[Result], now: int) -> list[Settled]:
         """A call came back, one result per item: each is done, tried again later, or given up."""
         self.calls -= 1
@@ -137,9 +148,9 @@ class Schedule:
         else:
             self.breaker.succeeded()
         settled = [self._judge(pending, result, now) for pending, result in zip(batch, results, strict=True)]
-        for alert in dict.fromkeys(pending.item.alert.id for pending in batch):
-            self._lanes[alert].in_call = False
-            self._tidy(alert)
+        for name in dict.fromkeys(pending.item.lane for pending in batch):
+            self._lanes[name].in_call = False
+            self._tidy(name)
         return settled
 
     def abandon(self, batch: Sequence[Pending]) -> None:
@@ -163,7 +174,7 @@ class Schedule:
             self._finish(pending)
             why = f"gave up after {pending.attempts} attempts; the sink is not answering: {self._last_error}"
             given_up.append(Settled(pending.item, max(1, pending.attempts), Outcome.FAILED, error=why))
-            self._tidy(pending.item.alert.id)
+            self._tidy(pending.item.lane)
         return given_up
 
     def wakes(self, now: int) -> int | None:
@@ -174,7 +185,8 @@ class Schedule:
         breaker = self.breaker.wakes
         self._drop_stale()
         if self._ready and self.calls < self._policy.concurrency and breaker is not None:
-            times.append(max(self._ready[0][0], self._held_until, breaker, self._bucket.wakes(now)))
+            ready = max(self._ready[0][0], self._lingers_until())
+            times.append(max(ready, self._held_until, breaker, self._bucket.wakes(now)))
         return min(times, default=None)
 
     def forget(self, topic: str, partition: int) -> None:
@@ -220,7 +232,7 @@ class Schedule:
                 item, attempt, Outcome.FAILED, error=f"gave up after {attempt} attempts{asked}: {result.reason}"
             )
         if not pending.forgotten:
-            lane = self._lanes[item.alert.id]
+            lane = self._lanes[item.lane]
             lane.ready_at = max(lane.ready_at, now + delay)
         return Settled(item, attempt, Outcome.RETRY, error=result.reason)
 

@@ -48,6 +48,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     rate: Rate | None = None
     concurrency: int = 8  #: calls of ``deliver`` at once
     batch: int = 1  #: items in one call
+    linger_ms: int = 0  #: a batch that is not full waits so long for more
     timeout_ms: int = 10_000  #: of one call
     in_flight: int = 1_000  #: items taken from Kafka and not finished; beyond, fetching pauses
     longest_hold_ms: int = 300_000  #: the most a receiver's Retry-After may stop the whole sink
@@ -157,6 +158,10 @@ class Block:
             return {}
         return dict(value)
 
+    def anything(self, name: str, default: Any = ...) -> Any:
+        """The value as it stands; who asks checks it."""
+        return self._take(name, default)[0]
+
     def block(self, name: str) -> Block | None:
         """A nested mapping; None where it is left out."""
         value, given = self._take(name, None)
@@ -212,6 +217,7 @@ def read_policy(block: Block, default: Policy) -> Policy:
         rate=rate,
         concurrency=block.integer("concurrency", default.concurrency, 1, 1000),
         batch=block.integer("batch", default.batch, 1, 10_000) if default.batch > 1 else 1,
+        linger_ms=block.duration("every", default.linger_ms, 1, 3_600_000) if default.linger_ms else 0,
         timeout_ms=block.duration("timeout", default.timeout_ms, 1, 3_600_000),
         in_flight=block.integer("in_flight", default.in_flight, 1, 100_000),
         longest_hold_ms=default.longest_hold_ms,

@@ -12,17 +12,18 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, cast
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from connectors.base import Kind, Origin, decode_item
+from connectors.base import Origin, Work, as_record, decode_item, partition_lane
 from connectors.context import SinkContext
 from connectors.offsets import Commit
 from connectors.registry import SinkConfig
 from connectors.runner import Runner
 from streams import telemetry
-from streams.codec.outputs import PLAIN, Wire
+from streams.codec.outputs import PLAIN, RECORDS, Wire
 from streams.model import DeadReason
 from streams.runtime.ending import STALE
 from streams.runtime.names import Names
@@ -65,7 +66,8 @@ class SinkFeed:
     ) -> None:
         self._wire = wire
         self._config, self._context, self._names = config, context, names
-        self._source = "notifications" if config.kind is Kind.NOTIFIER else "alerts"
+        self._topics = {names.topic(logical): logical for logical in config.topics}
+        self._source = config.topics[0]
         role = f"deliver-{config.name}"
         self._consumer_options = {
             **options,
@@ -148,14 +150,14 @@ class SinkFeed:
 
     def _accept(self, message: Message) -> None:
         assert self.runner is not None
-        origin = Origin(self._source, message.partition() or 0, message.offset() or 0)
+        origin = Origin(self._topics[message.topic() or ""], message.partition() or 0, message.offset() or 0)
         if (origin.topic, origin.partition) not in self._owned:
             return
         value = message.value()
         try:
             if value is None:
                 raise ValueError("a record without a value")
-            item = decode_item(self._config.kind, self._config.name, self._wire.json(self._source, value), origin)
+            item = self._read(message, value, origin)
         except (ValueError, RecursionError) as error:
             reason = DeadReason.TOMBSTONE if value is None else DeadReason.MALFORMED
             headers = tuple(cast("list[tuple[str, bytes | None]]", message.headers() or []))
@@ -167,6 +169,15 @@ class SinkFeed:
         else:
             self.runner.offer(item)
 
+    def _read(self, message: Message, value: bytes, origin: Origin) -> Work | None:
+        if origin.topic != self._source:
+            raw = self._wire.json(origin.topic, value) if origin.topic in RECORDS else value
+            return as_record(raw, origin, message.timestamp()[1], cast("bytes | None", message.key()))
+        item = decode_item(self._config.kind, self._config.name, self._wire.json(self._source, value), origin)
+        if item is not None and self._config.by_partition:
+            return replace(item, lane=partition_lane(origin))
+        return item
+
     def _due(self, now: float) -> dict[tuple[str, int], Commit]:
         """Offsets to commit now."""
         assert self.runner is not None
@@ -177,11 +188,14 @@ class SinkFeed:
 
     # On the Kafka thread.
 
+    def _name(self, tp: TopicPartition) -> tuple[str, int]:
+        return self._topics[tp.topic], tp.partition
+
     def _connect(self) -> None:
         self._writer.connect()
         self._consumer = Consumer(self._consumer_options)
         self._consumer.subscribe(
-            [self._names.topic(self._source)],
+            list(self._topics),
             on_assign=self._kept(self._assigned),
             on_revoke=self._kept(self._revoked),
             on_lost=self._kept(self._lost),
@@ -237,7 +251,6 @@ class SinkFeed:
 
     def _commit(self, ready: dict[tuple[str, int], Commit]) -> None:
         """Commit offsets, once everything written before them is on the brokers."""
-        topic = self._names.topic(self._source)
         ready = {
             name: commit
             for name, commit in ready.items()
@@ -245,7 +258,8 @@ class SinkFeed:
         }
         if not ready:
             return
-        due = [TopicPartition(topic, name[1], commit.offset, commit.note) for name, commit in ready.items()]
+        topic = self._names.topic
+        due = [TopicPartition(topic(name[0]), name[1], commit.offset, commit.note) for name, commit in ready.items()]
         self._tried_at = time.monotonic()
         self._writer.flush()
         at("commit?", sink=self._config.name)
@@ -260,12 +274,13 @@ class SinkFeed:
         self._refused_since = None
         for tp in done or ():
             if tp.error is None:
-                self._committed[self._source, tp.partition] = ready[self._source, tp.partition]
+                name = self._name(tp)
+                self._committed[name] = ready[name]
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         starts = self._starts(consumer, partitions)
         consumer.incremental_assign(starts)
-        self._owned |= {(self._source, tp.partition) for tp in starts}
+        self._owned |= {self._name(tp) for tp in starts}
         if self._paused and starts:
             consumer.pause(starts)
         self.joined, self.error = True, ""
@@ -280,8 +295,8 @@ class SinkFeed:
         starts, fresh = [], []
         for tp in consumer.committed(partitions, 10):
             if tp.offset != OFFSET_INVALID:
-                self._committed[self._source, tp.partition] = commit = Commit(tp.offset, tp.metadata or "")
-                self._resumed.append((self._source, tp.partition, commit))
+                self._committed[self._name(tp)] = commit = Commit(tp.offset, tp.metadata or "")
+                self._resumed.append((*self._name(tp), commit))
             else:
                 low, high = watermarks(consumer, TopicPartition(tp.topic, tp.partition), _LOOKUP_S)
                 tp = TopicPartition(tp.topic, tp.partition, low if self._config.start == "earliest" else high)
@@ -290,17 +305,17 @@ class SinkFeed:
         if fresh:
             with suppress(KafkaException):  # refused in mid-rebalance: the first regular commit says it again
                 consumer.commit(offsets=fresh, asynchronous=False)
-                self._committed |= {(self._source, tp.partition): Commit(tp.offset) for tp in fresh}
+                self._committed |= {self._name(tp): Commit(tp.offset) for tp in fresh}
         return starts
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        names = [(self._source, tp.partition) for tp in partitions]
+        names = [self._name(tp) for tp in partitions]
         with suppress(Exception):  # not in time, or the generation is over: the new owner sends it again, same key
             self._commit(self._on_loop(names, _RELEASE_S))
         self._forget(consumer, partitions, names)
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        names = [(self._source, tp.partition) for tp in partitions]
+        names = [self._name(tp) for tp in partitions]
         with suppress(Exception):
             self._on_loop(names, 0)
         self._forget(consumer, partitions, names)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from connectors.base import Origin
+from connectors.base import Item, Origin
 from connectors.schedule import Settled
 from streams import telemetry
 from streams.codec.outputs import PLAIN, Wire
@@ -43,8 +43,17 @@ class SinkWriter:
     def connect(self) -> None:
         self._producer = Producer(self._options)
 
-    def report(self, settled: Settled, delivery: Delivery) -> None:
-        """A record of the attempt, and for a notification that failed for good a command to its alert."""
+    def report(self, settled: Settled, delivery: Delivery | None) -> None:
+        """A record of the attempt, and for a notification that failed for good a command to its alert.
+
+        None stands for a record of another topic: the ledger is not told, or it would grow by being stored.
+        """
+        if delivery is None:
+            self._count(settled.outcome.value)
+            telemetry.DELIVERIES.labels(self._sink, settled.outcome.value).inc()
+            if settled.outcome in (Outcome.REJECTED, Outcome.FAILED):
+                self.bury(settled.item.origin, settled.error, DeadReason.FAILED, settled.item.raw)
+            return
         at("attempted", sink=self._sink, key=delivery.notification_id, outcome=delivery.outcome.value)
         self._count(delivery.outcome.value)
         telemetry.DELIVERIES.labels(self._sink, delivery.outcome.value).inc()
@@ -52,7 +61,8 @@ class SinkWriter:
         if delivery.outcome not in (Outcome.REJECTED, Outcome.FAILED):
             return
         telemetry.log.warning("delivery failed", sink=self._sink, alert=delivery.alert_id, error=delivery.error)
-        item, note = settled.item, settled.item.notification
+        item = settled.item
+        note = item.notification if isinstance(item, Item) else None
         if note is None:  # storage: the alert itself cannot tell of it, so the record is kept whole
             self.bury(item.origin, delivery.error, DeadReason.FAILED, item.raw)
             return

@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.base import Delivered, Origin, Rejected, Result, Retry
+from connectors.base import Delivered, Origin, Rejected, Result, Retry, as_record
 from connectors.offsets import Commit
 from connectors.schedule import Pending, Schedule, Settled
 from connectors.settings import Breaking, Policy, Rate, Retrying
@@ -320,3 +320,26 @@ def test_whatever_a_sink_answers_every_item_ends_once_in_order_and_within_its_bu
         if batch == 1:
             assert offsets == sorted(offsets)
     assert not s._lanes
+
+
+def test_a_batch_that_is_not_full_waits_for_more_and_a_full_one_does_not() -> None:
+    s = schedule(batch=3, linger_ms=1000)
+    s.add(notifier_item(1), 0)
+    s.add(notifier_item(2), 400)
+    assert s.take(999) == []
+    assert s.wakes(999) == 1000
+    assert len(s.take(1000)) == 2
+    for number in (3, 4, 5):
+        s.add(notifier_item(number), 1100)
+    assert len(s.take(1100)) == 3
+
+
+def test_records_of_one_partition_go_in_the_order_of_their_offsets() -> None:
+    s = schedule(batch=2)
+    for offset in range(4):
+        s.add(as_record(b"{}", Origin("deliveries", 1, offset), 0, None), 0)
+    batch = s.take(0)
+    assert [p.item.key for p in batch] == ["deliveries/1/0", "deliveries/1/1"]
+    assert s.take(0) == []
+    settle(s, batch, Delivered(), 1)
+    assert [p.item.origin.offset for p in s.take(1)] == [2, 3]

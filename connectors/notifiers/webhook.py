@@ -13,13 +13,12 @@ import hmac
 import re
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import aiohttp
 import msgspec
 from yarl import URL
 
+from connectors.answers import cause, is_literal, read_bounded, retry_after_ms
 from connectors.base import Delivered, Item, Rejected, Result, Retry, SinkBroken
 from connectors.context import SinkContext
 from connectors.redact import is_reference
@@ -28,7 +27,6 @@ from connectors.ssrf import Forbidden, guarded_connector, is_public
 from connectors.times import for_people, rfc3339
 from streams.model import content_hash
 
-_MAX_ANSWER = 64 * 1024
 _OURS = frozenset({"webhook-id", "webhook-timestamp", "webhook-signature", "content-type", "content-length", "host"})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 
@@ -157,7 +155,7 @@ class Webhook:
         if self._session is None:
             raise SinkBroken("the webhook is not open")
         host = self._url.host or ""
-        if not self._config.allow_private and _is_literal(host) and not is_public(host):
+        if not self._config.allow_private and is_literal(host) and not is_public(host):
             return Retry(str(Forbidden(host, host)))
         body, identity = webhook_body(item), webhook_id(item.key)
         timestamp = time.time_ns() // 1_000_000_000
@@ -171,11 +169,11 @@ class Webhook:
             headers["webhook-signature"] = " ".join(signature(key, identity, timestamp, body) for key in self._keys)
         try:
             async with self._session.post(self._url, data=body, headers=headers, allow_redirects=False) as answer:
-                said = await _read(answer)
+                said = (await read_bounded(answer))[:200].decode("utf-8", "replace").strip()
         except TimeoutError:
             return Retry(f"no answer within {self._context.timeout_ms} ms")
         except (aiohttp.ClientError, OSError) as error:
-            return Retry(_cause(error))
+            return Retry(cause(error))
         return classify(
             answer.status, answer.headers.get("Retry-After"), answer.headers.get("Location"), said, timestamp
         )
@@ -194,41 +192,3 @@ def classify(status: int, retry_after: str | None, location: str | None, said: s
     if status in (408, 425, 429) or status >= 500:
         return Retry(f"HTTP {status}{quoted}")
     return Rejected(f"HTTP {status}{quoted}")
-
-
-def retry_after_ms(value: str | None, now: int) -> int | None:
-    """Seconds or an HTTP date; None where there is none or it cannot be read. At most a day."""
-    if not value or len(value) > 100:
-        return None
-    if re.fullmatch(r"\d{1,12}", value.strip(), re.ASCII):
-        return min(int(value), 86_400) * 1000
-    try:
-        date = parsedate_to_datetime(value)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    wait = (date if date.tzinfo else date.replace(tzinfo=UTC)) - datetime.fromtimestamp(now, UTC)
-    return max(0, min(86_400_000, round(wait.total_seconds() * 1000)))
-
-
-async def _read(answer: aiohttp.ClientResponse) -> str:
-    """The beginning of what the receiver said, for an error. An endless answer ends the connection, not us."""
-    read = bytearray()
-    async for chunk in answer.content.iter_any():
-        read += chunk
-        if len(read) > _MAX_ANSWER:
-            answer.close()
-            break
-    return read[:200].decode("utf-8", "replace").strip()
-
-
-def _is_literal(host: str) -> bool:
-    return ":" in host or bool(re.fullmatch(r"[0-9.]+", host))
-
-
-def _cause(error: BaseException) -> str:
-    """The failure without the URL's path: the innermost OSError says it best."""
-    inner: BaseException = error
-    while (below := getattr(inner, "os_error", None) or inner.__cause__) is not None and below is not inner:
-        inner = below
-    chosen = inner if isinstance(inner, Forbidden) else error
-    return f"{type(chosen).__name__}: {chosen}" if not isinstance(chosen, Forbidden) else str(chosen)

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from connectors.answers import retry_after_ms
 from connectors.base import Delivered, Rejected, Result, Retry, SinkBroken
 from connectors.context import SinkContext
-from connectors.notifiers.webhook import retry_after_ms, signature, signing_key, webhook_id
+from connectors.notifiers.webhook import signature, signing_key, webhook_id
 from connectors.redact import Secrets
 from connectors.registry import parse_sinks
 from connectors.testing import SECRET, Receiver, answering, drip, flood, half_close, hang, notifier_item

@@ -28,15 +28,21 @@ class OwnHours:
     the clock on the wall: they are learned. Value: hours to the nearest hour of the week in which the key was
     active. Every event is learned, also one that fired; a late one too. The state is eight bits for each of 168
     hours.
+
+    Somebody who comes at any hour has no hours of their own: nothing fires where the days that were as strange to the
+    others, and one more, are above ``surprise`` (0.1) of all active days. (The share of what was seen once estimates
+    the chance that the next is new: I. J. Good, "The population frequencies of species", Biometrika 1953.)
     """
 
     fields: Sequence[str] = ()
     keeps: str | int = "8w"
+    version = "2"
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._learn = parse_duration(str(settings.get("learn", "14d")))
         self._days = int(settings.get("learn_days", 8))
         self._around = int(settings.get("tolerance", 3))
+        self._surprise = float(settings.get("surprise", 0.1))
         self._weekends_apart = settings.get("weekends_apart", False) is True
         if not 0 <= self._around < 12:
             raise ValueError("tolerance is a number of hours from 0 to 11")
@@ -50,11 +56,26 @@ class OwnHours:
             weeks = bytearray(bits << shift & 255 if shift < _WEEKS else 0 for bits in weeks)
             newest = week
         found = []
-        if event.time - first >= self._learn and _days(weeks) >= self._days and not self._is_usual(weeks, slot):
+        ready = event.time - first >= self._learn and _days(weeks) >= self._days
+        if ready and not self._is_usual(weeks, slot) and self._has_hours(weeks):
             found = [Found(_distance(weeks, slot), self._around, detail={"weekday": slot // 24, "hour": slot % 24})]
         if newest - week < _WEEKS:
             weeks[slot] |= 1 << (newest - week)
         return [min(first, event.time), newest, weeks.hex()], found
+
+    def _has_hours(self, weeks: bytearray) -> bool:
+        """Whether the days resemble each other well enough to be surprised by another one."""
+        strange = set()
+        for day in range(7):
+            for back in range(_WEEKS):
+                hours = [slot for slot in range(day * 24, day * 24 + 24) if weeks[slot] >> back & 1]
+                if hours:
+                    others = bytearray(weeks)
+                    for slot in hours:
+                        others[slot] &= ~(1 << back) & 255
+                    if not all(self._is_usual(others, slot) for slot in hours):
+                        strange.add((day, back))
+        return len(strange) + 1 <= self._surprise * _days(weeks)
 
     def _is_usual(self, weeks: bytearray, slot: int) -> bool:
         """Bits are weeks back; a neighbourhood is active in a week where any hour of it was."""

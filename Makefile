@@ -7,7 +7,7 @@ STAMP := $(VENV)/.complete
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit chaos soak bench bench-rules score format lock clean
+.PHONY: help setup demo test check unit chaos soak bench bench-rules bench-alerts score format lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench: setup  ## throughput and latency, beside others; leaves build/bench/*.jso
 
 bench-rules: setup  ## what the number of rules, a further match, each kind and a key cost
 	$(BIN)/python -m tests.bench rules kinds
+
+bench-alerts: setup  ## a hundred thousand active alerts: memory, findings, status changes, restore
+	$(BIN)/python -m tests.bench alerts
 
 score: setup  ## precision, recall, time to detect of each shipped rule; writes streams/docs/quality.md
 	$(BIN)/tocsin score --write

@@ -1,4 +1,4 @@
-"""``python -m tests.bench [login-burst] [latency] [rules] [kinds] [--events N] [--rounds N] [--seconds S]``."""
+"""``python -m tests.bench [login-burst] [latency] [rules] [kinds] [alerts] [--events N] [--rounds N] [--seconds S]``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from streams.local.servers import kafka
-from tests.bench import kinds, latency, login_burst, many_rules
+from tests.bench import alerts, kinds, latency, login_burst, many_rules
 
 
 def main() -> None:
@@ -16,6 +16,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--alerts", type=int, default=100_000)
     options = parser.parse_args()
     with kafka() as bootstrap, tempfile.TemporaryDirectory() as directory:
         if "login-burst" in options.names:
@@ -26,6 +27,8 @@ def main() -> None:
             many_rules.run(bootstrap, Path(directory), options.events, options.rounds)
         if "kinds" in options.names:
             kinds.run()
+        if "alerts" in options.names:
+            alerts.run(bootstrap, Path(directory), options.alerts)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``id`` is the idempotency key: hash of (alert, receiver, reason, the alert's version that caused it); of a group,
-    of (group, receiver, its number).
+    of (group, receiver, reason, when, the versions of the alerts it tells of).
     """
 
     id: str

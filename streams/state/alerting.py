@@ -209,8 +209,8 @@ class AlertState:
 
     def ring_due(self, now: int, limit: int) -> int:
         """What time brings about, in the order (due, id), at most ``limit``; returns how much was done."""
-        done = 0
-        for identity in list(self._loose)[:limit]:
+        done, loose = 0, list(self._loose)[:limit]
+        for identity in loose:
             del self._loose[identity]
             if (case := self.book.case(identity)) is not None and case.held:
                 case.release()
@@ -221,6 +221,9 @@ class AlertState:
             assert case is not None, "a timer that holds belongs to an alert"
             ring(case, self.policy, now, self.counts)
             done += 1
+        for identity in loose:  # its timer was passed over, as a step rings a case once: it still holds
+            if (entry := self.book.entries.get(identity)) is not None and entry.due is not None:
+                heappush(self._timers, (entry.due, identity))
         return done
 
     def purge(self, now: int, limit: int) -> None:
@@ -344,7 +347,7 @@ class AlertState:
                 continue
             worst = self.book.entries[message.worst]
             notification = _Notification(
-                id=content_hash("notification", pile.id, pile.receiver, message.reason.value, pile.number),
+                id=message.id,
                 alert_id=message.worst, tenant=pile.tenant, receiver=pile.receiver, reason=message.reason, at=now,
                 alert=msgspec.json.decode(worst.value, type=_Raw).alert, route=pile.path,
                 to=self._on_call(self.policy.by_name[pile.receiver].oncall, now), group=message.group,

@@ -9,17 +9,19 @@ import msgspec
 
 from streams.alerts.book import Book
 from streams.alerts.case import OPEN
-from streams.model import Group, Member, Reason, Severity, Status, severity_rank
+from streams.model import Group, Member, Reason, Severity, Status, content_hash, severity_rank
+from streams.route import Receiver
 from streams.route.intervals import next_cron, next_telling
 from streams.route.tree import Route
 from streams.state.telling import Telling
-from streams.state.tray import MEMBERS_KEPT, Pile
+from streams.state.tray import MEMBERS_KEPT, Pile, Waiting
 
 SHOWN: Final = 100  #: alerts that one message lists
 
 
 class _Head(msgspec.Struct):
     id: str
+    version: int
     title: str
     severity: Severity
     status: Status
@@ -34,8 +36,12 @@ _shown = msgspec.json.Decoder(_Shown).decode
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One notification about a group. ``worst``: the alert it carries; ``told``: all it tells of."""
+    """One notification about a group. ``worst``: the alert it carries; ``told``: all it tells of.
 
+    ``id``: of what is said of which versions, and when; a group that begins anew does not repeat those of the last.
+    """
+
+    id: str
     reason: Reason
     worst: str
     told: tuple[str, ...]
@@ -50,7 +56,10 @@ def message_of(pile: Pile, telling: Telling, book: Book, now: int) -> Message | 
         tray.drop(pile)
         return None
     route = _node(policy.route, pile.path)
-    later = next_telling(policy.intervals, route.mute, route.active, now)
+    later = max(
+        next_telling(policy.intervals, route.mute, route.active, now),
+        _after_last(pile, receiver, route, now) if pile.pending else now,
+    )
     if later > now:
         tray.later(pile, later)
         return None
@@ -67,17 +76,17 @@ def message_of(pile: Pile, telling: Telling, book: Book, now: int) -> Message | 
     gone = [one for one in pile.members if one not in book.entries or book.entries[one].status not in OPEN]
     for identity in gone:
         del pile.members[identity]
-    repeated = not reasons and route.repeat_interval and now >= pile.told_at + route.repeat_interval
-    if repeated:
+    if not reasons and route.repeat_interval and now >= pile.told_at + route.repeat_interval:
         reasons = {one: Reason.REPEATED for one in pile.members if book.entries[one].status is Status.ACTIVE}
-    message = _composed(pile, reasons, book, digest=bool(receiver.digest)) if reasons else None
+    reasons = _shown_still(pile, telling, book, reasons, now)
+    message = _composed(pile, receiver, route, reasons, book, now) if reasons else None
     if message is not None:
         pile.number, pile.told_at = pile.number + 1, now
-        for identity in reasons:
+        for identity in () if receiver.digest else reasons:
             pile.members[identity] = None
         for identity in list(pile.members)[: max(0, len(pile.members) - MEMBERS_KEPT)]:
             del pile.members[identity]
-    due = _next(pile, route, now)
+    due = _next(pile, receiver, route, now)
     if receiver.digest and pile.pending:
         due = next_cron(receiver.digest, receiver.timezone, now)
     if due is None:
@@ -87,17 +96,46 @@ def message_of(pile: Pile, telling: Telling, book: Book, now: int) -> Message | 
     return message
 
 
-def _next(pile: Pile, route: Route, now: int) -> int | None:
-    """When to look again: for what is not ripe yet, or to say again what stands."""
+def _shown_still(
+    pile: Pile, telling: Telling, book: Book, reasons: dict[str, Reason], now: int
+) -> dict[str, Reason]:  # fmt: skip
+    """Without what something suppresses that was not there when it began to wait: that is held back instead."""
+    shown: dict[str, Reason] = {}
+    for identity, reason in reasons.items():
+        case = book.case(identity)
+        assert case is not None, "what is told is in the book"
+        if case.base.updated_at == now and telling.suppression(case, now) is not None:
+            pile.pending[identity] = Waiting(reason, now + 1)  # a step gives an alert one version: it has this one's
+        elif not telling.held_back(case, reason, now):
+            shown[identity] = reason
+    return shown
+
+
+def _after_last(pile: Pile, receiver: Receiver, route: Route, now: int) -> int:
+    """Before when a group that was told is not told of more; a digest has its own times, one alert alone has none."""
+    if not pile.number or pile.key is None or receiver.digest:
+        return 0
+    if receiver.batch:
+        return 0 if pile.is_full(receiver.batch, now) else pile.told_at + receiver.batch_wait
+    return pile.told_at + route.group_interval
+
+
+def _next(pile: Pile, receiver: Receiver, route: Route, now: int) -> int | None:
+    """When to look again: for what is not ripe yet, or to say again what stands, or to see what has ended."""
     times: list[int] = []
     if pile.pending:
         first = min(waiting.ripe for waiting in pile.pending.values())
-        times.append(max(first, pile.told_at + route.group_interval if pile.number and pile.key is not None else first))
-    if route.repeat_interval and pile.members:
-        times.append((pile.told_at or now) + route.repeat_interval)
+        times.append(max(first, _after_last(pile, receiver, route, now)))
+    if pile.members and route.repeat_interval:
+        times.append(_turn(pile.told_at, route.repeat_interval, now))
     elif pile.members and pile.key is not None and not pile.pending:
-        times.append((pile.told_at or now) + route.group_interval)
+        times.append(_turn(pile.told_at, route.group_interval, now))
     return min(times, default=None)
+
+
+def _turn(begin: int, interval: int, now: int) -> int:
+    """The first of ``begin + interval``, ``begin + 2 * interval`` and so on that is still to come."""
+    return begin + interval * max(1, (now - begin) // interval + 1)
 
 
 def _still(book: Book, identity: str, reason: Reason) -> bool:
@@ -106,25 +144,30 @@ def _still(book: Book, identity: str, reason: Reason) -> bool:
     return status is Status.ACTIVE or (reason in (Reason.SEVERITY_RAISED, Reason.UPDATED) and status in OPEN)
 
 
-def _composed(pile: Pile, reasons: dict[str, Reason], book: Book, *, digest: bool) -> Message:
+def _composed(
+    pile: Pile, receiver: Receiver, route: Route, reasons: dict[str, Reason], book: Book, now: int
+) -> Message:  # fmt: skip
     heads = [_shown(book.entries[one].value).alert for one in reasons]
     heads.sort(key=lambda head: (-severity_rank(head.severity), head.id))
     members = tuple(
         Member(id=h.id, title=h.title, severity=h.severity.value, status=h.status.value, reason=reasons[h.id].value)
         for h in heads[:SHOWN]
     )
+    grouped = route.group_by is not None
+    bundled = bool(receiver.digest) or (bool(receiver.batch) and not grouped and len(heads) > 1)
     said = set(reasons.values())
-    if digest:
+    if bundled:
         reason = Reason.DIGEST
     elif len(said) == 1 and (len(reasons) == 1 or said != {Reason.NEW}):
         reason = said.pop()
     else:
         reason = Reason.GREW if pile.number else Reason.NEW
-    if reason is Reason.NEW and pile.number and pile.key is not None:
+    if reason is Reason.NEW and pile.number and grouped:
         reason = Reason.GREW
-    alone = pile.key is None and not digest
-    group = None if alone else Group(id=pile.id, key=pile.key or {}, alerts=members, total=len(heads))
-    return Message(reason, heads[0].id, tuple(reasons), group)
+    group = Group(id=pile.id, key=pile.key or {}, alerts=members, total=len(heads)) if grouped or bundled else None
+    versions = [[head.id, head.version] for head in heads]
+    identity = content_hash("notification", pile.id, pile.receiver, reason.value, now, versions)
+    return Message(identity, reason, heads[0].id, tuple(reasons), group)
 
 
 def _node(root: Route | None, path: str) -> Route:

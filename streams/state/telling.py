@@ -129,16 +129,19 @@ class Telling:
                 continue
             wait = self._wait(case, way, receiver, reason, now)
             key = way.key(subject)
+            if key is None and (receiver.digest or receiver.batch):
+                key = {}  # all together
             if case.status not in OPEN and (key is not None or wait is not None):
                 continue  # by then it is over, and nobody was told
             if key is None and wait is None:
                 said.append(Said(receiver, reason, way.route.path, why))
                 continue
             ripe = now if wait is None else wait
-            due = ripe if key is None else max(ripe, now + way.route.group_wait)
-            self.tray.put(
-                case.base.tenant, receiver.name, way.route.path, key, case.base.id, Waiting(reason, ripe), due
-            )
+            waiting = Waiting(reason, ripe)
+            due = _looked_at(receiver, way.route, key, ripe, now)
+            pile = self.tray.put(case.base.tenant, receiver.name, way.route.path, key, case.base.id, waiting, due)
+            if receiver.batch and pile.due > now and pile.is_full(receiver.batch, now):
+                self.tray.later(pile, now)
         return said
 
     def _wait(self, case: Case, way: Way, receiver: Receiver, reason: Reason, now: int) -> int | None:
@@ -151,8 +154,6 @@ class Telling:
             until = max(now, case.base.created_at + way.delay(case.severity)) if reason is Reason.NEW else now
         elif reason is Reason.SEVERITY_RAISED:
             until = max(now, case.base.created_at + way.delay(case.severity))
-        if receiver.batch:
-            until = max(until, now + receiver.batch_wait)
         if not may_tell(self.policy.intervals, route.mute, route.active, until):
             until = next_telling(self.policy.intervals, route.mute, route.active, until)
         return until if until > now or receiver.batch else None
@@ -209,7 +210,22 @@ class Telling:
 
     # --- suppression
 
+    def held_back(self, case: Case, reason: Reason, now: int) -> bool:
+        """Whether something that has waited is suppressed by now: then it is held back, as if it had come now."""
+        ruling = self.suppression(case, now)
+        if ruling is not None:
+            self._hide(case, ruling, [reason])
+        return ruling is not None
+
     def _ruling(self, case: Case, reasons: Iterable[Reason], now: int) -> Suppression | None:
+        if (found := self.suppression(case, now)) is not None:
+            return found
+        if _LIMITED.isdisjoint(reasons) or case.base.rule in OWN:
+            return None
+        return self._throttled(case, now)
+
+    def suppression(self, case: Case, now: int) -> Suppression | None:
+        """What suppresses an alert, limits apart."""
         policy, tenant, subject = self.policy, case.base.tenant, Subject(case)
         for window in policy.maintenance:
             if (until := window.covers(tenant, subject, now)) is not None:
@@ -219,9 +235,7 @@ class Telling:
                 return Suppression(stage=SILENCE, by=silence.id, since=now, until=until)
         if (hidden := self.standing.hides(case.base.id, tenant, subject)) is not None:
             return Suppression(stage=hidden[0].stage, by=hidden[1], since=now)
-        if _LIMITED.isdisjoint(reasons) or case.base.rule in OWN:
-            return None
-        return self._throttled(case, now)
+        return None
 
     def _throttled(self, case: Case, now: int) -> Suppression | None:
         rates, tenant, rule = self.rates, case.base.tenant, case.base.rule
@@ -261,6 +275,13 @@ class Telling:
             case.changed(Why.RELEASED)
         case.held.clear()
         case.timers.pop(Timer.RECHECK, None)
+
+
+def _looked_at(receiver: Receiver, route: Route, key: dict[str, str] | None, ripe: int, now: int) -> int:
+    """When a group is to be told of what may be told from ``ripe`` on."""
+    if receiver.batch:
+        return ripe + receiver.batch_wait
+    return ripe if key is None or receiver.digest else max(ripe, now + route.group_wait)
 
 
 def _seen(case: Case) -> Alert:

@@ -40,6 +40,11 @@ class Pile(msgspec.Struct, kw_only=True):
     number: int = 0
     v: int = FORMAT
 
+    def is_full(self, batch: int, now: int) -> bool:
+        """Whether ``batch`` alerts or more may be told now."""
+        ripe = len(self.pending) >= batch and sum(waiting.ripe <= now for waiting in self.pending.values())
+        return ripe >= batch
+
 
 _decode = msgspec.json.Decoder(Pile).decode
 
@@ -70,7 +75,7 @@ class Tray:
 
     def put(
         self, tenant: str, receiver: str, path: str, key: dict[str, str] | None, alert: str, waiting: Waiting, due: int
-    ) -> None:
+    ) -> Pile:
         """Let an alert wait in its group, which is looked at by ``due``. The worse of two reasons stays."""
         identity = content_hash("group", tenant, receiver, path, key if key is not None else alert)
         pile = self.piles.get(identity)
@@ -86,6 +91,7 @@ class Tray:
             waiting = Waiting(known.reason, min(known.ripe, waiting.ripe))
         pile.pending[alert] = waiting
         self.dirty[identity] = None
+        return pile
 
     def later(self, pile: Pile, due: int) -> None:
         """Look at a group at another time."""

@@ -30,7 +30,7 @@ class OwnHours:
     hours.
 
     Somebody who comes at any hour has no hours of their own: nothing fires where the days that were as strange to the
-    others, and one more, are above ``surprise`` (0.1) of all active days. (The share of what was seen once estimates
+    others, and one more, are above ``surprise`` (0.06) of all active days. (The share of what was seen once estimates
     the chance that the next is new: I. J. Good, "The population frequencies of species", Biometrika 1953.)
     """
 
@@ -42,7 +42,7 @@ class OwnHours:
         self._learn = parse_duration(str(settings.get("learn", "14d")))
         self._days = int(settings.get("learn_days", 8))
         self._around = int(settings.get("tolerance", 3))
-        self._surprise = float(settings.get("surprise", 0.1))
+        self._surprise = float(settings.get("surprise", 0.06))
         self._weekends_apart = settings.get("weekends_apart", False) is True
         if not 0 <= self._around < 12:
             raise ValueError("tolerance is a number of hours from 0 to 11")

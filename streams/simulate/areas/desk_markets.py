@@ -193,8 +193,47 @@ def _poor_customers(rng: Random, who: int, begin: int, span: int) -> Attack:
 
 
 _LONG = 40 * HOUR
+
+
+def _always(
+    rng: Random, who: int, gaps: list[int], *, closes: bool, continuous: bool = True
+) -> list[tuple[int, Event]]:
+    """A market that trades after each of ``gaps`` ms, and ends by closing, or just ends."""
+    at, events = 0, []
+    more = {"continuous": True} if continuous else {}
+    for gap in gaps:
+        events.append((at, fill(rng, who, f"V{who}-USD", 2.0, 5.0, **more)))
+        at += gap
+    if closes:
+        events.append(
+            (at, {**fill(rng, who, f"V{who}-USD", 2.0, 5.0, **more), "type": "market.closed", "status": "closed"})
+        )
+    return events
+
+
+def _halts(rng: Random, who: int, begin: int, span: int) -> Attack:
+    """A market that always trades stops, and nobody has said so."""
+    events = _always(rng, who, [rng.randrange(1, 20) * MINUTE for _ in range(10 + rng.randrange(10))], closes=False)
+    return Attack(tenant(who), _key(who), events, completes=len(events) - 1)
+
+
+def _nearly_halts(rng: Random, who: int, begin: int, span: int) -> Attack:
+    """It rests for just less than half an hour, and later closes."""
+    gaps = [rng.randrange(1, 10) * MINUTE for _ in range(10)] + [30 * MINUTE, 29 * MINUTE, MINUTE]
+    return Attack(tenant(who), _key(who), _always(rng, who, gaps, closes=True), completes=None)
+
+
+def _thin(rng: Random, who: int, begin: int, span: int) -> Attack:
+    """A market of which nobody expects that it always trades."""
+    events = _always(rng, who, [rng.randrange(1, 90) * MINUTE for _ in range(8)], closes=False, continuous=False)
+    return Attack(tenant(who), _key(who), events, completes=None)
+
+
 BACKGROUNDS = (Markets,)
 SCENARIOS = (
+    Scenario("market-halts", "trade.market-silent", 8 * HOUR, _halts),
+    Scenario("market-rests", "trade.market-silent", 4 * HOUR, _nearly_halts, Nature.NEAR_MISS),
+    Scenario("market-thin", "trade.market-silent", 12 * HOUR, _thin, Nature.LOOK_ALIKE),
     Scenario("market-frenzy", "trade.volume-spike", _LONG, _frenzy),
     Scenario("market-busy-hour", "trade.volume-spike", _LONG, _busy_hour, Nature.NEAR_MISS),
     Scenario("market-block-trade", "trade.volume-spike", _LONG, _block_trade, Nature.LOOK_ALIKE),

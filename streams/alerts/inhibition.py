@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ from streams.rules.durations import shown
 from streams.rules.problems import BlockErrors
 
 INHIBITION, DEPENDENCY = "inhibition", "dependency"
+_MOST_LOOKED_AT = 10_000  #: alerts, to find a ring
+#: (tenant, number of the inhibition, the values that must agree)
+Place = tuple[str, int, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +38,40 @@ class Inhibition:
 
 
 class Standing:
-    """The open alerts that may hide others, by tenant, inhibition and the values that must agree."""
+    """The open alerts that may hide others, by tenant, inhibition and the values that must agree.
+
+    What hides in a ring (two alerts that inhibit each other, or three in turn) must not hide all of it for ever: in a
+    ring the older is never hidden by the younger. So of every ring one alert is told.
+    """
 
     def __init__(self, inhibitions: Sequence[Inhibition] = ()) -> None:
         self.inhibitions = tuple(inhibitions)
-        self._by: dict[tuple[str, int, tuple[str, ...]], dict[str, None]] = defaultdict(dict)
-        self._of: dict[str, list[tuple[str, int, tuple[str, ...]]]] = {}
+        self._by: dict[Place, dict[str, None]] = defaultdict(dict)
+        self._of: dict[str, list[Place]] = {}
+        self._under: dict[str, list[Place]] = {}  #: where an alert that may hide others may itself be hidden
+        self._since: dict[str, int] = {}
         self._sources = _agreeing([(one.source, one) for one in self.inhibitions])
         self._targets = _agreeing([(one.target, one) for one in self.inhibitions])
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The labels that say what an alert hides."""
+        """The labels that say what an alert hides, and by what it is hidden."""
         return tuple(
-            path for one in self.inhibitions for path in (*(matcher.path for matcher in one.source), *one.equal)
+            path
+            for one in self.inhibitions
+            for path in (*(matcher.path for matcher in (*one.source, *one.target)), *one.equal)
         )
 
-    def put(self, identity: str, tenant: str, subject: Labelled | None) -> bool:
-        """Take an alert as it stands now (None: it is closed or gone). Whether it hides less than before."""
+    def __contains__(self, identity: str) -> bool:
+        """Whether an alert may hide others."""
+        return identity in self._of
+
+    def put(self, identity: str, tenant: str, subject: Labelled | None, since: int = 0) -> bool:
+        """Take an alert as it stands now (None: it is closed or gone), opened at ``since``, ms. Whether it hides less
+        than before.
+        """
         before = self._of.pop(identity, [])
-        after: list[tuple[str, int, tuple[str, ...]]] = []
+        after: list[Place] = []
         if subject is not None:
             after = [(tenant, number, values) for number, values in self._sources(subject)]
         for place in before:
@@ -64,17 +81,40 @@ class Standing:
                     del self._by[place]
         for place in after:
             self._by[place][identity] = None
-        if after:
-            self._of[identity] = after
+        if after and subject is not None:
+            self._of[identity], self._since[identity] = after, since
+            self._under[identity] = list(self._places(tenant, subject))
+        elif before:
+            del self._under[identity], self._since[identity]
         return any(place not in after for place in before)
 
     def hides(self, identity: str, tenant: str, subject: Labelled) -> tuple[Inhibition, str] | None:
         """The first inhibition that hides the alert, and the id of the alert that does it."""
-        for number, values in self._targets(subject):
-            for other in self._by.get((tenant, number, values), ()):
-                if other != identity:
-                    return self.inhibitions[number], other
+        for place in self._places(tenant, subject):
+            for other in self._by.get(place, ()):
+                if other != identity and not (self._is_older(identity, other) and self._reaches(identity, other)):
+                    return self.inhibitions[place[1]], other
         return None
+
+    def _places(self, tenant: str, subject: Labelled) -> Iterator[Place]:
+        """Where it may be hidden."""
+        return ((tenant, number, values) for number, values in self._targets(subject))
+
+    def _is_older(self, one: str, other: str) -> bool:
+        since = self._since.get(one)
+        return since is not None and (since, one) < (self._since[other], other)
+
+    def _reaches(self, one: str, other: str) -> bool:
+        """Whether ``one`` hides ``other``, be it by way of others; said to where that takes too many to tell."""
+        seen, waiting = {other}, [other]
+        while waiting:
+            for place in self._under.get(waiting.pop(), ()):
+                hiding = self._by.get(place, {})
+                if one in hiding or len(seen) + len(hiding) > _MOST_LOOKED_AT:
+                    return True
+                waiting += hiding.keys() - seen
+                seen |= hiding.keys()
+        return False
 
 
 def _agreeing(

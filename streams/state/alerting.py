@@ -193,7 +193,7 @@ class AlertState:
             glimpse = glimpses(telling.standing.paths)
             for identity, entry in self.book.entries.items() if inhibitions else ():
                 if entry.status in OPEN:
-                    telling.standing.put(identity, entry.tenant, glimpse(entry.value))
+                    telling.standing.put(identity, entry.tenant, glimpse(entry.value), entry.created_at)
         if _hiding(before) != _hiding(policy):
             for held in self._held.values():
                 self._loose.update(held)
@@ -264,8 +264,14 @@ class AlertState:
         while fresh := [case for identity, case in touched.items() if identity not in looked and case.dirty]:
             looked.update(case.base.id for case in fresh)
             self._crowd.changed(self.book, fresh, policy, now)
+            for case in fresh if telling.standing.inhibitions else ():  # what came together hides as what came before
+                if case.is_open and case.reasons:
+                    self._loosen(case.base.tenant, case.base.id, Subject(case), case.base.created_at)
             for case in fresh:
                 said[case.base.id] = telling.decide(case, now)
+            for tenant in telling.turned:
+                self._loose.update(self._held.get(tenant, {}))
+            telling.turned.clear()
             for case, told in telling.storms:
                 assert policy.storm is not None, "a storm is one by a cap"
                 storm(self.book, case, told, policy.storm, now)
@@ -315,11 +321,12 @@ class AlertState:
         elif identity in (held := self._held.get(tenant, {})):
             del held[identity]
             self._loose.pop(identity, None)
-        self._loosen(tenant, identity, Subject(case) if case.is_open else None)
+        self._loosen(tenant, identity, Subject(case) if case.is_open else None, case.base.created_at)
 
-    def _loosen(self, tenant: str, identity: str, subject: Subject | None) -> None:
+    def _loosen(self, tenant: str, identity: str, subject: Subject | None, since: int = 0) -> None:
         """An alert stands otherwise now, or not at all: what it hid may be free."""
-        if self.telling.standing.inhibitions and self.telling.standing.put(identity, tenant, subject):
+        standing = self.telling.standing
+        if standing.inhibitions and standing.put(identity, tenant, subject, since):
             self._loose.update(self._held.get(tenant, {}))
 
     def _notify(self, alert: Alert, value: bytes, said: Said, now: int, outputs: list[Output]) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from streams.alerts.case import OPEN, Case, Timer, Why
 from streams.alerts.crowds import INCIDENT, STORM
-from streams.alerts.inhibition import Standing
+from streams.alerts.inhibition import DEPENDENCY, INHIBITION, Standing
 from streams.alerts.maintenance import MAINTENANCE
 from streams.alerts.policy import Policy
 from streams.alerts.silences import SILENCE
@@ -58,6 +58,7 @@ class Telling:
         self.rates = Rates()
         self.tray = Tray()
         self.storms: list[tuple[Case, int]] = []  #: of this step: cases that were too many, and how many were told
+        self.turned: set[str] = set()  #: of this step: tenants of which something that hides others is hidden now
         self._counts = counts
         self._routed: tuple[Route, Recall[list[Way]]] | None = None
 
@@ -257,6 +258,8 @@ class Telling:
         if known is None or (known.stage, known.by, known.until) != (ruling.stage, ruling.by, ruling.until):
             case.suppressed = (ruling,)
             case.changed(Why.SUPPRESSED)
+            if ruling.stage in (INHIBITION, DEPENDENCY) and case.base.id in self.standing:
+                self.turned.add(case.base.tenant)
         for reason in reasons:
             if ruling.stage != THROTTLE:
                 case.held[reason] = None

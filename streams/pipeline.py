@@ -191,6 +191,7 @@ def alert_tick(state: AlertState, now: int, control: Control, *, at_end: bool) -
     """
     now = state.begin(now, control)
     done = state.ring_due(now, MAX_TICK)
+    state.remind(now)
     outputs = state.finish(now)
     state.purge(now, MAX_TICK - done)
     return outputs

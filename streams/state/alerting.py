@@ -13,17 +13,19 @@ import msgspec
 from streams.alerts.book import Book
 from streams.alerts.case import CLOSED, OPEN, Case, Timer
 from streams.alerts.clocks import ring, wind
+from streams.alerts.fold import fold
 from streams.alerts.glimpse import glimpses
 from streams.alerts.inhibition import Standing
 from streams.alerts.policy import DEFAULT, Policy, parse_policy, with_records
 from streams.alerts.subject import Subject
 from streams.errors import ConfigError, StateMismatch
 from streams.model import Alert, Control, Group, Notification, Output, Reason, Status, content_hash
-from streams.state import rates, tray
+from streams.state import rates, reminding, tray
 from streams.state.crowd import Crowd, storm
 from streams.state.messages import message_of
 from streams.state.oldest import Oldest
 from streams.state.partition import Position
+from streams.state.reminding import Reminding
 from streams.state.telling import Said, Telling
 
 FORMAT: Final = 2
@@ -72,7 +74,8 @@ assert _Notification.__struct_fields__ == Notification.__struct_fields__
 
 class AlertState:
     """Satisfies ``PartitionState``. Changelog: ``["alert", id]`` -> ``streams.alerts.case.Memory``, timers included;
-    ``["group", id]`` -> ``streams.state.tray.Pile``; ``["rate", tenant, rule]`` -> times.
+    ``["group", id]`` -> ``streams.state.tray.Pile``; ``["rate", tenant, rule]`` -> times;
+    ``["reminded", kind/id]`` -> ``streams.state.reminding``.
     """
 
     stirred = True
@@ -87,6 +90,7 @@ class AlertState:
         self.book = Book()
         self.telling = Telling(self.counts)
         self._crowd = Crowd()
+        self._reminding = Reminding(partition)
         self._control: Control | None = None
         self._dirty: dict[str, None] = {}
         self._timers: list[tuple[int, str]] = []  #: (due, alert id); one that no longer holds is skipped
@@ -112,6 +116,8 @@ class AlertState:
             self.telling.tray.load(names[0], value)
         elif table == rates.TABLE:
             self.telling.rates.load(names[0], names[1], value)
+        elif table == reminding.TABLE:
+            self._reminding.load(names[0], value)
         else:
             version = msgspec.json.decode(value, type=_Version).v
             if version != FORMAT:
@@ -128,6 +134,8 @@ class AlertState:
             self.telling.tray.unload(names[0])
         elif table == rates.TABLE:
             self.telling.rates.unload(names[0], names[1])
+        elif table == reminding.TABLE:
+            self._reminding.unload(names[0])
         else:
             self.book.drop(names[0])
 
@@ -152,20 +160,22 @@ class AlertState:
         times += [oldest[0] + retain for ages, retain in self._ages() if (oldest := ages.first()) is not None]
         if (group := self.telling.tray.next()) is not None:
             times.append(group)
+        if (remind := self.position.stage.get("remind")) is not None:
+            times.append(remind)
         return min(times, default=None)
 
     def changes(self) -> Iterable[tuple[bytes, bytes | None]]:
         dirty, self._dirty = self._dirty, {}
         entries = self.book.entries
         alerts = [(_encode(["alert", name]), entries[name].value if name in entries else None) for name in dirty]
-        return chain(alerts, self.telling.tray.changes(), self.telling.rates.changes())
+        return chain(alerts, self.telling.tray.changes(), self.telling.rates.changes(), self._reminding.changes())
 
     def _names(self, key: bytes) -> tuple[str, list[str]]:
         try:
             table, *names = msgspec.json.decode(key, type=list[str])
         except (msgspec.MsgspecError, ValueError):
             table, names = "", []
-        if len(names) != {"alert": 1, tray.TABLE: 1, rates.TABLE: 2}.get(table):
+        if len(names) != {"alert": 1, tray.TABLE: 1, rates.TABLE: 2, reminding.TABLE: 1}.get(table):
             raise StateMismatch(f"{self.topic}/{self.partition}: {key[:100]!r} in the changelog is no key of ours")
         return table, names
 
@@ -179,14 +189,15 @@ class AlertState:
             position.control = control.position
             position.ruleset = control.ruleset.version if control.ruleset is not None else ""
             if before is None or _of_policy(before) != _of_policy(control):
-                self._adopt(self._read_policy(control))
+                self._adopt(self._read_policy(control), max(position.now, now))
         position.now = max(position.now, now)
         return position.now
 
-    def _adopt(self, policy: Policy) -> None:
+    def _adopt(self, policy: Policy, now: int) -> None:
         telling, before = self.telling, self.telling.policy
         telling.policy = policy
         self.position.stage = {"retain": policy.retain, "retain_open": policy.retain_open}
+        self._remind_at(self._reminding.adopt(policy, now, self.position.partitions))
         inhibitions = (*policy.inhibit, *policy.dependencies)
         if inhibitions != telling.standing.inhibitions:
             telling.standing = Standing(inhibitions)
@@ -225,6 +236,22 @@ class AlertState:
             if (entry := self.book.entries.get(identity)) is not None and entry.due is not None:
                 heappush(self._timers, (entry.due, identity))
         return done
+
+    def remind(self, now: int) -> None:
+        """Raise the reminders that are due, as alerts of the tenant they concern."""
+        due, partitions = self.position.stage.get("remind"), self.position.partitions
+        if due is None or due > now:
+            return
+        for one in self._reminding.take(now, partitions):
+            self.counts["reminded", one.about.partition("/")[0]] += 1
+            fold(self.book, one.finding(now), now)
+        self._remind_at(self._reminding.next(now, partitions))
+
+    def _remind_at(self, due: int | None) -> None:
+        """In the position, because after a restart no policy is at hand yet."""
+        self.position.stage.pop("remind", None)
+        if due is not None:
+            self.position.stage["remind"] = due
 
     def purge(self, now: int, limit: int) -> None:
         """Forget what has not changed for long, at most ``limit``. Only between steps: after ``finish``."""

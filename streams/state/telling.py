@@ -18,6 +18,7 @@ from streams.alerts.crowds import INCIDENT, STORM
 from streams.alerts.inhibition import DEPENDENCY, INHIBITION, Standing
 from streams.alerts.maintenance import MAINTENANCE
 from streams.alerts.policy import Policy
+from streams.alerts.reminders import REMINDER
 from streams.alerts.silences import SILENCE
 from streams.alerts.subject import Subject
 from streams.model import Alert, Reason, Status, Suppression
@@ -31,7 +32,7 @@ from streams.state.tray import Tray, Waiting
 
 THROTTLE = "throttle"
 #: Alerts that ALERT raised about itself, which no limit of theirs may hide.
-OWN = frozenset({STORM, INCIDENT, "tocsin.reminder"})
+OWN = frozenset({STORM, INCIDENT, REMINDER})
 _HOUR = 3_600_000
 #: Reasons that a limit of a rule is for.
 _LIMITED = frozenset({Reason.NEW, Reason.REOPENED})
@@ -117,7 +118,7 @@ class Telling:
         policy, view = self.policy, _seen(case)
         if reason is Reason.ESCALATED:
             return self._level(case)
-        if view.rule == "tocsin.reminder" and reason is Reason.NEW:
+        if view.rule == REMINDER and reason is Reason.NEW:
             reason = Reason.REMINDER
         said: list[Said] = []
         why = f"{case.phase}: {case.history[-1]['why']}" if reason is Reason.UPDATED and case.history else ""
@@ -226,7 +227,9 @@ class Telling:
         return self._throttled(case, now)
 
     def suppression(self, case: Case, now: int) -> Suppression | None:
-        """What suppresses an alert, limits apart."""
+        """What suppresses an alert, limits apart. Of a reminder nothing: a silence would hide that it ends."""
+        if case.base.rule == REMINDER:
+            return None
         policy, tenant, subject = self.policy, case.base.tenant, Subject(case)
         for window in policy.maintenance:
             if (until := window.covers(tenant, subject, now)) is not None:

@@ -13,6 +13,13 @@ from connectors.context import SinkContext
 from connectors.redact import Secrets
 from connectors.registry import CONNECTORS, parse_sinks
 from connectors.testing import SECRET, Receiver, notifier_item, storage_item
+from tests.contract.stores import STORES
+from tests.contract.vendors.discord import Discord
+from tests.contract.vendors.pagerduty import PagerDuty
+from tests.contract.vendors.server import Vendor
+from tests.contract.vendors.slack import SlackBot
+from tests.contract.vendors.teams import Teams
+from tests.contract.vendors.telegram import Telegram
 
 HOSTILE = [
     "'; DROP TABLE alerts; --",
@@ -26,10 +33,39 @@ HOSTILE = [
     "</script><script>alert(1)</script>",
 ]
 
+#: What a connector cannot do without, by type.
+MINIMAL: dict[str, dict[str, Any]] = {
+    "webhook": {"url": "https://example.com/"},
+    "postgres": {"url": "env:POSTGRES_URL"},
+}
+
 
 def hook(url: str) -> dict[str, Any]:
     """A signed webhook to a local receiver."""
     return {"name": "w", "type": "webhook", "url": url, "secret": "env:HOOK", "allow_private": True}
+
+
+#: The vendors' servers, by the type of the sink. The Slack of the contract is its bot.
+CHAT: dict[str, type[Vendor]] = {
+    "slack": SlackBot, "pagerduty": PagerDuty, "teams": Teams, "discord": Discord, "telegram": Telegram,
+}  # fmt: skip
+
+
+def chat(vendor: Vendor, type_: str) -> dict[str, Any]:
+    """The sink's block for a local vendor; its secret is in the variable SECRET."""
+    base: dict[str, Any] = {"name": type_, "type": type_, "allow_private": True}
+    if isinstance(vendor, SlackBot):
+        return base | {"token": "env:SECRET", "channel": "#alerts", "api": vendor.url}
+    if isinstance(vendor, PagerDuty):
+        return base | {"key": "env:SECRET", "url": f"{vendor.url}/v2/enqueue"}
+    if isinstance(vendor, Telegram):
+        return base | {"token": "env:SECRET", "chat": "-1001", "api": vendor.url}
+    return base | {"url": "env:SECRET"}
+
+
+def secret_of(vendor: Vendor) -> str:
+    """A token, a key, or an address with its secret path."""
+    return vendor.url + vendor.secret if vendor.secret.startswith("/") else vendor.secret
 
 
 class Place:
@@ -52,6 +88,20 @@ async def place(type_: str, tmp_path: Path, **more: Any) -> AsyncIterator[Place]
             yield found
             await found.sink.close()
             assert receiver.broken_rules == []
+    elif type_ in STORES:
+        async with STORES[type_](tmp_path, **more) as store:
+            found.sink, found.arrived = store.sink, store.arrived
+            yield found
+    elif type_ in CHAT:
+        async with CHAT[type_]() as vendor:
+            (config,) = parse_sinks([chat(vendor, type_) | more])
+            secrets = Secrets({"SECRET": secret_of(vendor)})
+            found.sink = config.make(SinkContext(type_, tmp_path, secrets, timeout))
+            found.arrived = vendor.arrived
+            await found.sink.open()
+            yield found
+            await found.sink.close()
+            assert vendor.broken_rules == []
     elif type_ == "sqlite":
         (config,) = parse_sinks([{"name": "s", "type": "sqlite", "path": "a.db"} | more])
 
@@ -91,3 +141,14 @@ async def open_once(sink: Sink) -> None:
         await sink.open()
     finally:
         await sink.close()
+
+
+#: What a sink of each type cannot do without.
+NEEDED: dict[str, dict[str, Any]] = {
+    "webhook": {"url": "https://example.com/"},
+    "slack": {"url": "env:URL"},
+    "pagerduty": {"key": "env:KEY"},
+    "teams": {"url": "env:URL"},
+    "discord": {"url": "env:URL"},
+    "telegram": {"token": "env:TOKEN", "chat": "-1001"},
+}

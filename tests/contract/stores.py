@@ -1,0 +1,75 @@
+"""Storages on real servers, for the contract tests: where each stores, and what arrived there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+
+from connectors.base import Sink
+from connectors.context import SinkContext
+from connectors.redact import Secrets
+from connectors.registry import parse_sinks
+from streams.local.servers import provide
+
+T = TypeVar("T")
+
+
+def address(kind: str) -> str:
+    """Of the session's server."""
+    root, parent = os.environ["TOCSIN_TEST_SERVERS"], int(os.environ["TOCSIN_TEST_SESSION"])
+    return provide(kind, Path(root), parent=parent).address
+
+
+def now(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """What ``work`` returns, also from inside a loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(work())).result(30)
+
+
+async def query(url: str, statement: str, *arguments: object, schema: str = "") -> list[tuple[Any, ...]]:
+    connection = await asyncpg.connect(url, server_settings={"search_path": schema} if schema else None)
+    try:
+        return [tuple(row) for row in await connection.fetch(statement, *arguments)]
+    finally:
+        await connection.close()
+
+
+class Store:
+    """``arrived``: the keys that are there."""
+
+    def __init__(self, sink: Sink, arrived: Callable[[], list[str]]) -> None:
+        self.sink, self.arrived = sink, arrived
+        self.url = self.schema = ""
+
+    def query(self, statement: str, *arguments: object) -> list[tuple[Any, ...]]:
+        return now(lambda: query(self.url, statement, *arguments, schema=self.schema))
+
+
+def make(document: dict[str, Any], context: SinkContext) -> Sink:
+    (config,) = parse_sinks([document])
+    return config.make(context)
+
+
+@asynccontextmanager
+async def postgres(tmp_path: Path, timeout_ms: int = 5000, url: str = "", **more: Any) -> AsyncIterator[Store]:
+    url, schema = url or address("postgres"), f"t{uuid.uuid4().hex[:12]}"
+    context = SinkContext("pg", tmp_path, Secrets({"PG": url}), timeout_ms)
+    document = {"name": "pg", "type": "postgres", "url": "env:PG", "schema": schema, **more}
+    store = Store(make(document, context), list)
+    store.url, store.schema = url, schema
+    store.arrived = lambda: [f"{a}:{v}" for a, v in store.query("SELECT id, version FROM alert_versions")]
+    await store.sink.open()
+    yield store
+    await store.sink.close()
+    await query(url, f"DROP SCHEMA {schema} CASCADE")
+
+
+STORES = {"postgres": postgres}

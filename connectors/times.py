@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Fields of the records of ``streams.model`` that hold integer milliseconds.
 _TIMES = frozenset(
-    {"at", "event_time", "last_event_time", "created_at", "updated_at", "acknowledged_at", "resolved_at"}
+    {"at", "event_time", "last_event_time", "created_at", "updated_at", "acknowledged_at", "resolved_at",
+     "snoozed_until", "since", "until"}
 )  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def for_people(value: object) -> object:
 
 
 def _descend(name: str, inner: object) -> object:
-    return for_people(inner) if name in {"first", "last", "notes", "alert"} else inner
+    return for_people(inner) if name in {"first", "last", "notes", "alert", "history", "suppressed"} else inner
 
 
 def duration(ms: int) -> str:

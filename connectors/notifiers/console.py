@@ -15,12 +15,13 @@ from connectors.base import Delivered, Item, Result, Retry, SinkBroken
 from connectors.context import SinkContext
 from connectors.settings import Block
 from connectors.times import duration, rfc3339
-from streams.model import Alert
+from streams.model import Alert, Notification
 
 _COLOURS = {"critical": "1;37;41", "high": "1;31", "medium": "1;33", "low": "1;36", "info": "1;34"}
 _DIM = "2"
 _PIECE = 4096  # PIPE_BUF: a write of so much to a writable pipe never blocks, and is not mixed with another's
 _LONGEST = 400
+_LISTED = 10  #: alerts of a group
 
 
 class ConsoleConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,8 +54,8 @@ def plain(value: Any, limit: int = _LONGEST) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def render(alert: Alert, reason: str, at: int, colour: bool) -> str:
-    """What fired, why, for which key, on which evidence, and where to look next."""
+def render(alert: Alert, reason: str, at: int, colour: bool, note: Notification | None = None) -> str:
+    """What fired, why, for which key, on which evidence, and where to look next; of a group all that it tells of."""
 
     def paint(code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if colour else text
@@ -64,8 +65,9 @@ def render(alert: Alert, reason: str, at: int, colour: bool) -> str:
     key = " · ".join(
         [f"tenant {plain(alert.tenant, 80)}", *(f"{plain(k, 60)} {plain(v, 120)}" for k, v in alert.key.items())]
     )
+    mark = f"ESCALATED to level {note.escalation_level} · " if note is not None and note.escalation_level else ""
     lines = [
-        f"{paint(_COLOURS[alert.severity.value], f' {shown} ')} {plain(alert.title)}  "
+        f"{mark}{paint(_COLOURS[alert.severity.value], f' {shown} ')} {plain(alert.title)}  "
         + paint(_DIM, f"{plain(reason, 40)} · {rfc3339(at)}"),
         _line("why", why(alert)),
         _line("key", key),
@@ -73,13 +75,37 @@ def render(alert: Alert, reason: str, at: int, colour: bool) -> str:
     ]
     if alert.description:
         lines.append(_line("what", plain(alert.description)))
-    look = f"tocsin alerts show {plain(alert.id, 80)}"
+    lines += [_line(name, text) for name, text in _more(alert, note) if text]
+    show = "incidents" if alert.phase else "alerts"
+    look = f"tocsin {show} show {plain(alert.id, 80)}"
     lines.append(_line("see", f"{plain(alert.runbook, 200)} · {look}" if alert.runbook else look))
     return "\n".join(lines) + "\n\n"
 
 
 def _line(name: str, text: str) -> str:
-    return f"  {name:<7}{text}"
+    return f"  {name:<7}{text}" if len(name) < 7 else f"  {name} {text}"
+
+
+def _more(alert: Alert, note: Notification | None) -> list[tuple[str, str]]:
+    """What only some alerts and notifications have to say."""
+    stands = [
+        f"phase {plain(alert.phase, 20)}, {alert.count} alerts" if alert.phase else "",
+        f"in incident {plain(alert.incident, 80)}" if alert.incident else "",
+        f"assigned to {plain(alert.assignee, 80)}" if alert.assignee else "",
+        f"missed its target to {' and '.join(plain(one, 20) for one in alert.breached)}" if alert.breached else "",
+        f"was {plain(alert.disposition, 40).replace('_', ' ')}" if alert.disposition else "",
+    ]
+    found = [("stands", " · ".join(filter(None, stands)))]
+    if note is None:
+        return found
+    found += [("because", plain(note.why)), ("to", ", ".join(plain(one, 80) for one in note.to))]
+    if note.group is not None:
+        shared = " · ".join(f"{plain(name, 60)} {plain(value, 120)}" for name, value in note.group.key.items())
+        found.append(("group", f"{note.group.total} alerts" + (f" of {shared}" if shared else "")))
+        found += [("", f"{one.severity} {plain(one.title, 120)} ({one.reason})") for one in note.group.alerts[:_LISTED]]
+        if note.group.total > _LISTED:
+            found.append(("", f"and {note.group.total - _LISTED} more"))
+    return found
 
 
 def why(alert: Alert) -> str:
@@ -154,6 +180,7 @@ class Console:
             note.reason if note else item.alert.why,
             note.at if note else item.alert.updated_at,
             self._colour,
+            note,
         )
 
     def _write(self, data: bytes) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from connectors.base import Delivered, Item, Rejected, Result, Retry, SinkBroken
 from connectors.context import SinkContext
 from connectors.settings import Block
-from connectors.storage.sqlite_schema import APPLICATION, CREATE, FIELDS, KEEP, UPSERT, VERSION
+from connectors.storage.sqlite_schema import APPLICATION, CREATE, FIELDS, KEEP, UPGRADE, UPSERT, VERSION
 from streams.model import position
 
 T = TypeVar("T")
@@ -118,9 +118,10 @@ def _store_one(db: sqlite3.Connection, item: Item) -> Result:
         where = position(*item.origin)
         values = [getattr(alert, name) for name in FIELDS]
         kept = (alert.id, alert.version, alert.tenant, alert.status, alert.severity, alert.why, alert.updated_at)
+        hidden_by = f"{alert.suppressed[0].stage} {alert.suppressed[0].by}" if alert.suppressed else ""
         db.execute("SAVEPOINT one")
         try:
-            db.execute(UPSERT, (*values, len(alert.notification_failed), document, where))
+            db.execute(UPSERT, (*values, hidden_by, len(alert.notification_failed), document, where))
             db.execute(KEEP, (*kept, document, where))
         except _REFUSED:
             db.execute("ROLLBACK TO one")
@@ -148,6 +149,12 @@ def open_database(path: Path, busy_ms: int) -> sqlite3.Connection:
             db.execute("COMMIT")
         elif ours != APPLICATION:
             raise SinkBroken(f"{path} is a database, but not one of Tocsin's", "choose another path")
+        elif version < VERSION:
+            db.execute("BEGIN IMMEDIATE")
+            if db.execute("PRAGMA user_version").fetchone()[0] < VERSION:  # another worker may have been first
+                _run(db, UPGRADE)
+                db.execute(f"PRAGMA user_version = {VERSION}")
+            db.execute("COMMIT")
     except BaseException:
         db.close()
         raise
@@ -157,8 +164,12 @@ def open_database(path: Path, busy_ms: int) -> sqlite3.Connection:
 def _create(db: sqlite3.Connection, path: Path) -> None:
     if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise SinkBroken(f"{path} is a database, but not one of Tocsin's", "choose another path")
-    for statement in CREATE.split(";"):
-        if statement.strip():
-            db.execute(statement)
+    _run(db, CREATE)
     db.execute(f"PRAGMA application_id = {APPLICATION}")
     db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _run(db: sqlite3.Connection, statements: str) -> None:
+    for statement in statements.split(";"):
+        if statement.strip():
+            db.execute(statement)

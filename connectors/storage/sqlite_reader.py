@@ -15,7 +15,7 @@ from streams.errors import TocsinError
 from streams.model import Alert
 
 _decode = msgspec.json.Decoder(Alert).decode
-_FILTERS = ("tenant", "status", "severity", "type", "source", "rule")
+_FILTERS = ("tenant", "status", "severity", "type", "source", "rule", "assignee", "incident", "disposition")
 
 
 @contextmanager
@@ -28,7 +28,12 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
         try:
             version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version != VERSION:
+            if version < VERSION:
+                raise TocsinError(
+                    f"{path} has schema {version}; this Tocsin reads {VERSION}",
+                    "a worker of this version brings it up to date when it starts",
+                )
+            if version > VERSION:
                 raise TocsinError(f"{path} has schema {version}; this Tocsin reads {VERSION}")
             yield db
         finally:
@@ -38,7 +43,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def read_alerts(path: Path, *, limit: int = 50, **wanted: str | None) -> list[Alert]:
-    """The newest alerts (by creation), at most ``limit``. ``wanted``: tenant, status, severity, type, source, rule."""
+    """The newest alerts (by creation), at most ``limit``. ``wanted``: values of the columns in ``_FILTERS``."""
     if unknown := set(wanted) - set(_FILTERS):
         raise TypeError(f"cannot filter by {', '.join(sorted(unknown))}")
     given = {name: value for name, value in wanted.items() if value is not None}
@@ -46,6 +51,19 @@ def read_alerts(path: Path, *, limit: int = 50, **wanted: str | None) -> list[Al
     query = f"SELECT document FROM alerts WHERE {where} ORDER BY created_at DESC, id LIMIT ?"
     with _reading(path) as db:
         return [_decode(row[0]) for row in db.execute(query, (*given.values(), limit))]
+
+
+def newest_alerts(path: Path, *, tenant: str | None = None, incident: str | None = None, since: int = 0) -> list[Alert]:
+    """Every alert created from ``since`` (ms) on as it stands now, oldest first; of a tenant, or of an incident."""
+    given: list[Any] = [since]
+    where = "created_at >= ?"
+    for name, value in (("tenant", tenant), ("incident", incident)):
+        if value is not None:
+            where += f" AND {name} = ?"
+            given.append(value)
+    with _reading(path) as db:
+        rows = db.execute(f"SELECT document FROM alerts WHERE {where} ORDER BY created_at, id", given)
+        return [_decode(row[0]) for row in rows]
 
 
 def find_alerts(path: Path, prefix: str, limit: int = 10) -> list[Alert]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from connectors.base import Result, Retry, SinkBroken
 from connectors.context import SinkContext
+from connectors.notifiers.console import render
 from connectors.registry import parse_sinks
-from connectors.testing import notifier_item
+from connectors.testing import notifier_item, sample_alert, sample_notification
+from streams.model import Group, Member
 from tests.contract.sinks import HOSTILE, open_once, place
 
 
@@ -44,6 +48,37 @@ def test_console_lets_no_event_paint_on_the_terminal(text: str, tmp_path: Path) 
     assert all(ch.isprintable() or ch == "\n" for ch in shown)
     assert shown.count("\n") == 6  # five lines and an empty one
     assert len(shown) < 4000
+
+
+def told(**more: Any) -> str:
+    """What the console says of a notification."""
+    note = msgspec.structs.replace(sample_notification(), **more)
+    return render(note.alert, note.reason, note.at, colour=False, note=note)
+
+
+def test_console_marks_what_was_escalated_and_says_to_whom_and_why() -> None:
+    text = told(escalation_level=2, why="level 2 (lead) after 15m unacknowledged", to=("grace",))
+    assert text.startswith("ESCALATED to level 2 ·")
+    assert "because level 2 (lead) after 15m unacknowledged" in text
+    assert "to     grace" in text
+
+
+def test_console_lists_a_group_and_counts_what_it_leaves_out() -> None:
+    members = tuple(
+        Member(id=f"{n}", title=f"alert \x1b{n}", severity="high", status="active", reason="new") for n in range(12)
+    )
+    text = told(group=Group(id="g", key={"rule": "audit.x"}, alerts=members, total=40))
+    assert "group  40 alerts of rule audit.x" in text
+    assert "high alert \ufffd9 (new)" in text
+    assert "and 30 more" in text
+    assert "\x1b" not in text
+
+
+def test_console_says_how_an_incident_stands() -> None:
+    alert = sample_alert(phase="investigating", count=3, assignee="ada", breached=("acknowledge",))
+    text = told(alert=alert)
+    assert "phase investigating, 3 alerts · assigned to ada · missed its target to acknowledge" in text
+    assert f"tocsin incidents show {alert.id}" in text
 
 
 def test_console_does_not_hang_on_a_pipe_nobody_reads(tmp_path: Path) -> None:

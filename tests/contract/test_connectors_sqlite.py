@@ -14,7 +14,11 @@ import pytest
 from connectors.base import Delivered, Rejected, Retry, Sink, SinkBroken
 from connectors.context import SinkContext
 from connectors.registry import parse_sinks
+from connectors.storage.sqlite_reader import newest_alerts, read_alerts
+from connectors.storage.sqlite_schema import APPLICATION
 from connectors.testing import storage_item
+from streams.errors import TocsinError
+from streams.model import Suppression
 from tests.contract.sinks import open_once, place
 
 
@@ -123,3 +127,62 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     (config,) = parse_sinks([{"name": "s", "type": "sqlite", "path": "a.db"}])
     with pytest.raises(SinkBroken, match="schema 99"):
         asyncio.run(open_once(config.make(SinkContext("s", tmp_path))))
+
+
+def test_what_people_do_with_an_alert_has_columns(tmp_path: Path) -> None:
+    hidden = Suppression(stage="silence", by="night", since=1)
+
+    async def steps(sink: Sink) -> None:
+        await sink.deliver([
+            storage_item(1, assignee="ada", incident="i1", snoozed_until=5, disposition="benign", hidden=2),
+            storage_item(2, suppressed=(hidden,), phase="triaged"),
+        ])  # fmt: skip
+
+    database(tmp_path, steps)
+    query = (
+        "SELECT assignee, incident, snoozed_until, disposition, hidden, phase, suppressed_by FROM alerts ORDER BY id"
+    )
+    with sqlite3.connect(tmp_path / "a.db") as db:
+        assert db.execute(query).fetchall() == [
+            ("ada", "i1", 5, "benign", 2, "", ""), ("", "", None, "", 0, "triaged", "silence night"),
+        ]  # fmt: skip
+
+
+def test_a_file_of_schema_1_is_brought_up_to_date(tmp_path: Path) -> None:
+    item = storage_item(1, assignee="ada", suppressed=(Suppression(stage="silence", by="night", since=1),))
+    with sqlite3.connect(tmp_path / "a.db") as db:
+        db.executescript(FIRST)
+        columns = [row[1] for row in db.execute("PRAGMA table_info(alerts)")]
+        values = {"document": item.raw.decode(), "position": "alerts/0/0", "notification_failed": 0}
+        row = [values[name] if name in values else getattr(item.alert, name) for name in columns]
+        db.execute(f"INSERT INTO alerts VALUES ({', '.join('?' * len(row))})", row)
+        db.execute(f"PRAGMA application_id = {APPLICATION}")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    with pytest.raises(TocsinError, match="has schema 1"):
+        newest_alerts(tmp_path / "a.db")
+    for _ in range(2):
+        database(tmp_path, lambda sink: sink.deliver([storage_item(2, assignee="eve")]))
+    assert [alert.assignee for alert in read_alerts(tmp_path / "a.db", assignee="ada")] == ["ada"]
+    assert len(newest_alerts(tmp_path / "a.db")) == 2
+    with sqlite3.connect(tmp_path / "a.db") as db:
+        assert db.execute("SELECT suppressed_by FROM alerts ORDER BY id").fetchall() == [("silence night",), ("",)]
+
+
+#: The tables as the first schema had them.
+FIRST = """
+CREATE TABLE alerts (
+  id TEXT PRIMARY KEY, version INTEGER NOT NULL, tenant TEXT NOT NULL, rule TEXT NOT NULL, severity TEXT NOT NULL,
+  severity_word TEXT NOT NULL, type TEXT NOT NULL, title TEXT NOT NULL, source TEXT NOT NULL, status TEXT NOT NULL,
+  why TEXT NOT NULL, count INTEGER NOT NULL, event_time INTEGER NOT NULL, last_event_time INTEGER NOT NULL,
+  created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, acknowledged_at INTEGER, acknowledged_by TEXT NOT NULL,
+  resolved_at INTEGER, resolved_by TEXT NOT NULL, correlation_id TEXT NOT NULL, violation_type TEXT NOT NULL,
+  deal_id TEXT NOT NULL, escalation_level INTEGER NOT NULL, notification_failed INTEGER NOT NULL,
+  document TEXT NOT NULL, position TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE alert_versions (
+  id TEXT NOT NULL, version INTEGER NOT NULL, tenant TEXT NOT NULL, status TEXT NOT NULL, severity TEXT NOT NULL,
+  why TEXT NOT NULL, updated_at INTEGER NOT NULL, document TEXT NOT NULL, position TEXT NOT NULL,
+  PRIMARY KEY (id, version)
+) WITHOUT ROWID;
+"""

@@ -33,12 +33,6 @@ HOSTILE = [
     "</script><script>alert(1)</script>",
 ]
 
-#: What a connector cannot do without, by type.
-MINIMAL: dict[str, dict[str, Any]] = {
-    "webhook": {"url": "https://example.com/"},
-    "postgres": {"url": "env:POSTGRES_URL"},
-}
-
 
 def hook(url: str) -> dict[str, Any]:
     """A signed webhook to a local receiver."""
@@ -151,4 +145,5 @@ NEEDED: dict[str, dict[str, Any]] = {
     "teams": {"url": "env:URL"},
     "discord": {"url": "env:URL"},
     "telegram": {"token": "env:TOKEN", "chat": "-1001"},
+    "postgres": {"url": "env:URL"},
 }

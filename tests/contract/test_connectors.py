@@ -12,7 +12,7 @@ from connectors.base import Delivered, Kind, Origin, Rejected, decode_item
 from connectors.context import SinkContext
 from connectors.registry import CONNECTORS, parse_sinks
 from connectors.testing import notifier_item, sample_alert
-from tests.contract.sinks import HOSTILE, MINIMAL, item_for, place
+from tests.contract.sinks import HOSTILE, NEEDED, item_for, place
 
 every = pytest.mark.parametrize("type_", sorted(CONNECTORS))
 
@@ -102,7 +102,7 @@ def test_many_calls_at_once(type_: str, tmp_path: Path) -> None:
 @every
 def test_closing_twice_or_without_opening_is_fine(type_: str, tmp_path: Path) -> None:
     async def scenario() -> None:
-        document = {"name": "x", "type": type_} | MINIMAL.get(type_, {})
+        document = {"name": "x", "type": type_} | NEEDED.get(type_, {})
         (config,) = parse_sinks([document])
         sink = config.make(SinkContext("x", tmp_path))
         await sink.close()

@@ -9,10 +9,15 @@ from typing import Any, Final
 from streams.alerts.maintenance import MAINTENANCE, parse_window
 from streams.alerts.silences import SILENCE, parse_silence
 from streams.errors import ConfigError
+from streams.route.oncall import OVERRIDE, parse_override_record
 from streams.rules.problems import BlockErrors
 
 #: Who reads which kind of record. A kind that is not in it is nobody's here, and passes.
-PARSERS: Final[Mapping[str, Callable[[str, Any], object]]] = {SILENCE: parse_silence, MAINTENANCE: parse_window}
+PARSERS: Final[Mapping[str, Callable[[str, Any], object]]] = {
+    SILENCE: parse_silence,
+    MAINTENANCE: parse_window,
+    OVERRIDE: lambda _, document: parse_override_record(document),
+}
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 
 

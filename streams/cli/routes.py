@@ -1,0 +1,58 @@
+"""``tocsin routes``: where alerts go, shown, tried out and tested, without telling anybody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from streams.cli import routes_check, routes_test
+from streams.cli.policy_given import given_records, policy_of, policy_options, routed
+from streams.cli.route_text import node_document, policy_lines
+from streams.cli.rules_given import line
+
+
+@click.group("routes")
+def command() -> None:
+    """Where alerts go: the routing tree, what would be said of an alert, and tests of both.
+
+    \b
+    Examples:
+      tocsin routes show
+      tocsin routes test --alert alert.yaml --at 2026-01-05T03:00:00+01:00
+      tocsin routes check routing/
+    """
+
+
+@command.command("show")
+@policy_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def show(file: Path | None, live: bool, as_json: bool) -> None:
+    """The routing tree, with what each node says of groups, times and delays; receivers and escalations.
+
+    A node says under its name only what it has not from the one above. An alert goes down the first node that
+    matches, and the ones after it where that says "(and on)".
+    """
+    policy = routed(policy_of(given_records(file, live)))
+    if not as_json:
+        click.echo("\n".join(policy_lines(policy)))
+        return
+    escalations = {
+        name: [
+            {"name": level.name, "after": level.after, "notify": list(level.receivers), "repeat": level.repeat}
+            for level in escalation.levels
+        ]
+        for name, escalation in policy.escalations.items()
+    }
+    line(
+        {
+            "route": None if policy.route is None else node_document(policy.route),
+            "receivers": policy.receivers,
+            "escalate": dict(policy.escalate),
+            "escalations": escalations,
+        }
+    )
+
+
+command.add_command(routes_test.command)
+command.add_command(routes_check.command)

@@ -50,7 +50,7 @@ def _missed(case: Case, timer: Timer, counts: Counter[tuple[str, ...]]) -> None:
 
 
 def wind(case: Case, policy: Policy, escalation: Escalation | None, now: int) -> None:
-    """At the end of a step: the timers as the case now stands."""
+    """At the end of a step: the timers as the case now stands. What is hidden does not escalate: nobody was told."""
     timers = case.timers
     active = case.status is Status.ACTIVE
     if not active or escalation is not None:
@@ -59,7 +59,9 @@ def wind(case: Case, policy: Policy, escalation: Escalation | None, now: int) ->
         timers.pop(Timer.REMIND, None)
         if _reminded(case, policy):
             timers[Timer.REMIND] = now + policy.remind_after
-    due = escalation.due(case.escalation_level, case.began, case.leveled) if active and escalation is not None else None
+    due = None
+    if active and escalation is not None and not case.suppressed:
+        due = escalation.due(case.escalation_level, case.began, case.leveled)
     _set(timers, Timer.ESCALATE, None if due is None else max(due, now + 1))
     if case.status not in OPEN:
         timers.clear()

@@ -32,7 +32,7 @@ FORMAT: Final = 2
 POLICY: Final = "policy/default"
 _OF_RULES: Final = ("ruleset/", "list/")  #: control records that are no concern of alerts
 MAX_ALERT: Final = 800_000  #: bytes; beyond, an alert loses the copies of its events
-MAX_TICK: Final = 1_000  #: timers, groups and purges in one tick
+MAX_TICK: Final = 250  #: timers, groups and purges in one tick: what people ask for waits no longer than one takes
 
 _encode = msgspec.json.Encoder().encode
 

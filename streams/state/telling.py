@@ -36,7 +36,8 @@ OWN = frozenset({STORM, INCIDENT, REMINDER})
 _HOUR = 3_600_000
 #: Reasons that a limit of a rule is for.
 _LIMITED = frozenset({Reason.NEW, Reason.REOPENED})
-_NODE = Route()
+#: Reasons that come of nobody's doing.
+_BY_TIME = frozenset({Reason.ESCALATED, Reason.REPEATED, Reason.BREACHED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class Telling:
     def _is_hidden(self, case: Case, reasons: Iterable[Reason], now: int) -> bool:
         ruling = self._ruling(case, reasons, now)
         if ruling is None:
-            self._show(case)
+            self._show(case, now)
         else:
             self._hide(case, ruling, reasons)
         return ruling is not None
@@ -222,6 +223,9 @@ class Telling:
     def _ruling(self, case: Case, reasons: Iterable[Reason], now: int) -> Suppression | None:
         if (found := self.suppression(case, now)) is not None:
             return found
+        limited = case.suppressed and case.suppressed[0].stage == THROTTLE
+        if limited and _BY_TIME.issuperset(reasons) and case.why is not Why.WOKEN and case.asked in ("", "time"):
+            return case.suppressed[0]  # told as one of many, it is not told by itself because time has passed
         if _LIMITED.isdisjoint(reasons) or case.base.rule in OWN:
             return None
         return self._throttled(case, now)
@@ -275,9 +279,10 @@ class Telling:
         else:
             case.timers.pop(Timer.RECHECK, None)
 
-    def _show(self, case: Case) -> None:
+    def _show(self, case: Case, now: int) -> None:
         if case.suppressed:
             case.suppressed = ()
+            case.began = now  # who is told now has as long to answer as anybody
             case.changed(Why.RELEASED)
         case.held.clear()
         case.timers.pop(Timer.RECHECK, None)

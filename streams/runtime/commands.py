@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,13 +11,14 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from streams.codec.outputs import PLAIN, Wire
 from streams.errors import ClusterError
-from streams.model import Alert, Command, Operation, position
+from streams.model import Alert, Command, Finding, Notification, Operation, position
 from streams.model.partitioner import partition_of
 from streams.runtime.names import Names
 from streams.runtime.waiting import watermarks
 
 _alert = msgspec.json.Decoder(Alert).decode
 _operation = msgspec.json.Decoder(Operation).decode
+_notification = msgspec.json.Decoder(Notification).decode
 
 
 class _Id(msgspec.Struct):
@@ -55,15 +56,75 @@ class Desk:
 
     def send(self, command: Command, wait: float | None = None) -> Operation | None:
         """Write a command. With ``wait`` (seconds): what became of it, None where nothing was heard in that time."""
-        listener = self._listen() if wait is not None else None
-        try:
-            self._write(command)
-            return None if listener is None or wait is None else _heard(listener, command.id, wait)
-        finally:
-            if listener is not None:
-                listener.close()
+        return self.send_all([command], wait).get(command.id)
 
-    def _write(self, command: Command) -> None:
+    def send_all(self, records: Sequence[Command | Finding], wait: float | None = None) -> dict[str, Operation]:
+        """Write records, those of a tenant in this order. With ``wait`` (seconds): what became of the commands among
+        them, by their ids; one of which nothing was heard in that time is not in it.
+        """
+        waiting = {record.id for record in records if isinstance(record, Command)}
+        if wait is None or not waiting:
+            self._write(records)
+            return {}
+        listener = self._listen("operations")
+        try:
+            self._write(records)
+            return _heard(listener, waiting, wait)
+        finally:
+            listener.close()
+
+    def send_until(self, finding: Finding, is_it: Callable[[Alert], bool], wait: float) -> Alert | None:
+        """Write a finding, and wait (seconds) for the version of an alert that ``is_it``."""
+        listener, end = self._listen("alerts"), time.monotonic() + wait
+        try:
+            self._write([finding])
+            while (left := end - time.monotonic()) > 0:
+                message = listener.poll(min(left, 0.5))
+                alert = self._alert(message) if message is not None else None
+                if alert is not None and is_it(alert):
+                    return alert
+        finally:
+            listener.close()
+        return None
+
+    def alerts(self) -> dict[str, list[Alert]]:
+        """Every retained version of every alert, oldest first, by alert id: reads the whole topic."""
+        found: dict[str, dict[int, Alert]] = {}
+        for message in self._all("alerts"):
+            if (alert := self._alert(message)) is not None:
+                found.setdefault(alert.id, {}).setdefault(alert.version, alert)
+        return {identity: [versions[n] for n in sorted(versions)] for identity, versions in found.items()}
+
+    def notifications(self, about: Collection[str]) -> list[Notification]:
+        """What was told of these alerts, as far as it is retained, in order of time: reads the whole topic."""
+        found: list[Notification] = []
+        keys = {identity.encode() for identity in about}
+        for message in self._all("notifications"):
+            if message.key() in keys and (value := message.value()) is not None:
+                try:
+                    found.append(_notification(self._wire.json("notifications", value)))
+                except (msgspec.DecodeError, UnicodeDecodeError):
+                    continue
+        return sorted(found, key=lambda one: (one.at, one.id))
+
+    def _all(self, name: str) -> Iterator[Message]:
+        topic, consumer = self._names.topic(name), self._reader()
+        try:
+            for number in range(_partitions(consumer, topic)):
+                yield from _to_the_end(consumer, topic, number)
+        finally:
+            consumer.close()
+
+    def _alert(self, message: Message) -> Alert | None:
+        value = message.value()
+        if message.error() is not None or value is None:
+            return None
+        try:
+            return _alert(self._wire.json("alerts", value))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+
+    def _write(self, records: Sequence[Command | Finding]) -> None:
         topic, failures = self._names.topic("alert-input"), []
         producer = Producer(
             {
@@ -75,19 +136,22 @@ class Desk:
             }
         )
         _partitions(producer, topic)  # says at once that there is none, instead of trying for 10 s
-        producer.produce(
-            topic,
-            msgspec.json.encode(command),
-            command.tenant.encode(),
-            on_delivery=lambda error, _: failures.append(error) if error is not None else None,
-        )
-        if producer.flush(15) or failures:
+        for record in records:
+            producer.produce(
+                topic,
+                msgspec.json.encode(record),
+                record.tenant.encode(),
+                on_delivery=lambda error, _: failures.append(error) if error is not None else None,
+            )
+            producer.poll(0)
+        if (unsent := producer.flush(15)) or failures:
             why = f": {failures[0].str()}" if failures else " within 15 s"
-            raise ClusterError(f"the command could not be written to {topic}{why}", "run `tocsin topics check`")
+            how_many = f"{unsent + len(failures)} of {len(records)} commands" if len(records) > 1 else "the command"
+            raise ClusterError(f"{how_many} could not be written to {topic}{why}", "run `tocsin topics check`")
 
-    def _listen(self) -> Consumer:
-        """A consumer that stands at the end of every partition of ``operations``, before the command is written."""
-        topic = self._names.topic("operations")
+    def _listen(self, name: str) -> Consumer:
+        """A consumer that stands at the end of every partition of a topic, before anything is written."""
+        topic = self._names.topic(name)
         consumer = self._reader()
         try:
             starts = []
@@ -151,9 +215,9 @@ def _is(value: bytes, alert_id: str) -> bool:
         return False
 
 
-def _heard(consumer: Consumer, command_id: str, seconds: float) -> Operation | None:
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
+def _heard(consumer: Consumer, waiting: Collection[str], seconds: float) -> dict[str, Operation]:
+    end, heard = time.monotonic() + seconds, dict[str, Operation]()
+    while (left := end - time.monotonic()) > 0 and len(heard) < len(waiting):
         message = consumer.poll(min(left, 0.5))
         if message is None or message.error() is not None:
             continue
@@ -161,6 +225,6 @@ def _heard(consumer: Consumer, command_id: str, seconds: float) -> Operation | N
             operation = _operation(message.value() or b"")
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
-        if operation.command_id == command_id:
-            return operation
-    return None
+        if operation.command_id in waiting:
+            heard.setdefault(operation.command_id, operation)
+    return heard

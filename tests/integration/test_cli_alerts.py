@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from connectors.context import SinkContext
 from connectors.registry import parse_sinks
 from connectors.testing import sample_alert, storage_item
-from streams.model import Alert, Command, Operation, OperationOutcome, Status
-from streams.runtime.commands import partition_of
+from streams.model import Alert, Command, Finding, Operation, OperationOutcome, Severity, Status
+from streams.model.partitioner import partition_of
 
 pytestmark = pytest.mark.timeout(90)
 NUMBERS = 4
@@ -77,32 +78,39 @@ class Cluster:
 
     def commands(self, count: int) -> list[tuple[bytes, int, Command]]:
         """(key, partition, command) of the first ``count`` on alert-input."""
-        group = f"{self.prefix}see{count}"
+        return [(key, number, msgspec.json.decode(raw, type=Command)) for key, number, raw in self.records(count)]
+
+    def records(self, count: int) -> list[tuple[bytes, int, bytes]]:
+        group = f"{self.prefix}see{uuid.uuid4().hex}"
         consumer = Consumer({**self.options, "group.id": group, "auto.offset.reset": "earliest"})
         consumer.subscribe([self.prefix + "alert-input"])
-        found: list[tuple[bytes, int, Command]] = []
+        found: list[tuple[bytes, int, bytes]] = []
         for _ in range(100):
             message = consumer.poll(0.3)
             if message is not None and message.error() is None:
-                command = msgspec.json.decode(message.value() or b"", type=Command)
-                found.append((message.key() or b"", message.partition() or 0, command))
+                found.append((message.key() or b"", message.partition() or 0, message.value() or b""))
             if len(found) == count:
                 break
         consumer.close()
         return found
 
-    def answer(self, outcome: OperationOutcome, reason: str = "") -> threading.Thread:
-        """Play the alert stage for one command."""
+    def findings(self, count: int) -> list[Finding]:
+        """The first ``count`` on alert-input."""
+        return [msgspec.json.decode(raw, type=Finding) for _, _, raw in self.records(count)]
+
+    def answer(self, *outcomes: str) -> threading.Thread:
+        """Play the alert stage: to each command, in their order, "" (applied) or the reason of a refusal."""
 
         def play() -> None:
-            ((_, _, command),) = self.commands(1)
-            operation = Operation(
-                command_id=command.id, alert_id=command.alert_id, tenant=command.tenant, action=command.action,
-                outcome=outcome, by=command.by, at=1, asked_at=command.at, reason=reason,
-            )  # fmt: skip
             for noise in (b"", b"\xff", b'{"command_id": 3}'):
                 self.producer.produce(self.prefix + "operations", noise, b"acme")
-            self.producer.produce(self.prefix + "operations", msgspec.json.encode(operation), b"acme")
+            for (_, _, command), reason in zip(self.commands(len(outcomes)), outcomes, strict=True):
+                outcome = OperationOutcome.REFUSED if reason else OperationOutcome.APPLIED
+                operation = Operation(
+                    command_id=command.id, alert_id=command.alert_id, tenant=command.tenant, action=command.action,
+                    outcome=outcome, by=command.by, at=1, asked_at=command.at, reason=reason,
+                )  # fmt: skip
+                self.producer.produce(self.prefix + "operations", msgspec.json.encode(operation), b"acme")
             self.producer.flush(20)
 
         thread = threading.Thread(target=play, daemon=True)
@@ -199,14 +207,14 @@ def test_each_word_is_its_action(cluster: Cluster) -> None:
 
 def test_waiting_for_what_became_of_it(cluster: Cluster) -> None:
     cluster.store(sample_alert(1))
-    thread = cluster.answer(OperationOutcome.APPLIED)
+    thread = cluster.answer("")
     said = cluster.tocsin("ack", sample_alert(1).id, "--wait", "--timeout", "20")
     thread.join(10)
     assert "acknowledged (tenant acme)" in said.stdout
 
 
 def test_a_refusal_is_exit_status_1_with_its_reason(cluster: Cluster) -> None:
-    thread = cluster.answer(OperationOutcome.REFUSED, "already_closed")
+    thread = cluster.answer("already_closed")
     said = cluster.tocsin("ack", "x" * 32, "--tenant", "acme", "--wait", "--timeout", "20", status=1)
     thread.join(10)
     assert "refused: already closed" in said.stderr
@@ -235,3 +243,101 @@ def test_reading_while_a_worker_writes(cluster: Cluster) -> None:
     writer.close()
     assert len(rows.splitlines()) == 50
     assert "not committed" not in rows
+
+
+def test_what_is_asked_says_all_of_it(cluster: Cluster) -> None:
+    one, two = "x" * 32, sample_alert(2)
+    cluster.store(two)
+    asked = [
+        ("snooze", "--until", "2030-01-01T08:00:00Z"),
+        ("assign", "--to", "ada"),
+        ("unassign",),
+        ("tag", "--tag", "pci", "--tag", "quarter-end"),
+        ("untag", "--tag", "pci"),
+        ("escalate", "--reason", "customers are affected"),
+        ("reopen",),
+        ("link", "--incident", two.id),
+        ("unlink",),
+        ("dismiss", "--as", "duplicate", "--of", two.id),
+        ("resolve", "--as", "true_positive", "--expect-version", "7"),
+    ]
+    for word, *options in asked:
+        cluster.tocsin(word, one, "--tenant", "acme", *options)
+    said = [
+        {
+            name: value
+            for name, value in json.loads(msgspec.json.encode(command)).items()
+            if name not in ("id", "at", "by", "alert_id", "tenant", "record")
+        }
+        for _, _, command in cluster.commands(len(asked))
+    ]
+    assert said == [
+        {"action": "snooze", "until": 1_893_484_800_000},
+        {"action": "assign", "assignee": "ada"},
+        {"action": "assign"},
+        {"action": "tag", "tags": ["pci", "quarter-end"]},
+        {"action": "untag", "tags": ["pci"]},
+        {"action": "escalate", "note": "customers are affected"},
+        {"action": "reopen"},
+        {"action": "link", "target": two.id},
+        {"action": "link"},
+        {"action": "dismiss", "disposition": "duplicate", "target": two.id},
+        {"action": "resolve", "disposition": "true_positive", "expected_version": 7},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("ack",), "give ids of alerts, or --where"),
+        (("ack", "a", "--where", "rule=b"), "give ids of alerts, or --where"),
+        (("ack", "a", "b", "--tenant", "t", "--expect-version", "1"), "--expect-version is for one alert"),
+        (("ack", "--where", "severity is bad"), "--where takes a matcher"),
+        (("snooze", "a", "--tenant", "t"), "give --for or --until"),
+        (("snooze", "a", "--tenant", "t", "--for", "soon"), "--for 'soon' is not a duration"),
+        (("dismiss", "a", "--tenant", "t", "--as", "duplicate"), "--as duplicate needs --of"),
+        (("dismiss", "a", "--tenant", "t", "--as", "benign", "--of", "b"), "--of names what it is a duplicate of"),
+    ],
+)
+def test_what_cannot_be_meant_is_usage(cluster: Cluster, args: tuple[str, ...], said: str) -> None:
+    assert said in cluster.tocsin(*args, status=2).stderr
+
+
+def test_all_for_which_matchers_hold_and_only_open_ones_of_the_tenant(cluster: Cluster) -> None:
+    cluster.store(
+        sample_alert(1), sample_alert(2), sample_alert(3, severity=Severity.LOW), sample_alert(4, tenant="other"),
+        sample_alert(5, status=Status.RESOLVED),
+    )  # fmt: skip
+    where = ("--where", "severity=high", "--where", "rule=~audit.*")
+    assert "alerts of 2 tenants: acme, other" in cluster.tocsin("ack", *where, "--yes", status=1).stderr
+    cluster.tocsin("ack", *where, "--tenant", "acme", status=130)  # nobody says yes
+    thread = cluster.answer("", "")
+    said = cluster.tocsin("ack", *where, "--tenant", "acme", "--yes", "--timeout", "20")
+    thread.join(10)
+    assert "2 of 2 acknowledged" in said.stdout
+    assert sorted(int(command.alert_id, 16) for _, _, command in cluster.commands(2)) == [1, 2]
+    assert "no alert is meant" in cluster.tocsin("ack", "--where", "rule=nothing").stderr
+
+
+def test_a_failure_in_part_has_a_status_of_its_own(cluster: Cluster) -> None:
+    ids = [f"{n:032x}" for n in range(3)]
+    thread = cluster.answer("", "already_closed", "unknown_alert")
+    said = cluster.tocsin("resolve", *ids, "--tenant", "acme", "--timeout", "20", status=3)
+    thread.join(10)
+    assert "1 of 3 resolved, 1 refused: already closed, 1 refused: unknown alert" in said.stdout
+    assert f"{ids[1]} refused: already closed" in said.stderr
+
+
+def test_an_alert_raised_by_hand_is_a_finding(cluster: Cluster) -> None:
+    said = cluster.tocsin(
+        "raise", "--title", "Payments are down!", "--severity", "EMERGENCY", "--tenant", "acme", "--key", "region=eu",
+        "--by", "grace", "--json",
+    )  # fmt: skip
+    finding = cluster.findings(1)[0]
+    assert (finding.rule, finding.key, finding.tenant) == ("manual.payments-are-down", {"region": "eu"}, "acme")
+    assert (finding.severity, finding.severity_word, finding.fold) == ("critical", "EMERGENCY", "until_resolved")
+    assert json.loads(said.stdout)["alert_id"] == finding.alert_id
+    bad = ("raise", "--title", "x", "--tenant", "t")
+    assert "is not known" in cluster.tocsin(*bad, "--severity", "worst", status=2).stderr
+    assert "is not name=value" in cluster.tocsin(*bad, "--severity", "P1", "--key", "eu", status=2).stderr
+    assert "nothing was heard" in cluster.tocsin(*bad, "--severity", "P1", "--wait", "--timeout", "1", status=1).stderr

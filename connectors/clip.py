@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 CUT = "… [cut]"
 _LAYOUT = frozenset("\n\t\u200c\u200d")  # the joiners: emoji and several scripts are wrong without them
 Escape = Callable[[str], str]
+_MARKDOWN = re.compile(r"[\\`*_\[\]()<>#|~@]|^[ \t]*[-+]|:(?=//)", re.MULTILINE)
 
 
 def clean(value: object, limit: int = 2000) -> str:
@@ -61,5 +63,5 @@ def as_html(text: str) -> str:
 
 
 def as_markdown(text: str) -> str:
-    """CommonMark as Discord and Teams read it: every sign that could begin something has a backslash before it."""
-    return "".join("\\" + ch if ch in "\\`*_{}[]()<>#+-!|~@:" else ch for ch in text)
+    """Markdown as Discord and Teams read it: what could begin something, or make a link, has a backslash before it."""
+    return _MARKDOWN.sub(r"\\\g<0>", text)

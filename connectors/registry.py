@@ -12,8 +12,8 @@ import msgspec
 
 from connectors.base import Kind, Sink
 from connectors.context import SinkContext
-from connectors.notifiers import console, webhook
-from connectors.settings import Block, Policy, Retrying, read_policy
+from connectors.notifiers import console, discord, pagerduty, slack, teams, telegram, webhook
+from connectors.settings import Block, Policy, Rate, Retrying, read_policy
 from connectors.storage import postgres, sqlite
 from streams.errors import ConfigError
 
@@ -35,10 +35,20 @@ class Connector:
     by_partition: bool = False  #: order is kept per partition instead of per alert
 
 
+def _paced(per_second: float, burst: int) -> Policy:
+    """About what the vendor takes without answering 429."""
+    return Policy(rate=Rate(per_second=per_second, burst=burst), concurrency=4)
+
+
 #: The registry. Storage goes on for ever: what it cannot take now waits in the log.
 CONNECTORS: dict[str, Connector] = {
     "console": Connector(Kind.NOTIFIER, console.read_config, console.Console, Policy(concurrency=1)),
     "webhook": Connector(Kind.NOTIFIER, webhook.read_config, webhook.Webhook, Policy()),
+    "slack": Connector(Kind.NOTIFIER, slack.read_config, slack.Slack, _paced(1, 10)),
+    "pagerduty": Connector(Kind.NOTIFIER, pagerduty.read_config, pagerduty.PagerDuty, _paced(2, 20)),
+    "teams": Connector(Kind.NOTIFIER, teams.read_config, teams.Teams, _paced(2, 4)),
+    "discord": Connector(Kind.NOTIFIER, discord.read_config, discord.Discord, _paced(2, 5)),
+    "telegram": Connector(Kind.NOTIFIER, telegram.read_config, telegram.Telegram, _paced(1, 5)),
     "sqlite": Connector(Kind.STORAGE, sqlite.read_config, sqlite.SQLite, _STORE),
     "postgres": Connector(Kind.STORAGE, postgres.read_config, postgres.Postgres, _BULK, further=postgres.further),
 }

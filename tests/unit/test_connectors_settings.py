@@ -9,6 +9,7 @@ import pytest
 from connectors.base import Kind
 from connectors.registry import CONNECTORS, SinkErrors, parse_sinks
 from connectors.settings import Rate, duration_ms
+from tests.contract.sinks import NEEDED
 
 HOOK = {"name": "ops", "type": "webhook", "url": "https://example.com/hook"}
 
@@ -126,6 +127,5 @@ def test_durations(text: Any, ms: int | None) -> None:
 
 
 def test_every_connector_parses_with_the_least_that_it_needs() -> None:
-    needed = {"webhook": {"url": "env:URL"}}
-    sinks = parse_sinks([{"name": type_, "type": type_} | needed.get(type_, {}) for type_ in CONNECTORS])
+    sinks = parse_sinks([{"name": type_, "type": type_} | NEEDED.get(type_, {}) for type_ in CONNECTORS])
     assert [sink.type for sink in sinks] == list(CONNECTORS)

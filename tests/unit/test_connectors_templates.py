@@ -108,7 +108,7 @@ def test_at_run_time_it_falls_back_with_a_marker_and_soon(template: str) -> None
     [
         (as_slack, "*x* &lt;!channel&gt; &amp; [a](b)"),
         (as_html, "*x* &lt;!channel&gt; &amp; [a](b)"),
-        (as_markdown, "\\*x\\* \\<\\!channel\\> & \\[a\\]\\(b\\)"),
+        (as_markdown, "\\*x\\* \\<!channel\\> & \\[a\\]\\(b\\)"),
     ],
 )
 def test_data_is_escaped_and_the_users_own_markup_is_not(escape: object, shown: str) -> None:

@@ -1,0 +1,147 @@
+"""PagerDuty Events v2: trigger, acknowledge and resolve of one incident per alert.
+
+``dedup_key`` is the alert's id (of a group the group's), so every notification about it, sent however often, comes
+to the same incident.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from connectors.base import Delivered, Item, Result, Retry
+from connectors.clip import fit, length
+from connectors.context import SinkContext
+from connectors.message import Message, message_of
+from connectors.posting import Answer, Poster, encoded, read_base, unexpected
+from connectors.settings import Block
+from connectors.templates import Texts, Wording, read_texts
+from streams.model import Severity, Status, content_hash
+
+URL = "https://events.pagerduty.com/v2/enqueue"
+SEVERITIES = {
+    Severity.CRITICAL: "critical",
+    Severity.HIGH: "error",
+    Severity.MEDIUM: "warning",
+    Severity.LOW: "info",
+    Severity.INFO: "info",
+}
+_SUMMARY, _KEY, _BYTES = 1024, 255, 512 * 1024
+
+
+class PagerDutyConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """``key``: a reference to the integration key. ``url``: of another region, such as Europe's."""
+
+    key: str
+    url: str = URL
+    label: str = ""
+    texts: Texts = Texts()
+    allow_private: bool = False
+
+
+def read_config(block: Block) -> PagerDutyConfig:
+    return PagerDutyConfig(
+        key=block.secret("key"),
+        url=read_base(block, "url", URL),
+        label=block.text("label", ""),
+        texts=read_texts(block),
+        allow_private=block.flag("allow_private", False),
+    )
+
+
+def dedup_key(subject: str) -> str:
+    """The alert's id, or a hash of one that PagerDuty would not take."""
+    return subject if subject and length(subject) <= _KEY else content_hash("dedup-key", subject)
+
+
+def action_of(item: Item, message: Message) -> str:
+    """A closed alert resolves, an acknowledged one acknowledges, everything else pages."""
+    if message.closed:
+        return "resolve"
+    return "acknowledge" if item.alert.status is Status.ACKNOWLEDGED else "trigger"
+
+
+class PagerDuty:
+    """One integration of one service."""
+
+    def __init__(self, config: PagerDutyConfig, context: SinkContext) -> None:
+        self._config, self._context = config, context
+        self._wording = Wording(config.texts, str)
+        self._poster = Poster(context, config.allow_private)
+        self._key = "***"
+
+    async def open(self) -> None:
+        self._key = self._context.secrets.resolve(self._config.key)
+        await self._poster.open()
+
+    async def close(self) -> None:
+        await self._poster.close()
+
+    def preview(self, item: Item) -> dict[str, Any]:
+        """The event that would be sent."""
+        return self._event(item)
+
+    async def deliver(self, batch: Sequence[Item]) -> Sequence[Result]:
+        return [await self._one(item) for item in batch]
+
+    async def _one(self, item: Item) -> Result:
+        answer = await self._poster.send(self._config.url, self._event(item))
+        return answer if isinstance(answer, Retry) else said(answer)
+
+    def _event(self, item: Item) -> dict[str, Any]:
+        message = message_of(item, self._config.label)
+        event: dict[str, Any] = {
+            "routing_key": self._key,
+            "event_action": action_of(item, message),
+            "dedup_key": dedup_key(message.subject),
+            "client": "Tocsin",
+            "payload": self._payload(item, message),
+        }
+        if re.fullmatch(r"https?://[^\s<>\"]{1,400}", message.runbook):
+            event["links"] = [{"href": message.runbook, "text": "Runbook"}]
+        if len(encoded(event)) > _BYTES:
+            event["payload"]["custom_details"] = {"More": message.look, "Cut": "the details were too large to send"}
+        return event
+
+    def _payload(self, item: Item, message: Message) -> dict[str, Any]:
+        words = self._wording.words(item, message)
+        details: dict[str, str] = {}
+        if words.failed:
+            details["Template"] = words.failed
+        details["Why now"] = message.sentence
+        if words.body or message.description:
+            details["Description"] = fit(words.body or message.description, 8000)
+        for fact in message.facts:
+            name = fact.name
+            while name in details:
+                name += "'"  # an event may bring a name of ours; none hides another
+            details[name] = fact.value
+        for number, member in enumerate(message.members, 1):
+            details[f"Alert {number}"] = member
+        if message.unlisted:
+            details["More alerts"] = str(message.unlisted)
+        details["More"] = message.look
+        payload: dict[str, Any] = {
+            "summary": fit(words.title or f"{message.title} — {message.headline}", _SUMMARY),
+            "source": fit(item.alert.source, 250) or "tocsin",
+            "severity": SEVERITIES[message.severity],
+            "component": fit(item.alert.rule, 250),
+            "class": fit(item.alert.type, 250),
+            "custom_details": details,
+        }
+        if message.at.endswith("Z"):  # a time outside the calendar is left to PagerDuty's own clock
+            payload["timestamp"] = message.at
+        return payload
+
+
+def said(answer: Answer) -> Result:
+    """202 and ``success``; 429 and 5xx are tried again, 400 never."""
+    document = answer.document
+    if answer.status == 202 and document.get("status") == "success":
+        return Delivered(str(document.get("dedup_key", "")))
+    if answer.status == 429:
+        return Retry(f"PagerDuty asks to wait: {answer.said}", after_ms=answer.after_ms, everyone=True)
+    return unexpected(answer)

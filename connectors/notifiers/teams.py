@@ -1,0 +1,142 @@
+"""Microsoft Teams: an Adaptive Card to the webhook of a workflow ("When a Teams webhook request is received").
+
+It takes no idempotency key; what was sent is remembered, and a crash in between shows a card twice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from connectors.base import Delivered, Item, Rejected, Result, Retry
+from connectors.clip import as_markdown, fit
+from connectors.context import SinkContext
+from connectors.message import Message, message_of
+from connectors.posting import Answer, Poster, encoded, unexpected
+from connectors.remembered import Remembered
+from connectors.settings import Block
+from connectors.templates import Texts, Wording, read_texts
+from streams.model import Severity
+
+_BYTES = 28 * 1024
+_COLOURS = {
+    Severity.CRITICAL: "attention",
+    Severity.HIGH: "attention",
+    Severity.MEDIUM: "warning",
+    Severity.LOW: "good",
+    Severity.INFO: "default",
+}
+
+
+class TeamsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """``url``: a reference to the webhook's address."""
+
+    url: str
+    label: str = ""
+    texts: Texts = Texts()
+    allow_private: bool = False
+
+
+def read_config(block: Block) -> TeamsConfig:
+    return TeamsConfig(
+        url=block.secret("url"),
+        label=block.text("label", ""),
+        texts=read_texts(block),
+        allow_private=block.flag("allow_private", False),
+    )
+
+
+class Teams:
+    """One channel or chat."""
+
+    def __init__(self, config: TeamsConfig, context: SinkContext) -> None:
+        self._config = config
+        self._wording = Wording(config.texts, as_markdown)
+        self._poster = Poster(context, config.allow_private)
+        self._remembered = Remembered(context)
+        self._url = ""
+
+    async def open(self) -> None:
+        self._url = self._poster.secret_url(self._config.url)
+        self._remembered.open()
+        await self._poster.open()
+
+    async def close(self) -> None:
+        self._remembered.close()
+        await self._poster.close()
+
+    def preview(self, item: Item) -> dict[str, Any]:
+        """The message that would be sent: at most 28 KB, whatever the alert holds."""
+        message = message_of(item, self._config.label)
+        body: dict[str, Any] = {}
+        for text, facts, value in ((6000, 30, 600), (3000, 20, 200), (1000, 10, 100), (300, 5, 40)):
+            body = self._message(item, message, text, facts, value)
+            if len(encoded(body)) <= _BYTES:
+                break
+        return body
+
+    async def deliver(self, batch: Sequence[Item]) -> Sequence[Result]:
+        return [await self._one(item) for item in batch]
+
+    async def _one(self, item: Item) -> Result:
+        if (reference := self._remembered.sent(item.key)) is not None:
+            return Delivered(reference)
+        answer = await self._poster.send(self._url, self.preview(item))
+        if isinstance(answer, Retry):
+            return answer
+        result = said(answer)
+        if isinstance(result, Delivered):
+            self._remembered.keep(item.key, result.reference)
+        return result
+
+    def _message(self, item: Item, message: Message, text: int, facts: int, value: int) -> dict[str, Any]:
+        words = self._wording.words(item, message)
+        title = fit(words.title, 256) if words.title else fit(message.title, 256, as_markdown)
+        told = fit(words.body, text) if words.body is not None else fit(message.text, text, as_markdown)
+        if words.failed:
+            told = f"{fit(words.failed, 300, as_markdown)}\n{told}"
+        listed = [
+            {"title": fit(fact.name, 80, as_markdown), "value": fit(fact.value, value, as_markdown)}
+            for fact in message.facts[:facts]
+        ]
+        if len(message.facts) > facts:
+            listed.append({"title": "…", "value": f"and {len(message.facts) - facts} more"})
+        lines = told.replace("\n", "\n\n")  # a single break is none in a card
+        card: dict[str, Any] = {
+            "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+            "type": "AdaptiveCard",
+            "version": "1.4",
+            "msteams": {"width": "Full"},
+            "body": [
+                {
+                    "type": "TextBlock", "text": title, "weight": "Bolder", "size": "Large", "wrap": True,
+                    "color": "good" if message.closed else _COLOURS[message.severity],
+                },
+                {"type": "TextBlock", "text": lines or " ", "wrap": True},
+                {"type": "FactSet", "facts": listed},
+                {"type": "TextBlock", "text": fit(message.look, 300, as_markdown), "isSubtle": True, "wrap": True},
+            ],
+        }  # fmt: skip
+        if re.fullmatch(r"https?://[^\s<>\"]{1,400}", message.runbook):
+            card["actions"] = [{"type": "Action.OpenUrl", "title": "Runbook", "url": message.runbook}]
+        attachment = {
+            "contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card,
+        }  # fmt: skip
+        return {"type": "message", "attachments": [attachment]}
+
+
+def said(answer: Answer) -> Result:
+    """2xx is accepted, unless its text tells of a failure behind it, as Teams' older webhooks do."""
+    if 200 <= answer.status < 300 and (found := re.search(r"(?i)delivery failed|error", answer.said)):
+        code = re.search(r"\b([45]\d\d)\b", answer.said)
+        status = int(code[1]) if code else 500
+        if status == 429:
+            return Retry(f"Teams asks to wait: {answer.said}", after_ms=30_000, everyone=True)
+        reason = f"Teams took it and failed ({found[0].lower()}): {answer.said}"
+        return Rejected(reason) if 400 <= status < 500 and status != 408 else Retry(reason)
+    if 200 <= answer.status < 300:
+        return Delivered(f"HTTP {answer.status}")
+    return unexpected(answer)

@@ -100,6 +100,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     began: int = 0
     leveled: int = 0
     entity: str = ""
+    heard: tuple[str, ...] | None = None
 
 
 #: Fields of an alert that change; a case has each of them as it will be in the next version.
@@ -127,6 +128,7 @@ class Case:
     began: int  #: since when nobody has it in hand: the escalation's clock
     leveled: int  #: when the last level was told
     entity: str  #: what it is about, for incidents: ``key.actor=ada``
+    heard: dict[str, None]  #: receivers that were told that it began, and not yet that it is over
 
     status: Status = Status.ACTIVE
     severity: Severity = Severity.INFO
@@ -163,7 +165,7 @@ class Case:
     reasons: dict[Reason, None] = field(default_factory=dict)  #: to notify, in order of their last occurrence
     restart: bool = False  #: the reminder's time begins anew with this step
     asked: str = ""  #: who asked for an escalation in this step
-    again: bool = False  #: what is to be said in this step was held back before
+    again: bool = False  #: what was held back is looked at again in this step
     limits: tuple[int, int] = (0, 0)  #: of its rule: at most one in so many ms, so many an hour; 0: none
     failed: tuple[str, ...] = ()  #: receivers that this step was told of: they could not be reached
     dirty: bool = False  #: what is remembered has changed, the alert or only what stands beside it
@@ -182,14 +184,23 @@ class Case:
             memory.began if memory else 0,
             memory.leveled if memory else 0,
             memory.entity if memory else "",
+            dict.fromkeys(_heard(alert, memory)),
             *_changing(alert),
         )
         case.values = dict(alert.values)
+        case.told = tuple(dict.fromkeys((*case.told, *case.heard)))
         return case
 
     @property
     def is_open(self) -> bool:
         return self.status in OPEN
+
+    @property
+    def in_hand_since(self) -> int | None:
+        """When somebody took it in hand, or put it off; None: nobody has."""
+        if self.status not in (Status.ACKNOWLEDGED, Status.SNOOZED):
+            return None
+        return next((change["at"] for change in reversed(self.history) if change["to"] == self.status), 0)
 
     def changed(self, why: Why) -> None:
         """The alert has changed; the step's version will say so."""
@@ -205,11 +216,7 @@ class Case:
 
     def release(self) -> None:
         """Nothing may suppress it any more: what was held back is to be told, if it still is to be."""
-        self.again = True
-        for reason in self.held:
-            self.reasons.setdefault(reason)
-        self.held.clear()
-        self.dirty = True
+        self.again = self.dirty = True
 
     def become(self, status: Status, by: str, why: str, now: int) -> None:
         """Change the status, say so in the history, and keep the thread's list of open alerts right."""
@@ -252,7 +259,14 @@ class Case:
         self.asked, self.failed, self.again = "", (), False
 
 
-assert tuple(Case.__slots__)[10 : 10 + len(CHANGING)] == CHANGING, "a case is made of them in this order"
+assert tuple(Case.__slots__)[11 : 11 + len(CHANGING)] == CHANGING, "a case is made of them in this order"
+
+
+def _heard(alert: Alert, memory: Memory | None) -> tuple[str, ...]:
+    """As remembered; before it was, everybody told of an open alert."""
+    if memory is not None and memory.heard is not None:
+        return memory.heard
+    return alert.told if alert.status in OPEN else ()
 
 
 def _remember(kept: dict[str, None], identity: str, limit: int) -> None:

@@ -16,6 +16,8 @@ MAX_NOTES = 128 * 1024  #: bytes of all notes of an alert, as JSON
 MAX_METADATA = 16 * 1024  #: bytes of a resolution's metadata, as JSON
 MAX_FAILED = 50  #: receivers listed in ``notification_failed``
 MAX_TAGS = 50
+#: That an alert stands is told to all it reaches who do not know.
+BEGINNINGS = frozenset({Reason.NEW, Reason.REOPENED})
 MAX_NAME = 200  #: characters of a tag, an assignee, a target
 
 
@@ -147,6 +149,8 @@ def move(
         case.timers.pop(Timer.SNOOZE, None)
     if status is Status.ACKNOWLEDGED:
         case.acknowledged_at, case.acknowledged_by = now, by
+    if status in (Status.ACKNOWLEDGED, Status.SNOOZED):  # whoever has it in hand knows what was held back until now
+        case.held = {reason: None for reason in case.held if reason in BEGINNINGS}
     elif status is Status.ACTIVE:  # again: reminders and escalation begin from the start
         case.escalation_level, case.restart, case.began = 0, True, now
         if before in (Status.RESOLVED, Status.DISMISSED):
@@ -157,7 +161,9 @@ def move(
             case.notify(Reason.REPEATED)
         else:
             case.acknowledged_at, case.acknowledged_by = None, ""
-    elif status is not Status.SNOOZED:
+            if case.held:
+                case.release()
+    else:
         case.resolved_at, case.resolved_by = now, by
         if resolution is not None:
             case.resolution = resolution
@@ -285,7 +291,9 @@ def _delivery_failed(case: Case, command: Command) -> Refusal | None:
     if told in case.commands:
         return Refusal.DUPLICATE
     case.remember_command(told)
-    case.failed = (*case.failed, command.receiver)
+    since, told_at = case.in_hand_since, command.metadata.get("told_at")
+    if since is None or (type(told_at) is int and told_at >= since):  # what was said before it was taken in hand is old
+        case.failed = (*case.failed, command.receiver)
     if command.receiver not in case.notification_failed and len(case.notification_failed) < MAX_FAILED:
         case.notification_failed = (*case.notification_failed, command.receiver)
         case.changed(Why.DELIVERY_FAILED)

@@ -74,6 +74,7 @@ class SinkWriter:
             by=f"deliver:{self._sink}",
             at=delivery.at,
             note=delivery.error,
+            metadata={"told_at": note.at},
             notification_id=note.id,
             receiver=note.receiver,
         )

@@ -50,6 +50,7 @@ class _Memory(msgspec.Struct, kw_only=True, omit_defaults=True):
     began: int = 0
     leveled: int = 0
     entity: str = ""
+    heard: tuple[str, ...] | None = None
 
 
 class _Notification(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -312,7 +313,6 @@ class AlertState:
     def _write(self, case: Case, said: list[Said], now: int, outputs: list[Output]) -> None:
         before = self.book.entries.get(case.base.id)
         if case.why is None:  # only what stands beside the alert has changed
-            case.base = msgspec.structs.replace(case.base, told=case.told)
             value = _encode(case.base)
         else:
             alert = case.finish(now)
@@ -330,7 +330,7 @@ class AlertState:
         memory = _Memory(
             v=FORMAT, alert=raw, findings=tuple(case.findings), commands=tuple(case.commands), timers=case.timers,
             held=tuple(case.held), resolve_after=case.resolve_after, began=case.began, leveled=case.leveled,
-            entity=case.entity,
+            entity=case.entity, heard=tuple(case.heard),
         )  # fmt: skip
         self.book.settle(case, _encode(memory))
         self._dirty[identity] = None
@@ -390,8 +390,10 @@ class AlertState:
             self.counts["notifications", pile.receiver, message.reason.value] += 1
             for identity in message.told:
                 case = self.book.case(identity)
-                if case is not None and pile.receiver not in case.told:
-                    case.told, case.dirty = (*case.told, pile.receiver), True
+                if case is not None and case.is_open and pile.receiver not in case.heard:
+                    case.told = tuple(dict.fromkeys((*case.told, pile.receiver)))
+                    case.heard[pile.receiver] = None
+                    case.dirty = True
         for case in self.book.touched.values():
             if case.dirty:
                 self._write(case, [], now, outputs)

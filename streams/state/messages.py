@@ -8,7 +8,8 @@ from typing import Final
 import msgspec
 
 from streams.alerts.book import Book
-from streams.alerts.case import OPEN
+from streams.alerts.case import OPEN, Case
+from streams.alerts.lifecycle import BEGINNINGS
 from streams.model import Group, Member, Reason, Severity, Status, content_hash, severity_rank
 from streams.route import Receiver
 from streams.route.intervals import next_cron, next_telling
@@ -63,15 +64,15 @@ def message_of(pile: Pile, telling: Telling, book: Book, now: int) -> Message | 
     if later > now:
         tray.later(pile, later)
         return None
-    ripe = {one: waiting.reason for one, waiting in pile.pending.items() if waiting.ripe <= now}
+    ripe = {one: waiting for one, waiting in pile.pending.items() if waiting.ripe <= now}
     if receiver.batch and len(ripe) > receiver.batch:
         ripe = dict(list(ripe.items())[: receiver.batch])
     for identity in ripe:
         del pile.pending[identity]
     reasons = {
-        one: reason
-        for one, reason in ripe.items()
-        if one in book.entries and (receiver.digest or _still(book, one, reason))
+        one: waiting.reason
+        for one, waiting in ripe.items()
+        if (case := book.case(one)) is not None and (receiver.digest or _still(case, waiting))
     }
     gone = [one for one in pile.members if one not in book.entries or book.entries[one].status not in OPEN]
     for identity in gone:
@@ -105,7 +106,9 @@ def _shown_still(
         case = book.case(identity)
         assert case is not None, "what is told is in the book"
         if case.base.updated_at == now and telling.suppression(case, now) is not None:
-            pile.pending[identity] = Waiting(reason, now + 1)  # a step gives an alert one version: it has this one's
+            pile.pending[identity] = Waiting(
+                reason, now + 1, now
+            )  # a step gives an alert one version: it has this one's
         elif not telling.held_back(case, reason, now):
             shown[identity] = reason
     return shown
@@ -138,10 +141,16 @@ def _turn(begin: int, interval: int, now: int) -> int:
     return begin + interval * max(1, (now - begin) // interval + 1)
 
 
-def _still(book: Book, identity: str, reason: Reason) -> bool:
-    """Whether a thing is still to be said: not of what somebody has taken in hand or closed meanwhile."""
-    status = book.entries[identity].status
-    return status is Status.ACTIVE or (reason in (Reason.SEVERITY_RAISED, Reason.UPDATED) and status in OPEN)
+def _still(case: Case, waiting: Waiting) -> bool:
+    """Whether a thing is still to be said: not of what was closed, or taken in hand since it began to wait. That nobody
+    knows of what somebody had in hand is remembered, should he give it back."""
+    since = case.in_hand_since
+    if case.status in OPEN and (since is None or since <= waiting.at):
+        return True
+    if case.status in OPEN and waiting.reason in BEGINNINGS:
+        case.held[waiting.reason] = None
+        case.dirty = True
+    return False
 
 
 def _composed(

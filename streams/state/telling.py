@@ -16,6 +16,7 @@ import msgspec
 from streams.alerts.case import OPEN, Case, Timer, Why
 from streams.alerts.crowds import INCIDENT, STORM
 from streams.alerts.inhibition import DEPENDENCY, INHIBITION, Standing
+from streams.alerts.lifecycle import BEGINNINGS
 from streams.alerts.maintenance import MAINTENANCE
 from streams.alerts.policy import Policy
 from streams.alerts.reminders import REMINDER
@@ -34,8 +35,6 @@ THROTTLE = "throttle"
 #: Alerts that ALERT raised about itself, which no limit of theirs may hide.
 OWN = frozenset({STORM, INCIDENT, REMINDER})
 _HOUR = 3_600_000
-#: Reasons that a limit of a rule is for.
-_LIMITED = frozenset({Reason.NEW, Reason.REOPENED})
 #: Reasons that come of nobody's doing.
 _BY_TIME = frozenset({Reason.ESCALATED, Reason.REPEATED, Reason.BREACHED})
 
@@ -88,24 +87,43 @@ class Telling:
         """What is to be said of a case that changed; what waits goes into the tray, what is hidden stays held."""
         if case.asked:
             self._up(case, now)
-        if not case.reasons and not case.failed:
+        if not (case.reasons or case.failed or case.again):
             return []
         said: list[Said] = []
-        begun = [reason for reason in case.reasons if reason is not Reason.RESOLVED]
-        if case.status is Status.SNOOZED and Reason.SEVERITY_RAISED not in begun:
-            begun = []
-        elif case.status not in OPEN:  # within one step: it began, and is over
-            begun = [reason for reason in begun if reason in _LIMITED]
-        hidden = bool(begun) and self._is_hidden(case, begun, now)
-        for reason in case.reasons:
+        begun = self._begun(case)
+        hidden = bool(begun or (case.again and case.is_open)) and self._is_hidden(case, begun, now)
+        knowing: set[str] = (
+            set()
+        )  #: who is told in this step that it stands: that it is bad, they need not hear as well
+        for reason in [*(one for one in begun if one not in case.reasons), *case.reasons]:
             if reason is Reason.RESOLVED:
                 said += self._over(case)
+                case.heard.clear()
             elif reason in begun and not hidden:
-                said += self._say(case, reason, now)
-            case.told = tuple(dict.fromkeys((*case.told, *(one.receiver.name for one in said))))
-        said += self._instead(case)
+                told = self._say(case, reason, now, knowing)
+                case.heard.update((one.receiver.name, None) for one in told)
+                said += told
+        instead = self._instead(case)
+        if instead:
+            case.heard.update((one.receiver.name, None) for one in instead)
+            case.changed(Why.DELIVERY_FAILED)
+        said += instead
         case.told = tuple(dict.fromkeys((*case.told, *(one.receiver.name for one in said))))
         return said
+
+    @staticmethod
+    def _begun(case: Case) -> list[Reason]:
+        """What is to be said: what was held back, then what is new. Of what somebody has in hand only what came since;
+        of what was closed in the step in which it began, that it began.
+        """
+        begun = [reason for reason in case.reasons if reason is not Reason.RESOLVED]
+        if not case.is_open:
+            return [reason for reason in begun if reason in BEGINNINGS]
+        if case.status is Status.SNOOZED:
+            begun = [reason for reason in begun if reason is not Reason.BREACHED]
+        in_hand = case.in_hand_since is not None
+        held = [one for one in case.held if one not in begun and not (in_hand and one in BEGINNINGS)]
+        return [*held, *begun] if begun or case.again else []
 
     def _is_hidden(self, case: Case, reasons: Iterable[Reason], now: int) -> bool:
         ruling = self._ruling(case, reasons, now)
@@ -115,7 +133,7 @@ class Telling:
             self._hide(case, ruling, reasons)
         return ruling is not None
 
-    def _say(self, case: Case, reason: Reason, now: int) -> list[Said]:
+    def _say(self, case: Case, reason: Reason, now: int, knowing: set[str]) -> list[Said]:
         policy, view = self.policy, _seen(case)
         if reason is Reason.ESCALATED:
             return self._level(case)
@@ -124,11 +142,12 @@ class Telling:
         said: list[Said] = []
         why = f"{case.phase}: {case.history[-1]['why']}" if reason is Reason.UPDATED and case.history else ""
         if policy.route is None:
-            return [Said(receiver, reason, why=why) for receiver in policy.receivers if receiver.takes(view)]
+            takers = [one for one in policy.receivers if one.takes(view) and _is_news(case, reason, one.name, knowing)]
+            return [Said(receiver, reason, why=why) for receiver in takers]
         subject = Subject(case)
         for way in self._ways(subject):
             receiver = policy.by_name[way.receiver]
-            if not receiver.takes(view):
+            if not receiver.takes(view) or not _is_news(case, reason, receiver.name, knowing):
                 continue
             wait = self._wait(case, way, receiver, reason, now)
             key = way.key(subject)
@@ -136,11 +155,11 @@ class Telling:
                 key = {}  # all together
             if case.status not in OPEN and (key is not None or wait is not None):
                 continue  # by then it is over, and nobody was told
-            if key is None and wait is None:
+            if key is None and wait is None and not (way.route.repeat_interval and case.is_open):
                 said.append(Said(receiver, reason, way.route.path, why))
                 continue
             ripe = now if wait is None else wait
-            waiting = Waiting(reason, ripe)
+            waiting = Waiting(reason, ripe, now)
             due = _looked_at(receiver, way.route, key, ripe, now)
             pile = self.tray.put(case.base.tenant, receiver.name, way.route.path, key, case.base.id, waiting, due)
             if receiver.batch and pile.due > now and pile.is_full(receiver.batch, now):
@@ -153,7 +172,7 @@ class Telling:
         if receiver.digest:
             return next_cron(receiver.digest, receiver.timezone, now)
         until = now
-        if reason in _LIMITED:
+        if reason in BEGINNINGS:
             until = max(now, case.base.created_at + way.delay(case.severity)) if reason is Reason.NEW else now
         elif reason is Reason.SEVERITY_RAISED:
             until = max(now, case.base.created_at + way.delay(case.severity))
@@ -165,7 +184,7 @@ class Telling:
         """Those who were told that it began are told that it is over; whoever waits to hear of it need not any more."""
         case.held.clear()
         said: list[Said] = []
-        for name in case.told:
+        for name in case.heard:
             receiver = self.policy.by_name.get(name)
             if receiver is not None and receiver.send_resolved and not receiver.digest:
                 said.append(Said(receiver, Reason.RESOLVED))
@@ -226,7 +245,7 @@ class Telling:
         limited = case.suppressed and case.suppressed[0].stage == THROTTLE
         if limited and _BY_TIME.issuperset(reasons) and case.why is not Why.WOKEN and case.asked in ("", "time"):
             return case.suppressed[0]  # told as one of many, it is not told by itself because time has passed
-        if _LIMITED.isdisjoint(reasons) or case.base.rule in OWN:
+        if BEGINNINGS.isdisjoint(reasons) or case.base.rule in OWN:
             return None
         return self._throttled(case, now)
 
@@ -268,9 +287,12 @@ class Telling:
             if ruling.stage in (INHIBITION, DEPENDENCY) and case.base.id in self.standing:
                 self.turned.add(case.base.tenant)
         for reason in reasons:
+            known_before = reason in case.held and reason not in case.reasons
             if ruling.stage != THROTTLE:
                 case.held[reason] = None
-            if not case.again:
+            else:
+                case.held.pop(reason, None)
+            if not known_before:
                 case.hidden += 1
                 self._counts["suppressed", ruling.stage, case.base.rule] += 1
         case.dirty = True
@@ -284,8 +306,18 @@ class Telling:
             case.suppressed = ()
             case.began = now  # who is told now has as long to answer as anybody
             case.changed(Why.RELEASED)
-        case.held.clear()
+        in_hand = case.in_hand_since is not None
+        case.held = {reason: None for reason in case.held if in_hand and reason in BEGINNINGS}
         case.timers.pop(Timer.RECHECK, None)
+
+
+def _is_news(case: Case, reason: Reason, receiver: str, knowing: set[str]) -> bool:
+    """Whether a receiver is to hear it: that it stands, who does not know; that it is worse, who knew before."""
+    if reason in BEGINNINGS:
+        if receiver in case.heard and Reason.RESOLVED not in case.reasons:
+            return False
+        knowing.add(receiver)
+    return reason not in (Reason.SEVERITY_RAISED, Reason.REPEATED) or receiver not in knowing
 
 
 def _looked_at(receiver: Receiver, route: Route, key: dict[str, str] | None, ripe: int, now: int) -> int:

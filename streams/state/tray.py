@@ -23,6 +23,7 @@ class Waiting(msgspec.Struct):
 
     reason: Reason
     ripe: int
+    at: int = 0  #: since when
 
 
 class Pile(msgspec.Struct, kw_only=True):
@@ -88,7 +89,7 @@ class Tray:
             self.later(pile, due)
         known = pile.pending.get(alert)
         if known is not None and waiting.reason not in (Reason.RESOLVED, Reason.REOPENED):
-            waiting = Waiting(known.reason, min(known.ripe, waiting.ripe))
+            waiting = Waiting(known.reason, min(known.ripe, waiting.ripe), max(known.at, waiting.at))
         pile.pending[alert] = waiting
         self.dirty[identity] = None
         return pile

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from streams import pipeline
-from streams.model import Alert, Batch, Command, Control, Finding, Notification, Operation, Output
+from streams.model import Action, Alert, Batch, Command, Control, Finding, Notification, Operation, Output
 from streams.state.alerting import AlertState
 
 SUBJECT: Final = "rehearsed"  #: id of the alert that is asked about
@@ -108,7 +108,7 @@ def rehearse(records: Mapping[str, dict[str, Any]], given: Given) -> Rehearsed:
     stage.give(_finding(given.alert, SUBJECT, -1, stage.now))
     for number, act in enumerate(sorted(given.acts, key=lambda one: one.after)):
         stage.until(given.at + act.after)
-        stage.give(_record(given, act, number, stage.now))
+        stage.give(_record(given, act, number, stage))
     stage.until(given.at + given.lasts)
     piles = state.telling.tray.piles.values()
     later = sorted((pile.due, pile.receiver) for pile in piles if SUBJECT in pile.pending)
@@ -122,13 +122,16 @@ def _concerns(notification: Notification) -> bool:
     )
 
 
-def _record(given: Given, act: Act, number: int, now: int) -> Finding | Command:
+def _record(given: Given, act: Act, number: int, stage: _Stage) -> Finding | Command:
     if "kind" in act.fields:
-        return _finding({**given.alert, **act.fields}, SUBJECT, -1, now, number + 1)
-    document = {"id": f"act-{number}", "alert_id": SUBJECT, "by": "rehearsal", "at": now, **act.fields}
+        return _finding({**given.alert, **act.fields}, SUBJECT, -1, stage.now, number + 1)
+    document = {"id": f"act-{number}", "alert_id": SUBJECT, "by": "rehearsal", "at": stage.now, **act.fields}
     document["tenant"] = given.alert["tenant"]
     if "lasts" in document:
-        document["until"] = now + document.pop("lasts")
+        document["until"] = stage.now + document.pop("lasts")
+    if document["action"] == Action.DELIVERY_FAILED:  # of the last message to that receiver
+        sent = [one.id for one in stage.told if one.receiver == document.get("receiver")]
+        document["notification_id"] = sent[-1] if sent else ""
     return msgspec.convert(document, Command)
 
 

@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 from mode import Service
 
 from streams import telemetry
+from streams.alerts.policy import parse_policy
 from streams.codec.outputs import PLAIN, Wire
 from streams.errors import FAILED, ClusterError
 from streams.model import Source as EventSource
@@ -172,7 +173,7 @@ class Worker:
             )
         if settings.policy and policy is None:
             records.append(controls.policy_record(settings.policy))
-        elif settings.policy and policy != settings.policy:
+        elif settings.policy and policy != controls.policy_record(settings.policy).document:
             telemetry.log.warning(
                 "the policy in force differs from the configured one; `tocsin rules apply --policy` switches both"
             )
@@ -186,7 +187,7 @@ class Worker:
     def _warn_of_receivers(self) -> None:
         """A receiver that no sink has the name of is told nothing: say so once, here."""
         policy = self.control.current.records.get(controls.POLICY, {})
-        missing = {receiver["name"] for receiver in policy.get("receivers", ())} - {s.name for s in self.settings.sinks}
+        missing = set(parse_policy(policy).by_name) - {sink.name for sink in self.settings.sinks}
         if missing and "deliver" in self.settings.roles:
             telemetry.log.warning(
                 "receivers without a sink: what is for them waits on `notifications`", receivers=sorted(missing),

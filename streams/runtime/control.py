@@ -23,6 +23,7 @@ from streams.detect.registry import KINDS
 from streams.detect.tuning import TUNABLE
 from streams.errors import ClusterError, TocsinError
 from streams.model import Control
+from streams.route.presets import with_preset
 from streams.rules.indicators import NamedList
 from streams.rules.lists import bind, used
 from streams.rules.load import ruleset_from_documents
@@ -260,9 +261,9 @@ def ruleset_record(ruleset: RuleSet) -> ControlRecord:
 
 
 def policy_record(document: dict[str, Any]) -> ControlRecord:
-    """The record that brings an alert policy into force."""
+    """The record that brings an alert policy into force: whole, so that another version's preset changes nothing."""
     parse_policy(document)
-    return _record(POLICY, document)
+    return _record(POLICY, msgspec.to_builtins(with_preset(document)))
 
 
 def part_record(kind: str, identity: str, document: dict[str, Any]) -> ControlRecord:

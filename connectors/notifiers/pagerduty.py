@@ -114,16 +114,13 @@ class PagerDuty:
         details["Why now"] = message.sentence
         if words.body or message.description:
             details["Description"] = fit(words.body or message.description, 8000)
-        for fact in message.facts:
-            name = fact.name
+        rows = [(fact.name, fact.value) for fact in message.facts]
+        rows += [(f"Alert {number}", member) for number, member in enumerate(message.members, 1)]
+        rows += [("More alerts", str(message.unlisted))] if message.unlisted else []
+        for name, value in [*rows, ("More", message.look)]:
             while name in details:
                 name += "'"  # an event may bring a name of ours; none hides another
-            details[name] = fact.value
-        for number, member in enumerate(message.members, 1):
-            details[f"Alert {number}"] = member
-        if message.unlisted:
-            details["More alerts"] = str(message.unlisted)
-        details["More"] = message.look
+            details[name] = value
         payload: dict[str, Any] = {
             "summary": fit(words.title or f"{message.title} — {message.headline}", _SUMMARY),
             "source": fit(item.alert.source, 250) or "tocsin",

@@ -31,7 +31,7 @@ COMMANDS = {
     "maintenance": ("streams.cli.maintenance", "Maintenance windows, once or recurring."),
     "replay": ("streams.cli.replay", "Run recorded events through rules."),
     "simulate": ("streams.cli.simulate", "Make labelled traffic."),
-    "night": ("streams.cli.night", "Play a night of alerts against a policy: who is told what, and why."),
+    "night": ("streams.cli.night", "Play a night of alerts against a policy."),
     "score": ("streams.cli.score", "Precision, recall and time to detect of the rules."),
     "local": ("streams.cli.local", "Kafka, PostgreSQL and Redis on this machine."),
 }

@@ -83,11 +83,14 @@ class Schedule:
 
     def hand_over(self, at: int) -> tuple[int, str] | None:
         """When somebody else takes over, to the minute, and who; None: not within sixty days."""
-        now, moment = self.who(at), at // 60_000 * 60_000
+        now, moment = self.who(at), at
+        edges = sorted({edge for one in self.overrides for edge in (one.begins, one.ends) if edge > at}, reverse=True)
         while moment < at + _AHEAD:
-            moment += _STEP
+            before, moment = moment, (moment // _STEP + 1) * _STEP
+            if edges and edges[-1] <= moment:
+                moment = edges.pop()
             if self.who(moment) != now:
-                while self.who(moment - 60_000) != now:
+                while moment - 60_000 > before and self.who(moment - 60_000) != now:
                     moment -= 60_000
                 return moment, self.who(moment)
         return None

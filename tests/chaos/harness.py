@@ -31,7 +31,14 @@ AFTERWARDS = 120_000  #: ms of event time from the last event to the one that cl
 class Run:
     """``partitions`` of every topic; everything under ``directory``."""
 
-    def __init__(self, name: str, bootstrap: str, directory: Path, partitions: int = 4, replication: int = 1) -> None:
+    def __init__(
+        self, name: str, bootstrap: str, directory: Path, partitions: int = 4, replication: int = 1,
+        policy: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        self.policy = policy or {
+            "receivers": [{"name": "pager", "min_severity": "high"}], "remind_after": "3s", "max_reminders": 2,
+        }  # fmt: skip
+        self.asked: tuple[str, ...] = ()  #: more actions that people take
         self.name, self.bootstrap, self.partitions = name, bootstrap, partitions
         self.names = Names(app="t", prefix=f"{name}-{time.time_ns() // 1_000_000 % 10**8}.")
         self.options = {"bootstrap.servers": bootstrap}
@@ -60,14 +67,13 @@ class Run:
                 name: {"max_disorder": f"{DISORDER}ms", "idle_after": f"{IDLE}ms"}
                 for name in ("audit", "trade", "alerts")
             },
-            "policy": {
-                "receivers": [{"name": "pager", "min_severity": "high"}],
-                "remind_after": "3s",
-                "max_reminders": 2,
-            },
+            "policy": self.policy,
             "sinks": [
                 {"name": "store", "type": "sqlite", "path": str(self.directory / "alerts.db")},
-                {"name": "pager", "type": "console", "path": str(self.directory / "pages.txt")},
+                *(
+                    {"name": one["name"], "type": "console", "path": str(self.directory / f"{one['name']}.txt")}
+                    for one in self.policy["receivers"]
+                ),
             ],
         }
 
@@ -247,7 +253,7 @@ class Run:
                     and (alert := json.loads(message.value()))["version"] == 1
                     and rnd.random() < 0.4
                 ):
-                    action = rnd.choice(["acknowledge", "resolve", "dismiss", "comment"])
+                    action = rnd.choice(["acknowledge", "resolve", "dismiss", "comment", *self.asked])
                     pending.append((time.time() + rnd.uniform(0, 6), alert, action))
             for entry in [entry for entry in pending if entry[0] < time.time()]:
                 pending.remove(entry)
@@ -262,6 +268,8 @@ class Run:
                     "at": time.time_ns() // 1_000_000,
                     "note": "seen",
                 }
+                if action == "delivery_failed":
+                    command |= {"receiver": "pager", "notification_id": f"n-{alert['id']}"}
                 for _ in range(rnd.choice([1, 1, 1, 2])):  # sometimes twice: it must count once
                     producer.produce(self.names.topic("alert-input"), json.dumps(command), alert["tenant"])
             producer.poll(0)

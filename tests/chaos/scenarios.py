@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 from streams.local.kafka import LocalKafka
 from tests.chaos.harness import Run
 from tests.chaos.oracle import Report, judge
+from tests.chaos.telling import POLICY, heard
 
 #: What such a rule sees first depends on how fast ALERT was: what it finds is the journal's to say, not the events'.
 OVER_ALERTS = {"chaos.together"}
@@ -48,6 +49,22 @@ class Scenes:
         report = judge(run, brute=False, drained=run.settle())
         report.check(killed() >= kills, f"only {killed()} kills")
         report.facts |= {"kills": killed(), "at": {place: where.count(place) for place in sorted(set(where))}}
+        return report
+
+    def escalate(self) -> Report:
+        """SIGKILL while alerts wait in groups, escalate, make incidents and hide each other: all of it is told once."""
+        kills, total = max(5, int(30 * self.size)), max(24_000, int(150_000 * self.size))
+        run = Run("escalate", self.bootstrap, self.directory, policy=POLICY)
+        run.asked = ("unacknowledge", "escalate", "delivery_failed", "reopen")
+        killed = lambda: sum(status == -signal.SIGKILL for _, status, _ in run.exits)  # noqa: E731 - said once
+        run.load(1000, total=total)
+        for slot in "01":
+            run.spawn(slot, fault=lambda: "kill" if killed() < kills else "")
+        run.wait(lambda: killed() >= kills and run.sent >= total, 600, f"{kills} kills and {total} events")
+        report = judge(run, brute=False, drained=run.settle())
+        heard(run, report)
+        report.check(killed() >= kills, f"only {killed()} kills")
+        report.facts["kills"] = killed()
         return report
 
     # -- stop and continue ---------------------------------------------------------------------------------------
@@ -322,6 +339,7 @@ def alerts_base(run: Run) -> int:
 
 ALL: tuple[str, ...] = (
     "kill",
+    "escalate",
     "stop",
     "timerstop",
     "abort",
@@ -335,7 +353,7 @@ ALL: tuple[str, ...] = (
     "refusals",
     "expired",
 )
-SHORT: tuple[str, ...] = ("kill", "stop", "third", "abort")
+SHORT: tuple[str, ...] = ("kill", "escalate", "stop", "third", "abort")
 
 
 def play(name: str, scenes: Scenes) -> Report:

@@ -140,10 +140,10 @@ class Oracle:
                 life.believers.discard(one.receiver)
                 continue
             life.was_told = True
-            if one.reason == "digest":
-                continue
             if one.receiver not in self.deaf:
                 life.believers.add(one.receiver)
+            elif one.reason == "digest":  # a summary tells of what is over, too
+                continue
             self._fits(
                 name, life, reason, before.get(name) if name in changed else life.latest, name in changed, covers, now
             )
@@ -162,7 +162,7 @@ class Oracle:
         if before.status in CLOSED and after.status in CLOSED:
             reopened = stepped and before.history != after.history
             assert reopened, f"{reason} of {name}, which is closed"
-        hiding = [cover for cover in covers if cover.hides(after, now)]
+        hiding = [cover for cover in covers if cover.hides(after, now) and after.rule != "tocsin.reminder"]
         assert not hiding, f"{reason} of {name}, under {hiding[0]}"
 
     # --- the end

@@ -286,7 +286,7 @@ class Alerts(RuleBasedStateMachine):
 
 TestAlerts = Alerts.TestCase
 TestAlerts.settings = settings(
-    max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None,
+    max_examples=EXAMPLES, report_multiple_bugs=False, stateful_step_count=STEPS, deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )  # fmt: skip

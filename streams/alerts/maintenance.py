@@ -9,10 +9,10 @@ from typing import Any
 from streams.alerts.recurrence import Recurrence, check
 from streams.route.intervals import parse_zone
 from streams.route.matchers import Labelled, Matcher, all_hold, parse_matchers
+from streams.route.oncall import parse_moment
 from streams.rules.block import Block
 
 MAINTENANCE = "maintenance"
-_MAX_TIME = 253_402_300_799_999
 _MAX_RULE = 4_000
 _MAX_LASTS = 31 * 86_400_000  #: of what recurs
 
@@ -65,12 +65,12 @@ class Window:
 def parse_window(identity: str, raw: Any) -> Window:
     """``{matchers, starts_at, duration | ends_at, rrule, timezone, tenant, author, comment, remind, expires_at}``.
 
-    Times in ms.
+    Times in ms or RFC 3339.
     Raises BlockErrors.
     """
     block = Block(raw)
-    begins = block.integer("starts_at", most=_MAX_TIME)
-    ends = block.integer("ends_at", None, most=_MAX_TIME)
+    begins = block.read("starts_at", parse_moment)
+    ends = block.read("ends_at", parse_moment, None)
     lasts = block.duration("duration", None)
     if isinstance(raw, Mapping) and (ends is None) is (lasts is None):
         block.problem("", "needs either ends_at or duration")
@@ -90,7 +90,7 @@ def parse_window(identity: str, raw: Any) -> Window:
         author=block.text("author", ""),
         comment=block.text("comment", ""),
         remind=block.duration("remind", 3_600_000),
-        expires=block.integer("expires_at", None, most=_MAX_TIME),
+        expires=block.read("expires_at", parse_moment, None),
     )
     if window.matchers == ():
         block.problem("matchers", "names none: it would hide everything")

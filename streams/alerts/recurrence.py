@@ -63,8 +63,8 @@ class Recurrence:
 
     def next(self, now: int) -> int | None:
         """The first occurrence strictly after ``now``; None: none that is looked for so far ahead."""
-        rule = _rule(self)
-        return next(_found(self, rule, now, now + rule.far), None)
+        rule, after = _rule(self), max(now, self.begins - 1)
+        return next(_found(self, rule, after, after + rule.far), None)
 
 
 def check(one: Recurrence) -> None:

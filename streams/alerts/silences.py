@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from streams.route.matchers import Labelled, Matcher, all_hold, parse_matchers
+from streams.route.oncall import parse_moment
 from streams.rules.block import Block
 
 SILENCE = "silence"
 #: A silence that lasts longer is reminded of, this long before it ends.
 LONG, REMIND = 86_400_000, 3_600_000
+
+
+class Phase(StrEnum):
+    """Where a silence stands."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,12 @@ class Silence:
             return None
         return self.ends if all_hold(self.matchers, subject) else None
 
+    def phase(self, now: int) -> Phase:
+        """One that was taken back before it began has expired."""
+        if now >= self.ends or self.ends <= self.begins:
+            return Phase.EXPIRED
+        return Phase.ACTIVE if now >= self.begins else Phase.PENDING
+
     @property
     def reminder(self) -> int | None:
         """When its author is to be reminded that it ends; None for a short one."""
@@ -38,14 +54,13 @@ class Silence:
 
 
 def parse_silence(identity: str, raw: Any) -> Silence:
-    """``{matchers, starts_at, ends_at, author, comment, tenant}``, times in ms. Raises BlockErrors."""
+    """``{matchers, starts_at, ends_at, author, comment, tenant}``, times in ms or RFC 3339. Raises BlockErrors."""
     block = Block(raw)
-    most = 253_402_300_799_999
     silence = Silence(
         id=identity,
         matchers=block.read("matchers", parse_matchers),
-        begins=block.integer("starts_at", most=most),
-        ends=block.integer("ends_at", most=most),
+        begins=block.read("starts_at", parse_moment),
+        ends=block.read("ends_at", parse_moment),
         author=block.text("author"),
         comment=block.text("comment"),
         tenant=block.text("tenant", ""),

@@ -29,6 +29,7 @@ COMMANDS = {
     "oncall": ("streams.cli.oncall", "Who is on call, until when, and who instead."),
     "silences": ("streams.cli.silences", "Silence what matches for a time, and see what that hides."),
     "maintenance": ("streams.cli.maintenance", "Maintenance windows, once or recurring."),
+    "notify": ("streams.cli.notify", "Show what a notifier would send; send a test."),
     "replay": ("streams.cli.replay", "Run recorded events through rules."),
     "simulate": ("streams.cli.simulate", "Make labelled traffic."),
     "night": ("streams.cli.night", "Play a night of alerts against a policy."),

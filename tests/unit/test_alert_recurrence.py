@@ -84,6 +84,11 @@ def test_one_taken_back_is_over_at_once_and_never_comes_again() -> None:
     assert window.next_begin(began + 24 * HOUR) is None
 
 
+def test_what_begins_in_a_hundred_years_is_found_from_here() -> None:
+    one = Recurrence("FREQ=HOURLY", ms("2126-01-01T00:00"), AMSTERDAM)
+    assert utc(one.next(ms("2026-01-01T00:00"))) == "2126-01-01T00:00"
+
+
 def test_seconds_count() -> None:
     window = Window("w", (), ms("2026-01-01T00:00:30"), HOUR, "FREQ=DAILY", "UTC")
     assert window.end(ms("2026-01-05T00:00:29")) is None

@@ -37,7 +37,7 @@ WRONG: list[tuple[str, str, dict[str, Any], str]] = [
     ("silence", "one", {"matchers": ["severity"]}, "matchers: takes a matcher such as"),
     ("silence", "one", {"matchers": ['rule=~"["']}, "no valid pattern"),
     ("silence", "one", {"ends_at": 9}, "ends_at: is before starts_at"),
-    ("silence", "one", {"ends_at": "tomorrow"}, "ends_at: takes a whole number"),
+    ("silence", "one", {"ends_at": "tomorrow"}, "ends_at: takes a time such as"),
     ("silence", "one", {"autor": "x"}, "autor: is not known here"),
     ("silence", "One two", {}, "is no id of a silence"),
     ("silence", "", {}, "is no id of a silence"),
@@ -61,6 +61,12 @@ def test_a_bad_one_is_refused_whole(kind: str, identity: str, changes: dict[str,
     ((position, error),) = log.refused
     assert position == 2
     assert said in error
+
+
+def test_times_may_be_written_for_people() -> None:
+    text = {"starts_at": "2026-01-05T09:00:00+01:00", "ends_at": "2026-01-05T09:00:00Z"}
+    policy = parse_policy({"silences": {"one": SILENCE | text}})
+    assert (policy.silences[0].begins, policy.silences[0].ends) == (1_767_600_000_000, 1_767_603_600_000)
 
 
 def test_what_was_in_force_at_a_position_can_be_asked_for() -> None:

@@ -152,7 +152,7 @@ def load(path: Path) -> tuple[CheckFile | None, list[Problem]]:
         block.problems += [(f"cases.{number}.{where}" if where else f"cases.{number}", text) for where, text in found]
         cases.append(case)
     for where, text in block.finish():
-        at = _dotted(where)
+        at = dotted(where)
         problems.append(Problem(document.place(at), at, text))
     return (None if problems else CheckFile(tuple(cases), policy)), problems
 
@@ -227,7 +227,7 @@ def policy_in(path: Path) -> dict[str, Any]:
     return content
 
 
-def _dotted(where: str) -> str:
+def dotted(where: str) -> str:
     """``cases.0.alert`` as documents call it: ``cases[0].alert``."""
     parts = where.split(".") if where else []
     return "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in parts).removeprefix(".")

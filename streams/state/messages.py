@@ -56,7 +56,7 @@ def message_of(pile: Pile, telling: Telling, book: Book, now: int) -> Message | 
     if receiver is None:  # the policy has changed: nobody is there to be told
         tray.drop(pile)
         return None
-    route = _node(policy.route, pile.path)
+    route = telling.lookup.node(pile.path)
     later = max(
         next_telling(policy.intervals, route.mute, route.active, now),
         _after_last(pile, receiver, route, now) if pile.pending else now,
@@ -177,8 +177,3 @@ def _composed(
     versions = [[head.id, head.version] for head in heads]
     identity = content_hash("notification", pile.id, pile.receiver, reason.value, now, versions)
     return Message(identity, reason, heads[0].id, tuple(reasons), group)
-
-
-def _node(root: Route | None, path: str) -> Route:
-    """The node as it is now; one that is gone tells at once."""
-    return next((node for node in root.nodes() if node.path == path), Route()) if root is not None else Route()

@@ -17,7 +17,7 @@ from streams.alerts.case import OPEN, Case, Timer, Why
 from streams.alerts.crowds import INCIDENT, STORM
 from streams.alerts.inhibition import DEPENDENCY, INHIBITION, Standing
 from streams.alerts.lifecycle import BEGINNINGS
-from streams.alerts.maintenance import MAINTENANCE
+from streams.alerts.maintenance import MAINTENANCE, Window
 from streams.alerts.policy import Policy
 from streams.alerts.reminders import REMINDER
 from streams.alerts.silences import SILENCE
@@ -26,8 +26,8 @@ from streams.model import Alert, Reason, Status, Suppression
 from streams.route import Receiver
 from streams.route.escalation import Escalation
 from streams.route.intervals import may_tell, next_cron, next_telling
-from streams.route.recall import Recall, routing
 from streams.route.tree import Route, Way
+from streams.state.lookup import Lookup
 from streams.state.rates import Rates
 from streams.state.tray import Tray, Waiting
 
@@ -61,17 +61,16 @@ class Telling:
         self.storms: list[tuple[Case, int]] = []  #: of this step: cases that were too many, and how many were told
         self.turned: set[str] = set()  #: of this step: tenants of which something that hides others is hidden now
         self._counts = counts
-        self._routed: tuple[Route, Recall[list[Way]]] | None = None
+        self._lookup = Lookup(self.policy)
 
     # --- one alert
 
-    def _ways(self, subject: Subject) -> list[Way]:
-        """Through the tree of the policy in force; there must be one."""
-        root, routed = self.policy.route, self._routed
-        assert root is not None, "asked only where alerts are routed"
-        if routed is None or routed[0] is not root:
-            self._routed = routed = root, routing(root)
-        return routed[1](subject)
+    @property
+    def lookup(self) -> Lookup:
+        """Of the policy in force."""
+        if self._lookup.policy is not self.policy:
+            self._lookup = Lookup(self.policy)
+        return self._lookup
 
     def escalation(self, case: Case) -> Escalation | None:
         """The one in force for an alert."""
@@ -80,7 +79,7 @@ class Telling:
             return None
         routed = ""
         if policy.route is not None:
-            routed = next((way.route.escalation for way in self._ways(Subject(case)) if way.route.escalation), "")
+            routed = next((way.route.escalation for way in self.lookup.ways(Subject(case)) if way.route.escalation), "")
         return policy.escalation_of(case.severity.value, case.severity_word, routed)
 
     def decide(self, case: Case, now: int) -> list[Said]:
@@ -145,7 +144,7 @@ class Telling:
             takers = [one for one in policy.receivers if one.takes(view) and _is_news(case, reason, one.name, knowing)]
             return [Said(receiver, reason, why=why) for receiver in takers]
         subject = Subject(case)
-        for way in self._ways(subject):
+        for way in self.lookup.ways(subject):
             receiver = policy.by_name[way.receiver]
             if not receiver.takes(view) or not _is_news(case, reason, receiver.name, knowing):
                 continue
@@ -253,13 +252,11 @@ class Telling:
         """What suppresses an alert, limits apart. Of a reminder nothing: a silence would hide that it ends."""
         if case.base.rule == REMINDER:
             return None
-        policy, tenant, subject = self.policy, case.base.tenant, Subject(case)
-        for window in policy.maintenance:
-            if (until := window.covers(tenant, subject, now)) is not None:
-                return Suppression(stage=MAINTENANCE, by=window.id, since=now, until=until)
-        for silence in policy.silences:
-            if (until := silence.covers(tenant, subject, now)) is not None:
-                return Suppression(stage=SILENCE, by=silence.id, since=now, until=until)
+        tenant, subject = case.base.tenant, Subject(case)
+        for one in self.lookup.hiding(subject):
+            if (until := one.covers(tenant, subject, now)) is not None:
+                stage = MAINTENANCE if isinstance(one, Window) else SILENCE
+                return Suppression(stage=stage, by=one.id, since=now, until=until)
         if (hidden := self.standing.hides(case.base.id, tenant, subject)) is not None:
             return Suppression(stage=hidden[0].stage, by=hidden[1], since=now)
         return None

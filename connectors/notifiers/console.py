@@ -173,6 +173,10 @@ class Console:
             return [Retry(f"cannot write to the console: {error.strerror}")] * len(batch)
         return [Delivered()] * len(batch)
 
+    def preview(self, item: Item) -> str:
+        """The block that would be written."""
+        return self._render(item)
+
     def _render(self, item: Item) -> str:
         note = item.notification
         return render(

@@ -13,6 +13,7 @@ import hmac
 import re
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -147,6 +148,10 @@ class Webhook:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+    def preview(self, item: Item) -> Any:
+        """The body that would be sent."""
+        return msgspec.json.decode(webhook_body(item))
 
     async def deliver(self, batch: Sequence[Item]) -> Sequence[Result]:
         return [await self._send(item) for item in batch]

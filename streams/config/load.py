@@ -30,6 +30,7 @@ from streams.config.settings import (
     SchemaRegistry,
     SourceSettings,
 )
+from streams.config.switches import switched_on
 from streams.errors import ConfigError
 from streams.rules.problems import Problem
 
@@ -115,6 +116,7 @@ def load_config(path: Path | str | None, environ: Mapping[str, str], *, default_
     if not isinstance(content, dict):
         raise ConfigErrors([Problem(document.place(""), "", f"must be a mapping, not {type(content).__name__}")])
     merged, origins = override(content, environ)
+    merged = switched_on(merged, environ)
     config = _config(_Section("", merged, problems), file, default_bootstrap)
 
     def placed(at: str, message: str) -> Problem:

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.registry import CONNECTORS
 from streams.config import (
     Config,
     ConfigErrors,
@@ -144,7 +145,7 @@ rules: [nowhere]
         "(0 ms to 31622400000 ms), not 5",
         "tocsin.yaml:10: sources.foo.partition_by: names 'a' twice",
         "tocsin.yaml:10: sources.foo.topic: is missing: only audit, trade, chain and metric have one by default",
-        "tocsin.yaml:12: sinks[0].type: must be one of console, webhook, sqlite, not 'consle'; did you mean console?",
+        f"tocsin.yaml:12: sinks[0].type: must be one of {', '.join(CONNECTORS)}, not 'consle'; did you mean console?",
         "tocsin.yaml:13: http.port: must be a whole number from 0 to 65535, not True",
         f"tocsin.yaml:14: rules[0]: there is no {tmp_path}/nowhere",
     ]  # fmt: skip

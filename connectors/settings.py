@@ -158,7 +158,7 @@ class Block:
             return {}
         return dict(value)
 
-    def anything(self, name: str, default: Any = ...) -> Any:
+    def anything(self, name: str, default: Any) -> Any:
         """The value as it stands; who asks checks it."""
         return self._take(name, default)[0]
 

@@ -20,7 +20,7 @@ from streams.errors import ConfigError
 from streams.model import Alert, Notification, Reason
 from streams.replay.rehearsal import Given, Rehearsed, rehearse
 from streams.replay.rehearsing import parse_given
-from streams.replay.routechecks import of
+from streams.replay.routechecks import dotted, of
 from streams.route.tree import Route, chosen, ways
 from streams.rules.block import Block
 from streams.rules.durations import format_duration
@@ -74,7 +74,8 @@ def _given(path: Path, at: str | None, lasts: str | None) -> Given:
     given = parse_given(block, time.time_ns() // 1_000_000)
     if problems := block.finish():
         prefix = "" if whole else "alert."
-        said = [f"{document.place(where.removeprefix(prefix))}: {where}: {text}" for where, text in problems]
+        named = [(dotted(where.removeprefix(prefix)), text) for where, text in problems]
+        said = [f"{document.place(where)}: {where}: {text}" for where, text in named]
         raise ConfigError(
             "\n  ".join([f"{path} is no alert that could be tried:", *said]), "see streams/docs/routing.md"
         )

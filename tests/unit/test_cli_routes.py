@@ -140,8 +140,8 @@ def test_what_waits_beyond_the_look_ahead_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("alert", "args", "problems"),
     [
-        ("severity: P9\nrul: x\n", [], ["alert.yaml:1: alert.severity: 'P9'", "alert.yaml:2: alert.rul: is no field"]),
-        ("alert: {severity: P1}\ndo:\n  - {after: 1m, action: pray}\n", [], ["alert.yaml:3: do.0.action: does not take"]),
+        ("severity: P9\nrul: x\n", [], ["alert.yaml:1: severity: 'P9'", "alert.yaml:2: rul: is no field"]),
+        ("alert: {severity: P1}\ndo:\n  - {after: 1m, action: pray}\n", [], ["alert.yaml:3: do[0].action: does not take"]),
         ("{severity: P1}", ["--at", "soon"], ["at: takes a time such as"]),
         ("{severity: P1}", ["--for", "soon"], ["for: 'soon' is not a duration"]),
         ("- 1\n", [], ["takes a mapping of names to values"]),

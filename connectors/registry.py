@@ -14,13 +14,14 @@ from connectors.base import Kind, Sink
 from connectors.context import SinkContext
 from connectors.notifiers import console, discord, pagerduty, slack, teams, telegram, webhook
 from connectors.settings import Block, Policy, Rate, Retrying, read_policy
-from connectors.storage import postgres, sqlite
+from connectors.storage import archive, postgres, sqlite
 from streams.errors import ConfigError
 
 _FOREVER = Retrying(attempts=None, within_ms=None, longest_ms=30_000)
 _STORE = Policy(retry=_FOREVER, concurrency=1, batch=500, in_flight=5_000, timeout_ms=30_000)
 
 _BULK = msgspec.structs.replace(_STORE, batch=2_000, in_flight=20_000)
+_FILES = msgspec.structs.replace(_STORE, batch=10_000, in_flight=20_000, linger_ms=60_000, timeout_ms=120_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,9 @@ CONNECTORS: dict[str, Connector] = {
     "discord": Connector(Kind.NOTIFIER, discord.read_config, discord.Discord, _paced(2, 5)),
     "telegram": Connector(Kind.NOTIFIER, telegram.read_config, telegram.Telegram, _paced(1, 5)),
     "sqlite": Connector(Kind.STORAGE, sqlite.read_config, sqlite.SQLite, _STORE),
+    "archive": Connector(
+        Kind.STORAGE, archive.read_config, archive.Archive, _FILES, further=archive.further, by_partition=True
+    ),
     "postgres": Connector(Kind.STORAGE, postgres.read_config, postgres.Postgres, _BULK, further=postgres.further),
 }
 

@@ -148,6 +148,18 @@ class Block:
             return ()
         return tuple(found)
 
+    def words(self, name: str) -> tuple[str, ...]:
+        """A list of texts; empty where it is left out."""
+        value, given = self._take(name, ())
+        if given and not (isinstance(value, list) and all(isinstance(one, str) and one for one in value)):
+            self.problem(name, "must be a list of texts")
+            return ()
+        return tuple(value)
+
+    def given(self) -> tuple[str, ...]:
+        """The keys that are there, for a block whose keys are the user's own words."""
+        return tuple(key for key in self._content if isinstance(key, str))
+
     def texts(self, name: str) -> dict[str, str]:
         """A mapping of text to text."""
         value, given = self._take(name, {})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,10 @@ from connectors.base import Sink
 from connectors.context import SinkContext
 from connectors.redact import Secrets
 from connectors.registry import parse_sinks
+from connectors.storage.archive import open_store
+from connectors.storage.archive_ranges import manifests
+from connectors.storage.archive_rows import Row, decode
+from connectors.storage.archive_store import Store as Place
 from streams.local.servers import provide
 
 T = TypeVar("T")
@@ -72,4 +77,33 @@ async def postgres(tmp_path: Path, timeout_ms: int = 5000, url: str = "", **more
     await query(url, f"DROP SCHEMA {schema} CASCADE")
 
 
-STORES = {"postgres": postgres}
+@asynccontextmanager
+async def archive(tmp_path: Path, timeout_ms: int = 5000, **more: Any) -> AsyncIterator[Store]:
+    context = SinkContext("archive", tmp_path, Secrets({}), timeout_ms)
+    (config,) = parse_sinks([{"name": "archive", "type": "archive", **more}])
+    store = Store(config.make(context), list)
+    place = open_store(config.options, context)
+
+    def arrived() -> list[str]:
+        rows = [row for partition in range(4) for row in archived(place, "alerts", partition)]
+        documents = [json.loads(row.value) for row in rows]
+        return [f"{one['id']}:{one['version']}" for one in documents]
+
+    store.arrived = arrived
+    await store.sink.open()
+    yield store
+    await store.sink.close()
+
+
+def archived(place: Place, topic: str, partition: int) -> list[Row]:
+    """What the manifests of a partition name, in order."""
+    found: list[Row] = []
+    for manifest in manifests(place, topic, partition):
+        for file in manifest.files:
+            data = place.read(file.name)
+            assert data is not None
+            found += decode(file.name, data)
+    return sorted(found, key=lambda row: row.offset)
+
+
+STORES: dict[str, Callable[..., AbstractAsyncContextManager[Store]]] = {"archive": archive, "postgres": postgres}

@@ -101,6 +101,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     leveled: int = 0
     entity: str = ""
     heard: tuple[str, ...] | None = None
+    limits: tuple[int, int] = (0, 0)
 
 
 #: Fields of an alert that change; a case has each of them as it will be in the next version.
@@ -188,6 +189,8 @@ class Case:
             *_changing(alert),
         )
         case.values = dict(alert.values)
+        if memory:
+            case.limits = memory.limits
         case.told = tuple(dict.fromkeys((*case.told, *case.heard)))
         return case
 

@@ -51,6 +51,7 @@ class _Memory(msgspec.Struct, kw_only=True, omit_defaults=True):
     leveled: int = 0
     entity: str = ""
     heard: tuple[str, ...] | None = None
+    limits: tuple[int, int] = (0, 0)
 
 
 class _Notification(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -150,7 +151,9 @@ class AlertState:
             place = entry.tenant, entry.entity
             self._crowd.put(identity, place, entry.incident, entry.created_at, is_open=entry.status in OPEN)
             if entry.held:
-                self._held.setdefault(entry.tenant, {})[identity] = self._loose[identity] = None
+                self._held.setdefault(entry.tenant, {})[identity] = None
+        for tenant in self.position.stage.get("loose", ()):
+            self._loose.update(self._held.get(tenant, {}))
         self.telling.tray.loaded()
 
     def due(self) -> int | None:
@@ -195,9 +198,11 @@ class AlertState:
         return position.now
 
     def _adopt(self, policy: Policy, now: int) -> None:
-        telling, before = self.telling, self.telling.policy
+        telling = self.telling
         telling.policy = policy
-        self.position.stage = {"retain": policy.retain, "retain_open": policy.retain_open}
+        stage, hiding = self.position.stage, content_hash(repr(_hiding(policy)))
+        changed = stage.get("hiding") != hiding
+        stage |= {"retain": policy.retain, "retain_open": policy.retain_open, "hiding": hiding}
         self._remind_at(self._reminding.adopt(policy, now, self.position.partitions))
         inhibitions = (*policy.inhibit, *policy.dependencies)
         if inhibitions != telling.standing.inhibitions:
@@ -206,9 +211,9 @@ class AlertState:
             for identity, entry in self.book.entries.items() if inhibitions else ():
                 if entry.status in OPEN:
                     telling.standing.put(identity, entry.tenant, glimpse(entry.value), entry.created_at)
-        if _hiding(before) != _hiding(policy):
-            for held in self._held.values():
-                self._loose.update(held)
+        if changed:
+            for tenant in self._held:
+                self._free(tenant)
 
     def other(self, tenant: str) -> Callable[[str], Case | None]:
         """Finds alerts of a tenant, for commands that name another one."""
@@ -227,6 +232,8 @@ class AlertState:
             if (case := self.book.case(identity)) is not None and case.held:
                 case.release()
             done += 1
+        if not self._loose:
+            self.position.stage.pop("loose", None)
         while done < limit and (first := self._next_timer()) is not None and first[0] <= now:
             heappop(self._timers)
             case = self.book.case(first[1])
@@ -298,7 +305,7 @@ class AlertState:
             for case in fresh:
                 said[case.base.id] = telling.decide(case, now)
             for tenant in telling.turned:
-                self._loose.update(self._held.get(tenant, {}))
+                self._free(tenant)
             telling.turned.clear()
             for case, told in telling.storms:
                 assert policy.storm is not None, "a storm is one by a cap"
@@ -330,7 +337,7 @@ class AlertState:
         memory = _Memory(
             v=FORMAT, alert=raw, findings=tuple(case.findings), commands=tuple(case.commands), timers=case.timers,
             held=tuple(case.held), resolve_after=case.resolve_after, began=case.began, leveled=case.leveled,
-            entity=case.entity, heard=tuple(case.heard),
+            entity=case.entity, heard=tuple(case.heard), limits=case.limits,
         )  # fmt: skip
         self.book.settle(case, _encode(memory))
         self._dirty[identity] = None
@@ -354,7 +361,14 @@ class AlertState:
         """An alert stands otherwise now, or not at all: what it hid may be free."""
         standing = self.telling.standing
         if standing.inhibitions and standing.put(identity, tenant, subject, since):
-            self._loose.update(self._held.get(tenant, {}))
+            self._free(tenant)
+
+    def _free(self, tenant: str) -> None:
+        """All that is held back of a tenant is looked at again with the next tick, after a restart too."""
+        if held := self._held.get(tenant):
+            self._loose.update(held)
+            stage = self.position.stage
+            stage["loose"] = sorted({*stage.get("loose", ()), tenant})
 
     def _notify(self, alert: Alert, value: bytes, said: Said, now: int, outputs: list[Output]) -> None:
         receiver, reason = said.receiver, said.reason

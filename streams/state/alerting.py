@@ -29,6 +29,7 @@ from streams.state.reminding import Reminding
 from streams.state.telling import Said, Telling
 
 FORMAT: Final = 2
+_OURS: Final = b'{"v":%d,' % FORMAT  #: how a ``Memory`` begins
 POLICY: Final = "policy/default"
 _OF_RULES: Final = ("ruleset/", "list/")  #: control records that are no concern of alerts
 MAX_ALERT: Final = 800_000  #: bytes; beyond, an alert loses the copies of its events
@@ -94,6 +95,7 @@ class AlertState:
         self._crowd = Crowd()
         self._reminding = Reminding(partition)
         self._control: Control | None = None
+        self._unread: dict[str, bytes] = {}  #: of alerts that are being restored the last values
         self._dirty: dict[str, None] = {}
         self._timers: list[tuple[int, str]] = []  #: (due, alert id); one that no longer holds is skipped
         self._loose: dict[str, None] = {}  #: alerts of which something is held back that perhaps need not be any more
@@ -121,14 +123,15 @@ class AlertState:
         elif table == reminding.TABLE:
             self._reminding.load(names[0], value)
         else:
-            version = msgspec.json.decode(value, type=_Version).v
+            version = FORMAT if value.startswith(_OURS) else msgspec.json.decode(value, type=_Version).v
             if version != FORMAT:
                 where = f"{self.topic}/{self.partition}"
                 raise StateMismatch(
                     f"{where}: an alert is stored in format {version}, this program reads {FORMAT}",
                     "run the program that wrote it, or a newer one",
                 )
-            self.book.take(value)
+            self._unread.pop(names[0], None)
+            self._unread[names[0]] = value
 
     def unload(self, key: bytes) -> None:
         table, names = self._names(key)
@@ -139,9 +142,13 @@ class AlertState:
         elif table == reminding.TABLE:
             self._reminding.unload(names[0])
         else:
+            self._unread.pop(names[0], None)
             self.book.drop(names[0])
 
     def loaded(self) -> None:
+        unread, self._unread = self._unread, {}
+        for value in unread.values():
+            self.book.take(value)
         entries = self.book.entries.items()
         self._timers = [(entry.due, identity) for identity, entry in entries if entry.due is not None]
         heapify(self._timers)

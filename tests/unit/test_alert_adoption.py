@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from streams.model import Control
+from streams.state.alerting import AlertState
 from tests.unit.alert_steps import MINUTE, START, World, finding
 
 SILENCE = {
@@ -60,3 +61,31 @@ def test_inhibitions_that_come_later_see_what_stands_already() -> None:
     world.give(finding(1, 1, metadata={"site": "ams"}), finding(2, 1, key={"n": 2}, metadata={"site": "fra"}), minute=1)
     assert world.told("alert-1") == []
     assert world.told("alert-2") == [("chat", "new")]
+
+
+def test_of_an_alert_that_was_stored_often_only_the_last_value_is_read() -> None:
+    world = hidden()
+    before = world.commit()
+    world.give(finding(1, 1), minute=1)
+    ((key, after),) = [change for change in world.commit() if change[0].startswith(b'["alert"')]
+    broken = next(value for name, value in before if name == key)
+    assert broken is not None
+    assert after is not None
+    state = AlertState(3)
+    state.load(key, broken.replace(b'"rule"', b'"lost"'))
+    state.load(key, after)
+    state.loaded()
+    assert state.book.entries["alert-0"].value == after
+    state.unload(key)
+    assert "alert-0" not in state.book
+
+
+def test_one_that_is_forgotten_while_it_is_restored_stays_forgotten() -> None:
+    world = hidden()
+    key, value = next(change for change in world.commit() if change[0].startswith(b'["alert"'))
+    assert value is not None
+    state = AlertState(3)
+    state.load(key, value)
+    state.unload(key)
+    state.loaded()
+    assert "alert-0" not in state.book

@@ -99,7 +99,8 @@ class Crowd:
             return
         members, incident = [case], self._nearby(book, place, grouping, now)
         if incident is None:
-            near = [one for one, at in self._alone.get(place, {}).items() if abs(now - at) < grouping.within]
+            alone = self._alone.get(place, {}).items()
+            near = [one for at, one in sorted((at, one) for one, at in alone if abs(now - at) < grouping.within)]
             others = [found for one in near if one != case.base.id and (found := book.case(one)) is not None]
             members = [*(other for other in others if other.is_open), case]
             if len(members) >= grouping.at_least:

@@ -89,8 +89,13 @@ def play(log: list[Any], cuts: set[int], restarts: set[int]) -> World:
 
 
 def seen_from_outside(world: World) -> dict[str, Any]:
-    """What must not depend on the steps: all of an alert but the number of its versions and their reasons."""
-    return {name: msgspec.structs.replace(versions[-1], version=0, why="") for name, versions in world.versions.items()}
+    """What must not depend on the steps: all of an alert but the number of its versions, their reasons, and who was
+    told: what opened, ended and got worse in one step is told at its worst.
+    """
+    return {
+        name: msgspec.structs.replace(versions[-1], version=0, why="", told=())
+        for name, versions in world.versions.items()
+    }
 
 
 places = st.sets(st.integers(0, 60))

@@ -156,7 +156,7 @@ class Block:
             return ()
         return tuple(value)
 
-    def given(self) -> tuple[str, ...]:
+    def own_keys(self) -> tuple[str, ...]:
         """The keys that are there, for a block whose keys are the user's own words."""
         return tuple(key for key in self._content if isinstance(key, str))
 

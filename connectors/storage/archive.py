@@ -63,7 +63,7 @@ def read_config(block: Block) -> ArchiveConfig:
 def _retention(block: Block) -> Retention:
     days = dict(DAYS)
     if (part := block.block("retention")) is not None:
-        for name in part.given():
+        for name in part.own_keys():
             days[name] = -(-part.duration(name, DAY, DAY, _LONGEST_DAYS * DAY) // DAY)
         part.finish()
     classes = dict(CLASSES) | block.texts("classes")

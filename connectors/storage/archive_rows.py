@@ -138,7 +138,7 @@ class _Line(msgspec.Struct):
     tenant: str
     key: str | None = None
     key_base64: bytes | None = None
-    value: msgspec.Raw | None = None
+    value: msgspec.Raw = msgspec.Raw(b"")
     text: str | None = None
     text_base64: bytes | None = None
 
@@ -155,8 +155,8 @@ def _from_lines(data: bytes) -> Iterable[Row]:
         line = _line.decode(raw)
         key = line.key_base64 if line.key is None else line.key.encode()
         value = (line.text_base64 or b"") if line.text is None else line.text.encode()
-        if line.value is not None:
-            value = bytes(line.value)
+        if raw_value := bytes(line.value):
+            value = raw_value
         yield Row(line.topic, line.partition, line.offset, line.at, key, line.tenant, value)
 
 

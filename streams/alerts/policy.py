@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
 from streams.alerts.crowds import Grouping, StormCap, parse_grouping, parse_storm
+from streams.alerts.dangling import dangling
 from streams.alerts.inhibition import Inhibition, parse_dependencies, parse_inhibitions
 from streams.alerts.maintenance import MAINTENANCE, Window, parse_window
 from streams.alerts.silences import SILENCE, Silence, parse_silence
@@ -93,7 +94,7 @@ def parse_policy(document: Mapping[str, Any]) -> Policy:
             values[name] = reader(value)
         except _Problems as found:
             problems += [f"{name}{problem}" for problem in found.args]
-    problems += _between(values)
+    problems += dangling(values)
     if problems:
         raise ConfigError("policy: " + "; ".join(problems), "see streams/docs/alerts.md")
     return Policy(**values)
@@ -118,35 +119,6 @@ def with_records(policy: Policy, records: Mapping[str, Mapping[str, Any]]) -> Po
             continue
     schedules = {name: schedule.overridden(overrides) for name, schedule in policy.oncall.items()}
     return replace(policy, silences=tuple(silences), maintenance=tuple(windows), oncall=schedules)
-
-
-def _between(values: Mapping[str, Any]) -> list[str]:
-    """Names that are used and given nowhere."""
-    problems: list[str] = []
-    receivers = {receiver.name for receiver in values.get("receivers", ())}
-    intervals, escalations = values.get("intervals", {}), values.get("escalations", {})
-
-    def known(place: str, names: Iterable[str], among: Iterable[str], what: str) -> None:
-        problems.extend(_unknown_name(place, name, among, what) for name in names if name not in among)
-
-    for receiver in values.get("receivers", ()):
-        known(f"receivers.{receiver.name}", filter(None, [receiver.fallback]), receivers, "receiver")
-        known(f"receivers.{receiver.name}", filter(None, [receiver.oncall]), values.get("oncall", {}), "rotation")
-    if (root := values.get("route")) is not None:
-        for node in root.nodes():
-            known(f"route {node.path}", node.receivers, receivers, "receiver")
-            known(f"route {node.path}", (*node.mute, *node.active), intervals, "interval")
-            known(f"route {node.path}", filter(None, [node.escalation]), escalations, "escalation")
-    for name, escalation in escalations.items():
-        for level in escalation.levels:
-            known(f"escalations.{name}", level.receivers, receivers, "receiver")
-    known("escalate", values.get("escalate", {}).values(), escalations, "escalation")
-    return problems
-
-
-def _unknown_name(place: str, name: str, among: Iterable[str], what: str) -> str:
-    close = get_close_matches(name[:50], list(among), 1)
-    return f"{place}: no {what} is called {_short(name)}" + (f" (did you mean {close[0]}?)" if close else "")
 
 
 class _Problems(Exception):

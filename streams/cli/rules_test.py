@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from xml.etree import ElementTree
 
 import click
 
+from streams.cli.junit import write_junit
 from streams.cli.rules_given import json_option, line, paths_argument, sources_by_name, written
-from streams.errors import ConfigError
 from streams.replay.rulecoverage import Coverage, coverage
 from streams.replay.ruletests import CaseResult, test_rules
 
@@ -40,7 +39,7 @@ def command(
     covered = list(coverage(ruleset, sources)) if asked else []
     short = [one for one in covered if min_coverage is not None and one.percent < min_coverage]
     if junit is not None:
-        _write_junit(junit, results)
+        write_junit(junit, "tocsin rules", [(r.rule, r.case, r.file, r.line, r.problems) for r in results])
     if as_json:
         _lines(results, covered)
     else:
@@ -89,24 +88,3 @@ def _print_coverage(covered: Sequence[Coverage], short: Sequence[Coverage]) -> N
             click.echo(f"       not shown: {what}")
     if short:
         click.echo(f"{len(short)} of {len(covered)} rules are below what is asked")
-
-
-def _write_junit(path: Path, results: Sequence[CaseResult]) -> None:
-    failures = str(sum(not result.passed for result in results))
-    suite = ElementTree.Element("testsuite", name="tocsin rules", tests=str(len(results)), failures=failures)
-    for result in results:
-        case = ElementTree.SubElement(
-            suite, "testcase", classname=result.rule, name=_xml(result.case), file=result.file, line=str(result.line)
-        )
-        if not result.passed:
-            text = _xml("\n".join(result.problems))
-            ElementTree.SubElement(case, "failure", message=_xml(result.problems[0])).text = text
-    try:
-        ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from None
-
-
-def _xml(text: str) -> str:
-    """What XML can hold: no control characters."""
-    return "".join(letter if letter >= " " or letter in "\n\t" else "�" for letter in text)

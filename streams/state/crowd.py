@@ -77,6 +77,10 @@ class Crowd:
                 self._opened(book, case, policy, now)
             elif case.incident:
                 _follow(book, case, now)
+            elif case.phase and case.is_open and case.base.status in CLOSED:
+                for member in filter(None, map(book.case, case.members)):  # what they have become in the meantime
+                    if member.is_open:
+                        worsen(case, member)
         for identity in ended:
             incident = book.case(identity)
             if incident is not None and not self._standing[identity]:

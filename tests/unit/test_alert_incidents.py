@@ -261,3 +261,14 @@ def test_a_crowd_costs_each_newcomer_little() -> None:
         versions = [output for output in world.outputs[before:] if output.topic == "alerts"]
         assert len(versions) <= 3
     assert world.now - START < 30 * MINUTE
+
+
+def test_a_member_that_got_worse_while_it_was_closed_counts_when_it_is_opened_again() -> None:
+    world = World(POLICY)
+    opened(world, 0, 1)
+    incident = incidents(world)[0].id
+    world.give(command(0, "phase", incident, target="resolved", note="done"), minute=1)
+    world.give(one(7, 2, "critical", rule="audit.r0"), minute=2)
+    assert world.alert(incident).severity == "medium", "what is closed is left as it was"
+    world.give(command(1, "reopen", incident), minute=3)
+    assert world.alert(incident).severity == "critical"

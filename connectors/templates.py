@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -19,15 +18,11 @@ from jinja2 import nodes
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import SandboxedEnvironment
 
-from connectors.base import Item
 from connectors.clip import Escape, clean
-from connectors.message import Message
-from connectors.settings import Block
-from connectors.times import for_people
 from streams.model import Alert, Notification
 from streams.model.notification import Group
 
-_LONGEST_SOURCE = 16_384
+LONGEST_SOURCE = 16_384
 _LONGEST_TEXT = 65_536  # of the outcome, and of everything on the way to it
 _MOST_TURNS = 200
 _DEEPEST_LOOP = 2
@@ -172,8 +167,8 @@ class TemplateFailed(Exception):
 
 def compile_template(source: str, escape: Escape = str) -> Template:
     """Raises TemplateProblem with the line: broken syntax, what is not allowed, a name that is not there."""
-    if len(source) > _LONGEST_SOURCE:
-        raise TemplateProblem(f"longer than {_LONGEST_SOURCE} characters", 1)
+    if len(source) > LONGEST_SOURCE:
+        raise TemplateProblem(f"longer than {LONGEST_SOURCE} characters", 1)
     env = _sandbox(escape)
     try:
         tree = env.parse(source)
@@ -213,92 +208,3 @@ def _check(node: nodes.Node, bound: frozenset[str], depth: int) -> None:
             raise TemplateProblem(f"{node.node.name} has no {node.attr}", line)
     for child in node.iter_child_nodes():
         _check(child, bound, depth)
-
-
-class Texts(msgspec.Struct, frozen=True, kw_only=True):
-    """Sources of a sink's templates; empty: the built-in words."""
-
-    title: str = ""
-    body: str = ""
-
-
-def read_texts(block: Block) -> Texts:
-    """``template: TEXT`` (of the body), or ``template: {title: …, body: …}``; each a text, or ``file:PATH``."""
-    given = block.anything("template", None)
-    if given is None:
-        return Texts()
-    parts = given if isinstance(given, dict) else {"body": given}
-    found = {}
-    for name, text in parts.items():
-        path = f"template.{name}" if isinstance(given, dict) else "template"
-        if name not in ("title", "body"):
-            block.problem(f"template.{str(name)[:60]}", "is not known here (known: title, body)")
-        elif not isinstance(text, str) or not text.strip():
-            block.problem(path, "must be the text of a template, or file:PATH")
-        elif (source := _source(block, path, text)) is not None:
-            found[name] = source
-    return Texts(**found)
-
-
-def _source(block: Block, path: str, text: str) -> str | None:
-    where = ""
-    try:
-        if text.startswith("file:"):
-            where = text.removeprefix("file:")
-            with Path(where).open(encoding="utf-8") as file:
-                text = file.read(_LONGEST_SOURCE + 1)
-            where += ", "
-        compile_template(text)
-    except TemplateProblem as problem:
-        block.problem(path, f"{where}{problem}")
-    except (OSError, ValueError) as error:
-        block.problem(path, f"cannot read {where}: {type(error).__name__}")
-    else:
-        return text
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Title and body in the vendor's markup, unbounded in length; ``None``: the built-in ones are to be used."""
-
-    title: str | None
-    body: str | None
-    failed: str = ""  #: a marker to show: a template could not be rendered
-
-
-class Wording:
-    """A sink's templates, compiled for its markup."""
-
-    def __init__(self, texts: Texts, escape: Escape) -> None:
-        self._title = compile_template(texts.title, escape) if texts.title else None
-        self._body = compile_template(texts.body, escape) if texts.body else None
-
-    def words(self, item: Item, message: Message) -> Words:
-        if self._title is None and self._body is None:
-            return Words(None, None)
-        data = _data(item, message)
-        try:
-            return Words(
-                " ".join(self._title.render(data).split()) if self._title else None,
-                self._body.render(data) if self._body else None,
-            )
-        except TemplateFailed as error:
-            return Words(None, None, f"[the sink's template failed: {error}]")
-
-
-def _data(item: Item, message: Message) -> dict[str, Any]:
-    """Plain data with every field there is, empty ones too; times as people write them."""
-    note = item.notification
-    alert = for_people(msgspec.to_builtins(msgspec.structs.asdict(item.alert)))
-    told = {} if note is None else msgspec.structs.asdict(note)
-    group = told.pop("group", None)
-    told.pop("alert", None)
-    return {
-        "alert": alert,
-        "notification": for_people(msgspec.to_builtins(told)),
-        "group": None if group is None else msgspec.to_builtins(msgspec.structs.asdict(group)),
-        "title": message.title,
-        "text": message.text,
-        "reason": note.reason.value if note else "",
-    }

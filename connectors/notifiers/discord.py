@@ -18,7 +18,7 @@ from connectors.message import Message, message_of
 from connectors.posting import Answer, Poster, seconds_ms, unexpected
 from connectors.remembered import Remembered
 from connectors.settings import Block
-from connectors.templates import Texts, Wording, read_texts
+from connectors.wording import Texts, Wording, read_texts
 
 _TITLE, _DESCRIPTION, _FIELDS, _NAME, _VALUE, _FOOTER, _TOTAL = 256, 4096, 25, 256, 1024, 300, 6000
 

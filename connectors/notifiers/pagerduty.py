@@ -18,7 +18,7 @@ from connectors.context import SinkContext
 from connectors.message import Message, message_of
 from connectors.posting import Answer, Poster, encoded, read_base, unexpected
 from connectors.settings import Block
-from connectors.templates import Texts, Wording, read_texts
+from connectors.wording import Texts, Wording, read_texts
 from streams.model import Severity, Status, content_hash
 
 URL = "https://events.pagerduty.com/v2/enqueue"

@@ -19,7 +19,7 @@ from connectors.message import Message, message_of
 from connectors.posting import Answer, Poster, read_base, unexpected
 from connectors.remembered import Earlier, Remembered
 from connectors.settings import Block
-from connectors.templates import Texts, Wording, read_texts
+from connectors.wording import Texts, Wording, read_texts
 from streams.model import Reason, Status
 
 API = "https://slack.com/api"

@@ -18,7 +18,7 @@ from connectors.message import Message, message_of
 from connectors.posting import Answer, Poster, encoded, unexpected
 from connectors.remembered import Remembered
 from connectors.settings import Block
-from connectors.templates import Texts, Wording, read_texts
+from connectors.wording import Texts, Wording, read_texts
 from streams.model import Severity
 
 _BYTES = 28 * 1024

@@ -18,7 +18,7 @@ from connectors.message import Message, message_of
 from connectors.posting import Answer, Poster, read_base, seconds_ms, unexpected
 from connectors.remembered import Earlier, Remembered
 from connectors.settings import Block
-from connectors.templates import Texts, Wording, read_texts
+from connectors.wording import Texts, Wording, read_texts
 
 API = "https://api.telegram.org"
 _TEXT = 4096

@@ -8,8 +8,9 @@ import pytest
 
 from connectors.clip import CUT, as_html, as_markdown, as_slack, clean, fit, length, size
 from connectors.message import message_of
-from connectors.templates import TemplateProblem, Texts, Wording, compile_template
+from connectors.templates import TemplateProblem, compile_template
 from connectors.testing import notifier_item
+from connectors.wording import Texts, Wording
 
 
 def said(body: str, escape: object = str, **changes: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, nsmallest
 from itertools import chain
 from typing import Any, Final
 
@@ -233,7 +233,7 @@ class AlertState:
 
     def ring_due(self, now: int, limit: int) -> int:
         """What time brings about, in the order (due, id), at most ``limit``; returns how much was done."""
-        done, loose = 0, list(self._loose)[:limit]
+        done, loose = 0, nsmallest(limit, self._loose)  # in an order that no restart changes
         for identity in loose:
             del self._loose[identity]
             if (case := self.book.case(identity)) is not None and case.held:

@@ -26,8 +26,8 @@ _json: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, he
 def command() -> None:
     """List alerts, work with them, and report on them.
 
-    `list` and `report` read the SQLite storage of the configuration; the others find an alert there, or else on the
-    alerts topic. An id may be cut short as long as the storage knows only one alert that begins so.
+    `list` reads the SQLite storage of the configuration; the others find alerts there, or else on the alerts topic.
+    An id may be cut short as long as the storage knows only one alert that begins so.
     """
 
 

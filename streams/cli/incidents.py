@@ -129,7 +129,8 @@ def open_(
     members = list({alert.id: alert for alert in (find(config, one)[-1][0] for one in ids)}.values())
     tenants = sorted({alert.tenant for alert in members})
     if len(tenants) != 1:
-        raise ConfigError("an incident is of one tenant, and these alerts are of " + (", ".join(tenants) or "none"))
+        names = ", ".join(plain(name, 40) for name in tenants) or "none"
+        raise ConfigError(f"an incident is of one tenant, and these alerts are of {names}", "open one for each")
     worst = max(members, key=lambda alert: severity_rank(alert.severity))
     word = check_severity(severity) if severity else worst.severity.value
     finding = by_hand(

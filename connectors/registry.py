@@ -14,7 +14,7 @@ from connectors.base import Kind, Sink
 from connectors.context import SinkContext
 from connectors.notifiers import console, discord, pagerduty, slack, teams, telegram, webhook
 from connectors.settings import Block, Policy, Rate, Retrying, read_policy
-from connectors.storage import archive, postgres, sqlite
+from connectors.storage import archive, postgres, redis, sqlite
 from streams.errors import ConfigError
 
 _FOREVER = Retrying(attempts=None, within_ms=None, longest_ms=30_000)
@@ -54,6 +54,7 @@ CONNECTORS: dict[str, Connector] = {
     "archive": Connector(
         Kind.STORAGE, archive.read_config, archive.Archive, _FILES, further=archive.further, by_partition=True
     ),
+    "redis": Connector(Kind.STORAGE, redis.read_config, redis.Redis, _STORE),
     "postgres": Connector(Kind.STORAGE, postgres.read_config, postgres.Postgres, _BULK, further=postgres.further),
 }
 

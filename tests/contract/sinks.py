@@ -146,4 +146,5 @@ NEEDED: dict[str, dict[str, Any]] = {
     "discord": {"url": "env:URL"},
     "telegram": {"token": "env:TOKEN", "chat": "-1001"},
     "postgres": {"url": "env:URL"},
+    "redis": {"url": "env:URL"},
 }

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+import redis as api
 
 from connectors.base import Sink
 from connectors.context import SinkContext
@@ -106,4 +107,26 @@ def archived(place: Place, topic: str, partition: int) -> list[Row]:
     return sorted(found, key=lambda row: row.offset)
 
 
-STORES: dict[str, Callable[..., AbstractAsyncContextManager[Store]]] = {"archive": archive, "postgres": postgres}
+@asynccontextmanager
+async def redis(tmp_path: Path, timeout_ms: int = 5000, url: str = "", **more: Any) -> AsyncIterator[Store]:
+    url, prefix = url or address("redis"), f"t{uuid.uuid4().hex[:12]}"
+    context = SinkContext("cache", tmp_path, Secrets({"REDIS": url}), timeout_ms)
+    document = {"name": "cache", "type": "redis", "url": "env:REDIS", "prefix": prefix, **more}
+    store = Store(make(document, context), list)
+    store.url, store.schema = url, prefix
+
+    def arrived() -> list[str]:
+        with api.Redis.from_url(url) as client:
+            keys = list(client.scan_iter(f"{prefix}:*:alert:*", 1000))
+            found = [client.hmget(key, "id", "version") for key in keys]
+        return [f"{(id_ or b'').decode()}:{(version or b'').decode()}" for id_, version in found]
+
+    store.arrived = arrived
+    await store.sink.open()
+    yield store
+    await store.sink.close()
+
+
+STORES: dict[str, Callable[..., AbstractAsyncContextManager[Store]]] = {
+    "archive": archive, "postgres": postgres, "redis": redis,
+}  # fmt: skip

@@ -19,7 +19,8 @@ from streams.state.lanes import lanes
 from streams.state.partition import Position, take_up
 from streams.state.rulebook import Rulebook
 
-#: Origins publish their watermark so often, ms of processing time.
+#: Origins publish their watermark so often, ms of processing time, and all at the same moments: one transaction
+#: carries those of all partitions, and none waits for the slowest of many.
 PUBLISH_EVERY = 1_000
 #: A partition without events looks so often whether the control state has changed.
 QUIET_TICK = 10_000
@@ -149,7 +150,7 @@ class DetectState:
             quiet = min(quiet, max(self._ticked + TIMER_TICK, self._last + max(missing, self.source.idle_after)))
         if not self.hops:
             return quiet
-        soon = max(self._ticked, self._published[0] if self._published else 0) + PUBLISH_EVERY
+        soon = _next_publication(max(self._ticked, self._published[0] if self._published else 0))
         if self.sent or self._published is None or self._told() != self._published[1:]:
             return soon
         if self.clock.newest == NEVER:
@@ -177,7 +178,7 @@ class DetectState:
         if idle and (self._since is None or now - self._since < self.source.idle_after):
             return []
         if self._published is not None:
-            if now - self._published[0] < PUBLISH_EVERY:
+            if now < _next_publication(self._published[0]):
                 return []
             if (watermark, idle) == self._published[1:] and not self.sent:
                 return []
@@ -185,3 +186,7 @@ class DetectState:
         mark = hop.Mark(topic=self.topic, partition=self.partition, watermark=watermark, idle=idle)
         key, value = _encode([self.topic, self.partition]), _encode(mark)
         return [Output("rekeyed", key, value, partition) for partition in range(self._rekeyed)]
+
+
+def _next_publication(after: int) -> int:
+    return (after // PUBLISH_EVERY + 1) * PUBLISH_EVERY

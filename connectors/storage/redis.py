@@ -5,6 +5,7 @@ What it holds is derived and may be lost: `tocsin storage rebuild` fills it agai
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +26,7 @@ _FIELDS = (
     "id", "tenant", "rule", "severity", "type", "title", "source", "status", "count", "event_time", "last_event_time",
     "created_at", "updated_at", "acknowledged_at", "resolved_at", "assignee", "incident", "escalation_level",
 )  # fmt: skip
+_SHA = hashlib.sha1(STORE.encode(), usedforsecurity=False).hexdigest()  #: as EVALSHA wants it
 _LARGEST = 2**53  #: Lua's numbers are doubles
 
 
@@ -129,16 +131,23 @@ class Redis:
         refused = {n: Rejected("a number beyond 53 bits") for n, item in enumerate(batch) if not _fits(item.alert)}
         pipeline = self._client.pipeline(transaction=False)
         pipeline.set(self._marker, str(time.time_ns()), nx=True)
+        pipeline.script_load(STORE)
         for number, item in enumerate(batch):
             if number not in refused:
-                pipeline.eval(STORE, 6, *self._arguments(item))
+                pipeline.evalsha(_SHA, 6, *self._arguments(item))
         try:
             answers = await pipeline.execute(raise_on_error=False)
         except Exception as error:
             if (told := _judge(error)) is not None:
                 raise told from None
             return [refused.get(n) or Retry(_say(error)) for n in range(len(batch))]
-        self._notice(answers.pop(0))
+        marked, loaded, *answers = answers
+        for answer in (marked, loaded):
+            if isinstance(answer, Exception):
+                if (told := _judge(answer)) is not None:
+                    raise told
+                return [refused.get(n) or Retry(_say(answer)) for n in range(len(batch))]
+        self._notice(marked)
         stored = iter(answers)
         return [refused.get(n) or _result(next(stored), item) for n, item in enumerate(batch)]
 
@@ -151,9 +160,9 @@ class Redis:
             value = getattr(alert, name)
             pairs += (name, "" if value is None else value)
         return [
-            keys.alert(alert.id), keys.active, keys.by_severity + alert.severity.value, keys.counts, keys.latency,
+            keys.alert(alert.id), keys.active, keys.by_severity + str(alert.severity), keys.counts, keys.latency,
             keys.cooldown(alert.rule, alert.fingerprint or alert.id),
-            alert.version, alert.id, alert.severity.value, int(alert.status in _OPEN), item.raw, keys.channel,
+            alert.version, alert.id, str(alert.severity), int(alert.status in _OPEN), item.raw, keys.channel,
             config.keep_s, keys.by_severity, cooldown, *pairs,
         ]  # fmt: skip
 

@@ -162,7 +162,8 @@ def _composed(
         Member(id=h.id, title=h.title, severity=h.severity.value, status=h.status.value, reason=reasons[h.id].value)
         for h in heads[:SHOWN]
     )
-    grouped = route.group_by is not None
+    together = pile.key is not None and not (receiver.batch or receiver.digest)  # though the node groups no more
+    grouped = route.group_by is not None or together
     bundled = bool(receiver.digest) or (bool(receiver.batch) and not grouped and len(heads) > 1)
     said = set(reasons.values())
     if bundled:

@@ -138,3 +138,14 @@ def test_a_limit_of_a_rule_holds_after_a_restart() -> None:
     world.give(command(1, "reopen"), minute=2)
     assert world.told() == [("chat", "new"), ("chat", "resolved")]
     assert world.alert().suppressed[0].by == "every"
+
+
+def test_a_group_that_waits_is_told_whole_though_its_route_is_gone() -> None:
+    world = World({**BASE, "route": {"receivers": ["chat"], "group_by": ["rule"], "group_wait": "10m"}})
+    world.give(finding(0), finding(1, key={"actor": "eve"}), minute=0)
+    world.policy(BASE)
+    world.tick(10)
+    assert [member.id for one in world.notifications if one.group for member in one.group.alerts] == [
+        "alert-0",
+        "alert-1",
+    ]

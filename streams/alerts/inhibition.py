@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from streams.route.matchers import Labelled, Matcher, all_hold, parse_matchers
 from streams.route.recall import Recall
-from streams.rules.block import Block, texts
-from streams.rules.durations import shown
-from streams.rules.problems import BlockErrors
+from streams.rules.block import Block, items, texts
 
 INHIBITION, DEPENDENCY = "inhibition", "dependency"
 _MOST_LOOKED_AT = 10_000  #: alerts, to find a ring
@@ -144,14 +143,12 @@ def parse_dependencies(raw: Any) -> tuple[Inhibition, ...]:
 
 
 def _each(raw: Any, stage: str, source: str, target: str) -> tuple[Inhibition, ...]:
-    if not isinstance(raw, Sequence) or isinstance(raw, (str, Mapping)):
-        raise ValueError(f"takes a list, not {shown(raw)}")
-    found: list[Inhibition] = []
-    problems: list[tuple[str, str]] = []
-    for number, item in enumerate(raw):
-        block = Block(item, str(number))
+    numbers = count(1)
+
+    def inhibition(item: Any) -> Inhibition:
+        block, number = Block(item), next(numbers)
         one = Inhibition(
-            name=block.text("name", f"{stage}-{number + 1}"),
+            name=block.text("name", f"{stage}-{number}"),
             stage=stage,
             source=block.read(source, parse_matchers),
             target=block.read(target, parse_matchers),
@@ -159,11 +156,10 @@ def _each(raw: Any, stage: str, source: str, target: str) -> tuple[Inhibition, .
         )
         if one.source == () or one.target == ():
             block.problem("", f"needs matchers in {source} and in {target}: without them everything hides everything")
-        problems += block.finish()
-        found.append(one)
-    if problems:
-        raise BlockErrors(problems)
-    return tuple(found)
+        block.check()
+        return one
+
+    return items(raw, inhibition)
 
 
 def _joined(value: str | tuple[str, ...]) -> str:

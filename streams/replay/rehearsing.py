@@ -9,7 +9,7 @@ from streams.model import Action, Alert
 from streams.model.severity import SEVERITY_WORDS
 from streams.replay.rehearsal import Act, Given
 from streams.route.oncall import parse_moment
-from streams.rules.block import Block, texts
+from streams.rules.block import Block, items, texts
 from streams.rules.durations import shown
 from streams.rules.problems import BlockErrors, did_you_mean
 
@@ -32,8 +32,8 @@ def parse_given(block: Block, at: int | None) -> Given:
         alert=block.read("alert", parse_alert, _DEFAULTS),
         at=block.read("at", parse_moment) if at is None or block.has("at") else at,
         lasts=block.read("for", _ahead, DAY),
-        active=block.read("active", lambda raw: _each(raw, _active), ()),
-        acts=block.read("do", lambda raw: _each(raw, _act), ()),
+        active=block.read("active", lambda raw: items(raw, _active), ()),
+        acts=block.read("do", lambda raw: items(raw, _act), ()),
     )
 
 
@@ -109,20 +109,3 @@ def _act(raw: Any) -> Act:
             fields[name] = block.text(name)
     block.check()
     return Act(after, fields)
-
-
-def _each(raw: Any, reading: Any) -> tuple[Any, ...]:
-    if not isinstance(raw, list):
-        raise ValueError(f"takes a list, not {shown(raw)}")
-    found: list[Any] = []
-    problems: list[tuple[str, str]] = []
-    for number, item in enumerate(raw):
-        try:
-            found.append(reading(item))
-        except BlockErrors as errors:
-            problems += [(f"{number}.{path}" if path else str(number), text) for path, text in errors.problems]
-        except ValueError as error:
-            problems.append((str(number), str(error)))
-    if problems:
-        raise BlockErrors(problems)
-    return tuple(found)

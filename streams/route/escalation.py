@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from streams.rules.block import Block, texts
-from streams.rules.durations import format_duration, shown
-from streams.rules.problems import BlockErrors
+from streams.rules.block import Block, items, named, texts
+from streams.rules.durations import format_duration
 
 _MOST_LEVELS = 20
 
@@ -51,16 +49,7 @@ class Escalation:
 
 def parse_escalations(raw: Any) -> dict[str, Escalation]:
     """``{name: {levels: [{name, after, notify, repeat}]}}``. Raises BlockErrors with all problems."""
-    if not isinstance(raw, Mapping):
-        raise ValueError(f"takes escalations by name, not {shown(raw)}")
-    block = Block(raw)
-    found = {
-        name: block.read(name, lambda value, name=name: _escalation(name, value), None)  # type: ignore[misc]
-        for name in raw
-        if isinstance(name, str)
-    }
-    block.check()
-    return {name: escalation for name, escalation in found.items() if escalation is not None}
+    return named(raw, _escalation)
 
 
 def _escalation(name: str, raw: Any) -> Escalation:
@@ -71,25 +60,24 @@ def _escalation(name: str, raw: Any) -> Escalation:
 
 
 def _levels(raw: Any) -> tuple[Level, ...]:
-    if not isinstance(raw, Sequence) or isinstance(raw, str) or not 0 < len(raw) <= _MOST_LEVELS:
-        raise ValueError(f"takes a list of 1 to {_MOST_LEVELS} levels, not {shown(raw)}")
-    found: list[Level] = []
-    problems: list[tuple[str, str]] = []
-    for number, item in enumerate(raw):
-        block = Block(item, str(number))
-        level = Level(
-            name=block.text("name", f"L{number + 1}"),
+    if isinstance(raw, list) and not 0 < len(raw) <= _MOST_LEVELS:
+        raise ValueError(f"takes 1 to {_MOST_LEVELS} levels, not {len(raw)}")
+    before: list[Level] = []
+
+    def level(item: Any) -> Level:
+        block = Block(item)
+        read = Level(
+            name=block.text("name", f"L{len(before) + 1}"),
             after=block.duration("after"),
             receivers=block.read("notify", texts),
             repeat=block.duration("repeat", 0),
         )
-        if level.receivers == ():
+        if read.receivers == ():
             block.problem("notify", "names nobody")
-        if found and not block.problems and level.after < found[-1].after:
+        if before and read.after is not None and read.after < before[-1].after:
             block.problem("after", "is before the level above: levels stand in order of time")
-        problems += block.finish()
-        if not block.problems:
-            found.append(level)
-    if problems:
-        raise BlockErrors(problems)
-    return tuple(found)
+        block.check()
+        before.append(read)
+        return read
+
+    return items(raw, level)

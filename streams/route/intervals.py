@@ -11,9 +11,8 @@ from zoneinfo import ZoneInfo
 from croniter import croniter  # type: ignore[import-untyped]
 
 from streams.rules.active import Active, parse_active
-from streams.rules.block import Block
+from streams.rules.block import items, named
 from streams.rules.durations import shown
-from streams.rules.problems import BlockErrors
 
 MINUTE = 60_000
 #: How closely the end of a mute time is looked for, and how far ahead.
@@ -79,26 +78,11 @@ def parse_zone(name: Any) -> str:
 
 def parse_intervals(raw: Any) -> dict[str, Interval]:
     """``{name: {days, hours, timezone}}``, or a list of such blocks. Raises BlockErrors."""
-    block = Block(raw)
-    found = {
-        name: block.read(name, lambda value, name=name: _interval(name, value), None)  # type: ignore[misc]
-        for name in (raw if isinstance(raw, Mapping) else ())
-    }
-    block.check()
-    return {name: interval for name, interval in found.items() if interval is not None}
+    return named(raw, _interval)
 
 
 def _interval(name: str, raw: Any) -> Interval:
-    blocks = raw if isinstance(raw, list) else [raw]
-    times: list[Active] = []
-    problems: list[tuple[str, str]] = []
-    for number, one in enumerate(blocks):
-        try:
-            times.append(parse_active(one))
-        except BlockErrors as errors:
-            problems += [(f"{number}.{path}" if len(blocks) > 1 else path, text) for path, text in errors.problems]
-    if problems:
-        raise BlockErrors(problems)
+    times = items(raw, parse_active) if isinstance(raw, list) else (parse_active(raw),)
     if not times:
         raise ValueError("has no times")
-    return Interval(name, tuple(times))
+    return Interval(name, times)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from streams.route.intervals import parse_zone
 from streams.rules.active import Active, parse_active
-from streams.rules.block import Block, texts
+from streams.rules.block import Block, items, named, texts
 from streams.rules.durations import shown
 from streams.rules.problems import BlockErrors
 
@@ -98,20 +98,14 @@ class Schedule:
 
 def parse_schedules(raw: Any) -> dict[str, Schedule]:
     """``{name: {timezone, layers: [{people, rotation, starts_at, active}], overrides}}``. Raises BlockErrors."""
-    block = Block(raw)
-    found = {
-        name: block.read(name, lambda value, name=name: _schedule(name, value), None)  # type: ignore[misc]
-        for name in (raw if isinstance(raw, Mapping) else ())
-    }
-    block.check()
-    return {name: schedule for name, schedule in found.items() if schedule is not None}
+    return named(raw, _schedule)
 
 
 def _schedule(name: str, raw: Any) -> Schedule:
     block = Block(raw)
     timezone = block.read("timezone", parse_zone, "UTC")
-    layers = block.read("layers", lambda value: _each(value, lambda item: _layer(item, timezone)))
-    overrides = block.read("overrides", lambda value: _each(value, parse_override), ())
+    layers = block.read("layers", lambda value: items(value, lambda item: _layer(item, timezone)))
+    overrides = block.read("overrides", lambda value: items(value, parse_override), ())
     if layers == ():
         block.problem("layers", "names none")
     block.check()
@@ -182,21 +176,6 @@ def parse_moment(value: Any) -> int:
     except (ValueError, TypeError, OverflowError):
         pass
     raise ValueError(f"takes a time such as 2026-01-05T09:00:00+01:00, not {shown(value)}")
-
-
-def _each(raw: Any, reading: Any) -> tuple[Any, ...]:
-    if not isinstance(raw, Sequence) or isinstance(raw, str):
-        raise ValueError(f"takes a list, not {shown(raw)}")
-    found: list[Any] = []
-    problems: list[tuple[str, str]] = []
-    for number, item in enumerate(raw):
-        try:
-            found.append(reading(item))
-        except BlockErrors as errors:
-            problems += [(f"{number}.{path}" if path else str(number), text) for path, text in errors.problems]
-    if problems:
-        raise BlockErrors(problems)
-    return tuple(found)
 
 
 def _local(at: int, zone: ZoneInfo) -> datetime:

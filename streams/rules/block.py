@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from streams.rules.durations import parse_duration, shown
@@ -150,6 +150,38 @@ def field_path(value: Any) -> str:
     if problem:
         raise ValueError(f"{shown(value)} {problem}")
     return value  # type: ignore[no-any-return]  # path_problem saw that it is text
+
+
+def items(raw: Any, reading: Callable[[Any], T], most: int = 10_000) -> tuple[T, ...]:
+    """``reading`` of every item of a list. Raises ValueError, or BlockErrors with the problems of all, by number."""
+    if not isinstance(raw, Sequence) or isinstance(raw, (str, bytes)):
+        raise ValueError(f"takes a list, not {shown(raw)}")
+    if len(raw) > most:
+        raise ValueError(f"has more than {most} items")
+    return tuple(_all(((str(number), item) for number, item in enumerate(raw)), reading).values())
+
+
+def named(raw: Any, reading: Callable[[str, Any], T]) -> dict[str, T]:
+    """``reading`` of every name and value of a mapping. Raises ValueError, or BlockErrors with the problems of all."""
+    if not isinstance(raw, Mapping):
+        raise ValueError(f"takes a mapping of names to blocks, not {shown(raw)}")
+    pairs = [(str(name), (str(name), value)) for name, value in raw.items()]
+    return _all(pairs, lambda pair: reading(*pair))
+
+
+def _all(pairs: Iterable[tuple[str, Any]], reading: Callable[[Any], T]) -> dict[str, T]:
+    found: dict[str, T] = {}
+    problems: list[tuple[str, str]] = []
+    for name, item in pairs:
+        try:
+            found[name] = reading(item)
+        except BlockErrors as errors:
+            problems += [(f"{name}.{path}" if path else name, text) for path, text in errors.problems]
+        except ValueError as error:
+            problems.append((name, str(error)))
+    if problems:
+        raise BlockErrors(problems)
+    return found
 
 
 def texts(value: Any) -> tuple[str, ...]:

@@ -192,6 +192,9 @@ class Runner:
             latency_ms=took,
             reference=self._redact(settled.reference)[:200],
             error=error,
+            reason=item.notification.reason.value if item.notification is not None else "",
+            caused_at=item.notification.at if item.notification is not None else item.alert.updated_at,
+            redriven=item.notification.redriven if item.notification is not None else "",
         )
         self._report(settled, delivery)
 

@@ -96,6 +96,17 @@ LIST_ENTRIES = Gauge("tocsin_list_entries", "Entries of indicator lists in force
 LISTS_MISSING = Gauge("tocsin_lists_missing", "Lists that rules use and nobody has applied.", registry=REGISTRY)
 #: Attempts to deliver, by outcome. delivered / all of a sink is its success rate.
 DELIVERIES = Counter("tocsin_deliveries_total", "Delivery attempts.", ["sink", "outcome"], registry=REGISTRY)
+#: Where the time goes between an event and who is told of it, per first delivery of a new alert. The stages:
+#: event_to_alert (event time to the alert: disorder, lag, detection), alert_to_notification (what delays telling by
+#: intent: grouping, routes), notification_to_sent (queue, rate and retries of the sink), sent_to_delivered (the
+#: receiver's answer), event_to_delivered (all of it). An SLO is a share of buckets of the last one.
+STAGE_SECONDS = Histogram(
+    "tocsin_stage_seconds",
+    "Time per stage from the event to its delivery.",
+    ["stage", "sink"],
+    registry=REGISTRY,
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600),
+)
 #: 1 while a sink works; 0: see its last error in /readyz and the log. Other sinks go on.
 SINK_UP = Gauge("tocsin_sink_up", "Sink is working.", ["sink"], registry=REGISTRY)
 #: Values too large to produce: a dead letter was cut, or a state key evicted.

@@ -6,7 +6,7 @@ import msgspec
 
 from streams.alerts.fold import ForeignAlert
 from streams.alerts.lifecycle import Refusal
-from streams.model import Command, DeadReason, Operation, OperationOutcome, Original, Output
+from streams.model import Command, DeadReason, Deed, Operation, OperationOutcome, Original, Output
 from streams.model.dead import dead_letter
 
 _encode = msgspec.json.Encoder().encode
@@ -18,7 +18,7 @@ def operation(command: Command, refusal: Refusal | None, now: int) -> Output:
         command_id=command.id,
         alert_id=command.alert_id,
         tenant=command.tenant,
-        action=command.action,
+        action=Deed(command.action),
         outcome=OperationOutcome.APPLIED if refusal is None else OperationOutcome.REFUSED,
         by=command.by,
         at=now,

@@ -12,7 +12,7 @@ from streams.model.finding import Finding, FindingKind
 from streams.model.flow import Batch, Control, Original, Output, Record, Step
 from streams.model.identity import alert_id, content_hash, file_position, position
 from streams.model.notification import Group, Member, Notification, Reason
-from streams.model.operation import Operation, OperationOutcome
+from streams.model.operation import Deed, Operation, OperationOutcome
 from streams.model.severity import SEVERITIES, Severity, severity_rank
 from streams.model.source import Source
 
@@ -29,6 +29,7 @@ __all__ = [
     "Control",
     "DeadLetter",
     "DeadReason",
+    "Deed",
     "Delivery",
     "Evidence",
     "Finding",

@@ -29,3 +29,6 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     latency_ms: int
     reference: str = ""  #: the receiver's own name for it
     error: str = ""  #: redacted
+    reason: str = ""  #: why the receiver is told (``Reason``); of storage empty
+    caused_at: int = 0  #: when the notification, or the alert's version, was made; 0: not known
+    redriven: str = ""  #: the re-drive that made this attempt; empty: the first way

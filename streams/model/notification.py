@@ -63,3 +63,4 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     to: tuple[str, ...] = ()  #: people on call, where the receiver names a rotation
     escalation_level: int = 0  #: above 0 the message is marked ESCALATED
     group: Group | None = None
+    redriven: str = ""  #: the re-drive that published it again, under the same id; empty: the first time

@@ -13,7 +13,7 @@ from connectors.base import Item, Origin
 from connectors.schedule import Settled
 from streams import telemetry
 from streams.codec.outputs import PLAIN, Wire
-from streams.model import Action, Command, DeadReason, Delivery, Outcome, content_hash, position
+from streams.model import Action, Command, DeadReason, Delivery, Outcome, Reason, content_hash, position
 from streams.model.dead import dead_letter
 from streams.runtime.names import Names
 from streams.runtime.points import at
@@ -57,6 +57,7 @@ class SinkWriter:
         at("attempted", sink=self._sink, key=delivery.notification_id, outcome=delivery.outcome.value)
         self._count(delivery.outcome.value)
         telemetry.DELIVERIES.labels(self._sink, delivery.outcome.value).inc()
+        _observe(settled, delivery)
         self._write("deliveries", delivery.alert_id, self._wire.write("deliveries", _encode(delivery)))
         if delivery.outcome not in (Outcome.REJECTED, Outcome.FAILED):
             return
@@ -137,3 +138,19 @@ class SinkWriter:
     def _wrote(self, error: KafkaError | None, _: Message) -> None:
         if error is not None:
             self._failed = error
+
+
+def _observe(settled: Settled, delivery: Delivery) -> None:
+    """How long each stage took, for what is told of for the first time; a re-drive comes late by intent."""
+    note = settled.item.notification if isinstance(settled.item, Item) else None
+    if delivery.outcome is not Outcome.DELIVERED or note is None or note.reason is not Reason.NEW or note.redriven:
+        return
+    sent = delivery.at - delivery.latency_ms
+    for stage, begin, end in (
+        ("event_to_alert", note.alert.event_time, note.alert.created_at),
+        ("alert_to_notification", note.alert.created_at, note.at),
+        ("notification_to_sent", note.at, sent),
+        ("sent_to_delivered", sent, delivery.at),
+        ("event_to_delivered", note.alert.event_time, delivery.at),
+    ):
+        telemetry.STAGE_SECONDS.labels(stage, delivery.sink).observe(max(0, end - begin) / 1000)

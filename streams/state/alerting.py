@@ -70,6 +70,7 @@ class _Notification(msgspec.Struct, kw_only=True, omit_defaults=True):
     to: tuple[str, ...] = ()
     escalation_level: int = 0
     group: Group | None = None
+    redriven: str = ""
 
 
 assert _Notification.__struct_fields__ == Notification.__struct_fields__

@@ -20,7 +20,7 @@ from streams.model.dead import DeadLetter, DeadReason, dead_letter
 from streams.model.delivery import Outcome
 from streams.model.finding import FindingKind
 from streams.model.notification import Reason
-from streams.model.operation import OperationOutcome
+from streams.model.operation import Deed, OperationOutcome
 from streams.model.severity import Severity
 from streams.runtime.control import ControlRecord
 from streams.runtime.transaction import JournalRecord
@@ -56,7 +56,7 @@ ENUMS: list[tuple[str, str, type[StrEnum]]] = [
     ("finding", "tocsin.FindingKind", FindingKind),
     ("finding", "tocsin.Severity", Severity),
     ("notification", "tocsin.Reason", Reason),
-    ("operation", "tocsin.Action", Action),
+    ("operation", "tocsin.Action", Deed),
     ("operation", "tocsin.OperationOutcome", OperationOutcome),
 ]
 

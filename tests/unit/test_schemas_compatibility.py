@@ -143,7 +143,7 @@ def test_a_published_version_never_changes(copy: Path, capsys: pytest.CaptureFix
     edit(copy, "delivery", put("error", default="none"))
     capsys.readouterr()
     assert main(["--folder", str(copy)]) == 1
-    assert "delivery/v1: was changed after it was published; put it back and add v2" in capsys.readouterr().err
+    assert "delivery/v1: was changed after it was published; put it back and add v3" in capsys.readouterr().err
     assert main(["--folder", str(copy), "--publish"]) == 1  # nor can it be published over
 
 

@@ -50,7 +50,7 @@ CONNECTORS: dict[str, Connector] = {
     "teams": Connector(Kind.NOTIFIER, teams.read_config, teams.Teams, _paced(2, 4)),
     "discord": Connector(Kind.NOTIFIER, discord.read_config, discord.Discord, _paced(2, 5)),
     "telegram": Connector(Kind.NOTIFIER, telegram.read_config, telegram.Telegram, _paced(1, 5)),
-    "sqlite": Connector(Kind.STORAGE, sqlite.read_config, sqlite.SQLite, _STORE),
+    "sqlite": Connector(Kind.STORAGE, sqlite.read_config, sqlite.SQLite, _BULK),
     "archive": Connector(
         Kind.STORAGE, archive.read_config, archive.Archive, _FILES, further=archive.further, by_partition=True
     ),

@@ -26,6 +26,7 @@ from connectors.storage.postgres_rows import ALERTS, table_and_row
 from connectors.testing import sample_alert
 from streams.local import postgres
 from streams.local.guard import remove_data
+from streams.model import content_hash
 
 
 def items(count: int) -> list[Item]:
@@ -33,7 +34,8 @@ def items(count: int) -> list[Item]:
     found = []
     for offset in range(count):
         number, version = (offset - 3, 2) if offset % 4 == 3 else (offset, 1)
-        alert = sample_alert(number, version=version, tenant=f"tenant-{number % 20}")
+        id_ = content_hash("bench", number)  # spread as real ids are
+        alert = sample_alert(number, id=id_, version=version, tenant=f"tenant-{number % 20}")
         item = decode_item(Kind.STORAGE, "", msgspec.json.encode(alert), Origin("alerts", 0, offset))
         assert item is not None
         found.append(item)

@@ -7,7 +7,7 @@ STAMP := $(VENV)/.complete
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit chaos soak bench bench-rules bench-alerts score format lock clean
+.PHONY: help setup demo test check unit chaos soak bench bench-rules bench-sinks bench-alerts score format lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench-rules: setup  ## what the number of rules, a further match, each kind and 
 
 bench-alerts: setup  ## a hundred thousand active alerts: memory, findings, status changes, restore
 	$(BIN)/python -m tests.bench alerts
+
+bench-sinks: setup  ## what the sinks take: rows a second into each storage
+	$(BIN)/python -m tests.bench.sinks
 
 score: setup  ## precision, recall, time to detect of each shipped rule; writes streams/docs/quality.md
 	$(BIN)/tocsin score --write

@@ -11,69 +11,31 @@ from typing import Any, Final
 import msgspec
 
 from streams.alerts.book import Book
-from streams.alerts.case import CLOSED, OPEN, Case, Timer
+from streams.alerts.case import CLOSED, OPEN, Case
 from streams.alerts.clocks import ring, wind
 from streams.alerts.fold import fold
 from streams.alerts.glimpse import glimpses
 from streams.alerts.inhibition import Standing
 from streams.alerts.policy import DEFAULT, Policy, parse_policy, with_records
 from streams.alerts.subject import Subject
-from streams.errors import ConfigError, StateMismatch
-from streams.model import Alert, Control, Group, Notification, Output, Reason, Status, content_hash
+from streams.errors import ConfigError
+from streams.model import Control, Output, Status, content_hash
 from streams.state import rates, reminding, tray
 from streams.state.crowd import Crowd, storm
 from streams.state.messages import message_of
 from streams.state.oldest import Oldest
 from streams.state.partition import Position
 from streams.state.reminding import Reminding
+from streams.state.sending import of_alert, of_group
+from streams.state.stored import alert_in, check_format, memory_of, names_of
 from streams.state.telling import Said, Telling
 
-FORMAT: Final = 2
-_OURS: Final = b'{"v":%d,' % FORMAT  #: how a ``Memory`` begins
 POLICY: Final = "policy/default"
 _OF_RULES: Final = ("ruleset/", "list/")  #: control records that are no concern of alerts
 MAX_ALERT: Final = 800_000  #: bytes; beyond, an alert loses the copies of its events
 MAX_TICK: Final = 250  #: timers, groups and purges in one tick: what people ask for waits no longer than one takes
 
 _encode = msgspec.json.Encoder().encode
-
-
-class _Memory(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """``streams.alerts.case.Memory`` around an alert that is JSON already."""
-
-    v: int
-    alert: msgspec.Raw
-    findings: tuple[str, ...] = ()
-    commands: tuple[str, ...] = ()
-    timers: dict[Timer, int] = {}
-    held: tuple[Reason, ...] = ()
-    resolve_after: int = 0
-    began: int = 0
-    leveled: int = 0
-    entity: str = ""
-    heard: tuple[str, ...] | None = None
-    limits: tuple[int, int] = (0, 0)
-
-
-class _Notification(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """``Notification`` around an alert that is JSON already."""
-
-    id: str
-    alert_id: str
-    tenant: str
-    receiver: str
-    reason: Reason
-    at: int
-    alert: msgspec.Raw
-    route: str = ""
-    why: str = ""
-    to: tuple[str, ...] = ()
-    escalation_level: int = 0
-    group: Group | None = None
-    redriven: str = ""
-
-
-assert _Notification.__struct_fields__ == Notification.__struct_fields__
 
 
 class AlertState:
@@ -116,7 +78,7 @@ class AlertState:
     # --- what the runtime asks for
 
     def load(self, key: bytes, value: bytes) -> None:
-        table, names = self._names(key)
+        table, names = names_of(key, self._where)
         if table == tray.TABLE:
             self.telling.tray.load(names[0], value)
         elif table == rates.TABLE:
@@ -124,18 +86,12 @@ class AlertState:
         elif table == reminding.TABLE:
             self._reminding.load(names[0], value)
         else:
-            version = FORMAT if value.startswith(_OURS) else msgspec.json.decode(value, type=_Version).v
-            if version != FORMAT:
-                where = f"{self.topic}/{self.partition}"
-                raise StateMismatch(
-                    f"{where}: an alert is stored in format {version}, this program reads {FORMAT}",
-                    "run the program that wrote it, or a newer one",
-                )
+            check_format(value, self._where)
             self._unread.pop(names[0], None)
             self._unread[names[0]] = value
 
     def unload(self, key: bytes) -> None:
-        table, names = self._names(key)
+        table, names = names_of(key, self._where)
         if table == tray.TABLE:
             self.telling.tray.unload(names[0])
         elif table == rates.TABLE:
@@ -182,14 +138,9 @@ class AlertState:
         alerts = [(_encode(["alert", name]), entries[name].value if name in entries else None) for name in dirty]
         return chain(alerts, self.telling.tray.changes(), self.telling.rates.changes(), self._reminding.changes())
 
-    def _names(self, key: bytes) -> tuple[str, list[str]]:
-        try:
-            table, *names = msgspec.json.decode(key, type=list[str])
-        except (msgspec.MsgspecError, ValueError):
-            table, names = "", []
-        if len(names) != {"alert": 1, tray.TABLE: 1, rates.TABLE: 2, reminding.TABLE: 1}.get(table):
-            raise StateMismatch(f"{self.topic}/{self.partition}: {key[:100]!r} in the changelog is no key of ours")
-        return table, names
+    @property
+    def _where(self) -> str:
+        return f"{self.topic}/{self.partition}"
 
     # --- what the pipeline asks for
 
@@ -340,14 +291,10 @@ class AlertState:
                 self.counts["alerts", alert.rule, alert.type, alert.severity.value] += 1
             outputs.append(Output("alerts", alert.id.encode(), value))
         for one in said:
-            self._notify(case.base, value, one, now, outputs)
-        identity, raw = case.base.id, msgspec.Raw(value)
-        memory = _Memory(
-            v=FORMAT, alert=raw, findings=tuple(case.findings), commands=tuple(case.commands), timers=case.timers,
-            held=tuple(case.held), resolve_after=case.resolve_after, began=case.began, leveled=case.leveled,
-            entity=case.entity, heard=tuple(case.heard), limits=case.limits,
-        )  # fmt: skip
-        self.book.settle(case, _encode(memory))
+            outputs.append(of_alert(case.base, value, one, self.policy, now))
+            self.counts["notifications", one.receiver.name, one.reason.value] += 1
+        identity = case.base.id
+        self.book.settle(case, memory_of(case, value))
         self._dirty[identity] = None
         self._index(case, before, now)
 
@@ -378,37 +325,14 @@ class AlertState:
             stage = self.position.stage
             stage["loose"] = sorted({*stage.get("loose", ()), tenant})
 
-    def _notify(self, alert: Alert, value: bytes, said: Said, now: int, outputs: list[Output]) -> None:
-        receiver, reason = said.receiver, said.reason
-        numbered = [alert.version, said.level] if said.level else alert.version
-        notification = _Notification(
-            id=content_hash("notification", alert.id, receiver.name, reason.value, numbered),
-            alert_id=alert.id, tenant=alert.tenant, receiver=receiver.name, reason=reason, at=now,
-            alert=msgspec.Raw(value), route=said.path, why=said.why, to=self._on_call(receiver.oncall, now),
-            escalation_level=said.level,
-        )  # fmt: skip
-        outputs.append(Output("notifications", alert.id.encode(), _encode(notification)))
-        self.counts["notifications", receiver.name, reason.value] += 1
-
-    def _on_call(self, rotation: str, now: int) -> tuple[str, ...]:
-        schedule = self.policy.oncall.get(rotation)
-        person = schedule.who(now) if schedule is not None else ""
-        return (person,) if person else ()
-
     def _flush(self, now: int, outputs: list[Output]) -> None:
         """Groups that are due: one message each, about all that is ripe."""
         for pile in self.telling.tray.take(now, MAX_TICK):
             message = message_of(pile, self.telling, self.book, now)
             if message is None:
                 continue
-            worst = self.book.entries[message.worst]
-            notification = _Notification(
-                id=message.id,
-                alert_id=message.worst, tenant=pile.tenant, receiver=pile.receiver, reason=message.reason, at=now,
-                alert=msgspec.json.decode(worst.value, type=_Raw).alert, route=pile.path,
-                to=self._on_call(self.policy.by_name[pile.receiver].oncall, now), group=message.group,
-            )  # fmt: skip
-            outputs.append(Output("notifications", message.worst.encode(), _encode(notification)))
+            worst = alert_in(self.book.entries[message.worst].value)
+            outputs.append(of_group(pile, message, worst, self.policy, now))
             self.counts["notifications", pile.receiver, message.reason.value] += 1
             for identity in message.told:
                 case = self.book.case(identity)
@@ -453,14 +377,6 @@ class AlertState:
             return entry.updated_at if entry is not None and entry.status in statuses else None
 
         return changed_at
-
-
-class _Version(msgspec.Struct):
-    v: int
-
-
-class _Raw(msgspec.Struct):
-    alert: msgspec.Raw
 
 
 def _of_policy(control: Control) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import msgspec
 
 from connectors.base import Kind, Sink
 from connectors.context import SinkContext
-from connectors.notifiers import console, discord, pagerduty, slack, teams, telegram, webhook
+from connectors.notifiers import console, discord, email, pagerduty, slack, teams, telegram, webhook
 from connectors.settings import Block, Policy, Rate, Retrying, read_policy
 from connectors.storage import archive, postgres, redis, sqlite
 from streams.errors import ConfigError
@@ -50,6 +50,9 @@ CONNECTORS: dict[str, Connector] = {
     "teams": Connector(Kind.NOTIFIER, teams.read_config, teams.Teams, _paced(2, 4)),
     "discord": Connector(Kind.NOTIFIER, discord.read_config, discord.Discord, _paced(2, 5)),
     "telegram": Connector(Kind.NOTIFIER, telegram.read_config, telegram.Telegram, _paced(1, 5)),
+    "email": Connector(
+        Kind.NOTIFIER, email.read_config, email.Email, msgspec.structs.replace(_paced(5, 20), timeout_ms=30_000)
+    ),
     "sqlite": Connector(Kind.STORAGE, sqlite.read_config, sqlite.SQLite, _BULK),
     "archive": Connector(
         Kind.STORAGE, archive.read_config, archive.Archive, _FILES, further=archive.further, by_partition=True

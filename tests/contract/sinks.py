@@ -15,6 +15,7 @@ from connectors.registry import CONNECTORS, parse_sinks
 from connectors.testing import SECRET, Receiver, notifier_item, storage_item
 from tests.contract.stores import STORES
 from tests.contract.vendors.discord import Discord
+from tests.contract.vendors.mail import Mail
 from tests.contract.vendors.pagerduty import PagerDuty
 from tests.contract.vendors.server import Vendor
 from tests.contract.vendors.slack import SlackBot
@@ -57,6 +58,12 @@ def chat(vendor: Vendor, type_: str) -> dict[str, Any]:
     return base | {"url": "env:SECRET"}
 
 
+def mail(server: Mail, **more: Any) -> dict[str, Any]:
+    """The sink's block for a local mail server; its relay is in the variable SMTP_URL."""
+    base = {"name": "email", "type": "email", "url": "env:SMTP_URL", "ca": str(server.ca), "allow_private": True}
+    return base | {"to": "ops@example.com"} | more
+
+
 def secret_of(vendor: Vendor) -> str:
     """A token, a key, or an address with its secret path."""
     return vendor.url + vendor.secret if vendor.secret.startswith("/") else vendor.secret
@@ -96,6 +103,15 @@ async def place(type_: str, tmp_path: Path, **more: Any) -> AsyncIterator[Place]
             yield found
             await found.sink.close()
             assert vendor.broken_rules == []
+    elif type_ == "email":
+        async with Mail(tmp_path / "mail") as server:
+            (config,) = parse_sinks([mail(server, **more)])
+            found.sink = config.make(SinkContext(type_, tmp_path, Secrets({"SMTP_URL": server.url}), timeout))
+            found.arrived = server.arrived
+            await found.sink.open()
+            yield found
+            await found.sink.close()
+            assert server.broken_rules == []
     elif type_ == "sqlite":
         (config,) = parse_sinks([{"name": "s", "type": "sqlite", "path": "a.db"} | more])
 
@@ -145,6 +161,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "teams": {"url": "env:URL"},
     "discord": {"url": "env:URL"},
     "telegram": {"token": "env:TOKEN", "chat": "-1001"},
+    "email": {"url": "env:URL", "to": "ops@example.com"},
     "postgres": {"url": "env:URL"},
     "redis": {"url": "env:URL"},
 }

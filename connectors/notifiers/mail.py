@@ -41,7 +41,7 @@ def thread_id(subject: str, domain: str) -> str:
 def mail_of(item: Item, message: Message, words: Words, sender: Address, to: tuple[str, ...]) -> EmailMessage:
     """The whole mail; nothing of it can begin a header of its own."""
     domain = domain_of(sender.addr_spec)
-    title = words.title if words.title is not None else f"{message.title} — {message.headline}"
+    title = _plain(words.title) if words.title is not None else f"{message.title} — {message.headline}"
     mail = EmailMessage(policy=SMTP)
     mail["Subject"] = fit(" ".join(title.split()), _SUBJECT) or "Alert"
     mail["From"] = sender

@@ -10,10 +10,17 @@ from collections.abc import Mapping
 from typing import Any
 
 #: Variable -> the sink it makes. The value stays where it is: the sink refers to it.
-#: EMAIL_ALERT_RECIPIENTS has its place here, once there is a sink for e-mail.
+#: A mail relay is usually inside; its address is the operator's own, as the variable is.
 SWITCHES: dict[str, dict[str, Any]] = {
     "SLACK_WEBHOOK_URL": {"name": "slack", "type": "slack", "url": "env:SLACK_WEBHOOK_URL"},
     "PAGERDUTY_INTEGRATION_KEY": {"name": "pagerduty", "type": "pagerduty", "key": "env:PAGERDUTY_INTEGRATION_KEY"},
+    "EMAIL_ALERT_RECIPIENTS": {
+        "name": "email",
+        "type": "email",
+        "url": "env:SMTP_URL",
+        "to": "env:EMAIL_ALERT_RECIPIENTS",
+        "allow_private": True,
+    },
 }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from connectors.registry import parse_sinks
 from connectors.testing import notifier_item, sample_alert
 from connectors.times import for_people
 from streams.cli import main
@@ -161,6 +162,14 @@ def test_variables_alone_make_sinks_and_receivers() -> None:
     assert [sink["name"] for sink in found.sinks] == ["slack", "pagerduty"]
     assert found.policy["receivers"] == [{"name": "slack"}, {"name": "pagerduty"}]
     assert BOTH["SLACK_WEBHOOK_URL"] not in str(found)  # by reference only
+
+
+def test_recipients_and_a_relay_in_variables_make_a_sink_for_mail() -> None:
+    found = load_config(None, {"EMAIL_ALERT_RECIPIENTS": "a@example.com,b@example.com", "SMTP_URL": "smtp://u:p@mail"})
+    (sink,) = parse_sinks(list(found.sinks))
+    assert (sink.name, sink.options.recipients.reference) == ("email", "env:EMAIL_ALERT_RECIPIENTS")
+    assert found.policy["receivers"] == [{"name": "email"}]
+    assert "u:p" not in str(found)
 
 
 @pytest.mark.parametrize("environ", [{}, {"SLACK_WEBHOOK_URL": ""}, {"SLACK_WEBHOOK_URL": " "}])

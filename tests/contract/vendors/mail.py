@@ -137,4 +137,4 @@ def parts(mail: EmailMessage) -> tuple[str, str]:
     text, markup = mail.get_body(("plain",)), mail.get_body(("html",))
     assert text is not None
     assert markup is not None
-    return text.get_content(), markup.get_content()
+    return text.get_content().replace("\r\n", "\n"), markup.get_content().replace("\r\n", "\n")

@@ -17,6 +17,7 @@ import msgspec
 from streams import pipeline
 from streams.codec.alerts import alerts
 from streams.codec.outputs import PLAIN
+from streams.detect.base import NEVER
 from streams.model import Alert, Batch, Control, DeadLetter, Output, Record, Source
 from streams.replay.hop import Hop
 from streams.replay.spool import Spool, Waiting, merged
@@ -29,6 +30,7 @@ from streams.state.detecting import DetectState
 _alert = msgspec.json.Decoder(Alert)
 _dead = msgspec.json.Decoder(DeadLetter)
 _SAMPLES = 10  #: refused records that are kept to be shown
+_TIMED = 16  #: one batch in so many, where somebody watches
 
 
 class _When(msgspec.Struct):
@@ -65,6 +67,28 @@ class Replayed:
         return sum(n for labels, n in self.counts.items() if labels[0] == name)
 
 
+@dataclass
+class Detected:
+    """What DETECT made of one log. Pickles: another process may have made it."""
+
+    topic: str
+    partition: int
+    findings: Spool = field(default_factory=Spool)
+    copies: Spool = field(default_factory=Spool)  #: for rules of another key, where they were not sent at once
+    now: int = 0  #: the latest time read, ms
+    mark: int = NEVER  #: how far its watermark came
+    read: int = 0
+    counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    refused: list[DeadLetter] = field(default_factory=list)
+    late: list[DeadLetter] = field(default_factory=list)
+    timings: list[tuple[str, int]] = field(default_factory=list)  #: (rule, ns) of sampled steps
+
+
+def control_of(ruleset: RuleSet, policy: Mapping[str, Any] | None = None) -> Control:
+    """The control state of a replay: these rules and this policy from beginning to end."""
+    return Control(position=1, ruleset=ruleset, records={POLICY: dict(policy)} if policy else {})
+
+
 def replay(
     logs: Sequence[PartitionLog],
     ruleset: RuleSet,
@@ -73,14 +97,45 @@ def replay(
     progress: Callable[[int], None] | None = None,
 ) -> Replayed:
     """Everything in ``logs`` through the engine. ``policy`` is a document; ``progress`` is told the records read."""
-    records = {POLICY: dict(policy)} if policy else {}
-    control = Control(position=1, ruleset=ruleset, records=records)
+    control = control_of(ruleset, policy)
+    hop = _hop(control)
+    parts: list[Detected] = []
+    before = 0
+    for log in logs:
+        parts.append(detect_log(log, control, hop.take, _beyond(progress, before)))
+        before += parts[-1].read
+    return _concluded(parts, hop, control)
+
+
+def conclude(parts: Sequence[Detected], control: Control) -> Replayed:
+    """What ``replay`` gives for the logs of which ``parts`` were made one by one, in their order."""
+    hop = _hop(control)
+    for part in parts:
+        for copy in part.copies:
+            hop.take(Output("rekeyed", copy.key, copy.value))
+    return _concluded(parts, hop, control)
+
+
+def _hop(control: Control) -> Hop:
+    return Hop(control, later=frozenset(rule.id for rule in control.ruleset.reading(ALERTS) if len(rule.sources) > 1))
+
+
+def _beyond(progress: Callable[[int], None] | None, before: int) -> Callable[[int], None] | None:
+    return None if progress is None else lambda n: progress(before + n)
+
+
+def _concluded(parts: Sequence[Detected], hop: Hop, control: Control) -> Replayed:
     result = Replayed()
-    over = ruleset.reading(ALERTS)
-    hop = Hop(control, later=frozenset(rule.id for rule in over if len(rule.sources) > 1))
-    spools = [_detect(log, control, hop, result, progress) for log in logs]
+    for part in parts:
+        hop.clock = max(hop.clock, part.now)
+        hop.came(part.topic, part.partition, part.mark)
+        result.counts += part.counts
+        result.read += part.read
+        result.refused += part.refused[: _SAMPLES - len(result.refused)]
+        result.late += part.late[: _SAMPLES - len(result.late)]
+    spools = [part.findings for part in parts]
     spools.append(_rekeyed(hop, result))
-    over_alerts = bool(over)
+    over_alerts = bool(control.ruleset.reading(ALERTS))
     folded = _alerts(merged(spools), control, versions=over_alerts)
     while over_alerts and (more := _about(folded.versions, control, hop)).count != folded.about:
         # Rules that see alerts make alerts, which others may see; none sees its own, so this comes to an end.
@@ -111,41 +166,52 @@ class _Folded:
 def _about(versions: Sequence[tuple[int, bytes]], control: Control, events: Hop) -> Spool:
     """What rules over alerts find in them, and in what ``events`` holds for those that read both."""
     source = Source(ALERTS, "alerts", ("id",), mapping=alerts(PLAIN))
-    hop, apart = Hop(control), Replayed()
+    hop = Hop(control)
     hop.join(events)
     records: list[Record] = [(number, value, now) for number, (now, value) in enumerate(versions)]
-    spool = _detect(PartitionLog(source, 0, [records] if records else []), control, hop, apart, None)
-    for waiting in _rekeyed(hop, apart):
-        spool.add(waiting)
-    return spool
+    found = detect_log(PartitionLog(source, 0, [records] if records else []), control, hop.take)
+    hop.clock = max(hop.clock, found.now)
+    hop.came(found.topic, found.partition, found.mark)
+    for waiting in _rekeyed(hop, Replayed()):
+        found.findings.add(waiting)
+    return found.findings
 
 
-def _detect(
-    log: PartitionLog, control: Control, hop: Hop, result: Replayed, progress: Callable[[int], None] | None
-) -> Spool:
-    """One partition through DETECT; its findings, in its order."""
+def detect_log(
+    log: PartitionLog,
+    control: Control,
+    send: Callable[[Output], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+    watch: Callable[[], int] | None = None,
+) -> Detected:
+    """One partition through DETECT; its findings, in its order. ``send`` takes the copies for rules of another key;
+    they are kept without it. ``watch`` tells ns: every so many batches, the steps of rules are timed by it.
+    """
     state = DetectState(log.source, log.partition, rekeyed_partitions=1, program=program, locate=log.locate)
     state.loaded()
-    spool, now = Spool(), 0
-    for chunk in log.chunks:
+    made, now = Detected(log.source.topic, log.partition), 0
+    for number, chunk in enumerate(log.chunks):
         batch = chunk if isinstance(chunk, Batch) else Batch(chunk)
         records = batch.records
         now = max(now, *(record[2] for record in records))
+        state.stopwatch = watch if number % _TIMED == 0 else None
         for output in pipeline.detect(state, batch, now, control):
             if output.topic == "alert-input":
-                spool.add(_waiting(output, now))
-            elif output.topic == "rekeyed":
-                hop.take(output)
+                made.findings.add(_waiting(output, now))
+            elif output.topic != "rekeyed":
+                _refuse(output, made)
+            elif send is not None:
+                send(output)
             else:
-                _refuse(output, result)
+                made.copies.add(Waiting(now, output.key, output.value))
         state.changes()  # nobody stores them
-        result.read += len(records)
+        made.read += len(records)
         if progress is not None:
-            progress(result.read)
-    hop.clock = max(hop.clock, now)
-    hop.came(log.source.topic, log.partition, state.clock.mark)
-    result.counts += state.counts
-    return spool
+            progress(made.read)
+        made.timings += state.timings
+        state.timings.clear()
+    made.now, made.mark, made.counts = now, state.clock.mark, state.counts
+    return made
 
 
 def _rekeyed(hop: Hop, result: Replayed) -> Spool:
@@ -165,7 +231,7 @@ def _waiting(output: Output, latest: int) -> Waiting:
     return Waiting(min(at, latest), output.key, output.value)
 
 
-def _refuse(output: Output, result: Replayed) -> None:
+def _refuse(output: Output, result: Replayed | Detected) -> None:
     kept = {"dead-letter": result.refused, "late": result.late}.get(output.topic)
     if kept is not None and len(kept) < _SAMPLES:
         kept.append(_dead.decode(output.value))

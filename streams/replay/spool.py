@@ -33,6 +33,15 @@ class Spool:
         self._file.write(waiting.value)
         self.count += 1
 
+    def __getstate__(self) -> tuple[int, bytes]:
+        self._file.seek(0)
+        return self.count, self._file.read()
+
+    def __setstate__(self, state: tuple[int, bytes]) -> None:
+        self.__init__()  # type: ignore[misc]  # a file cannot travel; what is in it can
+        self.count, content = state
+        self._file.write(content)
+
     def __iter__(self) -> Iterator[Waiting]:
         file = self._file
         file.seek(0)

@@ -291,6 +291,7 @@ class Telling:
                 case.held.pop(reason, None)
             if not known_before:
                 case.hidden += 1
+                case.changed(Why.SUPPRESSED)
                 self._counts["suppressed", ruling.stage, case.base.rule] += 1
         case.dirty = True
         if ruling.until is not None and case.held:

@@ -108,7 +108,7 @@ def test_a_local_rule_is_explained() -> None:
         "way        local: audit is partitioned by tenant, actor, all of it part of the key",
         "key        tenant, actor",
         "filed under outcome = failure",
-        "where (action eq login and outcome eq failure)",
+        "where (action in [login, ",
         "def match(e):",
     ):
         assert part in text
@@ -119,8 +119,8 @@ def test_a_rekeyed_rule_is_explained_and_why() -> None:
     found = msgspec.json.decode(result.output)
     assert not found["local"]
     assert found["why"] == "the source is partitioned by actor, which is no part of the key as it stands"
-    assert set(found["reads"]) == {"action", "outcome", "source_ip", "actor"}
-    assert found["tests"][0].startswith("the twentieth account")
+    assert set(found["reads"]) == {"action", "outcome", "source_ip"}
+    assert found["tests"][0].startswith("the twentieth failure")
 
 
 def test_a_rule_that_is_not_there_is_told_with_one_that_is() -> None:

@@ -38,8 +38,20 @@ def office(weeks: int, at: float = 9, days: int = 5) -> list[float]:
         (24 * 2 + 7, False), (24 * 2 + 3, True),
     ],
 )  # fmt: skip
-def test_office_hours_of_three_weeks_and_then_once_more(last: float, fires: bool) -> None:
-    assert fired([*office(3), 3 * 168 + last]) == ([15] if fires else [])
+def test_office_hours_of_four_weeks_and_then_once_more(last: float, fires: bool) -> None:
+    assert fired([*office(4), 4 * 168 + last]) == ([20] if fires else [])
+
+
+def test_three_weeks_of_five_days_are_not_yet_hours_of_ones_own() -> None:
+    assert fired([*office(3), 3 * 168 + 3]) == []
+    assert fired([*office(3), 3 * 168 + 3], surprise=0.1) == [15]
+
+
+def test_who_comes_at_any_hour_surprises_nobody() -> None:
+    rng = Random(5)
+    anytime = [day * 24 + rng.random() * 24 for day in range(0, 84, 2)]
+    assert fired([*office(4), *(hour + 4 * 168 for hour in anytime)], surprise=1.0) != []
+    assert fired(anytime) == []
 
 
 def test_nothing_is_learned_in_less_than_two_weeks_or_eight_days() -> None:
@@ -53,17 +65,17 @@ def test_a_day_off_of_the_week_is_usual_at_the_hour_of_the_other_days() -> None:
 
 
 def test_a_first_saturday_at_the_hours_of_the_week_is_told_where_weekends_stand_apart() -> None:
-    saturday = 3 * 168 + 5 * 24
-    assert fired([*office(3), saturday + 9]) == [15]
-    assert fired([*office(3), saturday + 9], weekends_apart=False) == []
-    assert fired([*office(3), saturday + 3], weekends_apart=False) == [15]
+    saturday = 4 * 168 + 5 * 24
+    assert fired([*office(4), saturday + 9]) == [20]
+    assert fired([*office(4), saturday + 9], weekends_apart=False) == []
+    assert fired([*office(4), saturday + 3], weekends_apart=False) == [20]
 
 
 def test_what_was_unusual_once_is_learned_and_forgotten_after_eight_weeks() -> None:
-    night = 3 * 168 + 3
-    assert fired([*office(3), night, night + 168]) == [15]
-    later = [hour + 4 * 168 for hour in office(9)]
-    assert fired([*office(3), night, *later, night + 10 * 168]) == [15, 15 + 1 + 45]
+    night = 4 * 168 + 3
+    assert fired([*office(4), night, night + 168]) == [20]
+    later = [hour + 5 * 168 for hour in office(9)]
+    assert fired([*office(4), night, *later, night + 10 * 168]) == [20, 20 + 1 + 45]
 
 
 def test_over_new_year_of_the_week_the_clock_goes_round() -> None:

@@ -30,6 +30,8 @@ COMMANDS = {
     "silences": ("streams.cli.silences", "Silence what matches for a time, and see what that hides."),
     "maintenance": ("streams.cli.maintenance", "Maintenance windows, once or recurring."),
     "notify": ("streams.cli.notify", "Show what a notifier would send; send a test."),
+    "deliveries": ("streams.cli.deliveries", "What was sent where, what came of it, and sending it again."),
+    "dlq": ("streams.cli.dlq", "Dead letters: look, send back, discard."),
     "storage": ("streams.cli.storage", "Fill a storage again from its topics."),
     "archive": ("streams.cli.archive", "What archives hold; are they whole; remove what is old."),
     "replay": ("streams.cli.replay", "Run recorded events through rules."),

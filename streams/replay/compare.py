@@ -56,6 +56,7 @@ COMPARED: dict[str, Callable[[_Head], bool]] = {
     "operations": _always,
     "rekeyed": _always,
     "late": _always,
+    "shadow": _always,
     "dead-letter": _ours,
 }
 

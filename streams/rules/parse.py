@@ -16,7 +16,7 @@ from streams.rules.ladder import parse_ladder
 from streams.rules.never import why_never
 from streams.rules.option import Option
 from streams.rules.problems import BlockErrors, did_you_mean
-from streams.rules.rule import Arm, Export, KindConfig, Ladder, Rule
+from streams.rules.rule import LIVE, SHADOW, Arm, Export, KindConfig, Ladder, Rule
 from streams.rules.testing import check_tests
 from streams.rules.throttle import parse_throttle
 from streams.rules.where import parse_where
@@ -62,6 +62,8 @@ KEYS = (
     Option("allowed_lateness", "duration", "0s", "how long after its window an event may come and still count"),
     Option("active", "block", "always", "days and hours in which events count, by event time", active.OPTIONS),
     Option("enabled", "flag", "true", "whether it is in force"),
+    Option("stage", "one of live, shadow", "live", "`shadow`: it is only tried; what it finds goes to the topic `shadow`, "
+           "makes no alert and is told to nobody"),
     Option("throttle", "block", "none", "limits on what is told of its alerts; of those beyond nobody is told",
            throttle.OPTIONS),
     Option("budget", "block", "as configured", "the most state that it keeps of a tenant in one partition; beyond it "
@@ -128,6 +130,7 @@ def parse_rule(document: Mapping[str, Any], kinds: Kinds, file: str = "", line: 
         active=block.read("active", parse_active, None),
         throttle=block.read("throttle", parse_throttle, None),
         enabled=block.flag("enabled", True),
+        stage=block.choice("stage", (LIVE, SHADOW), LIVE),
         runbook=block.text("runbook", ""),
         tags=block.read("tags", texts, ()),
         references=block.read("references", texts, ()),

@@ -14,6 +14,9 @@ from streams.rules.indicators import NamedList, bound_to
 from streams.rules.keyed import KeyField
 from streams.rules.throttle import Throttle
 
+#: Stages of a rule: what it finds makes alerts, or is kept for those who try it.
+LIVE, SHADOW = "live", "shadow"
+
 
 @dataclass(frozen=True, slots=True)
 class ArmSpec:
@@ -128,6 +131,7 @@ class Rule:
     active: Any = None  #: streams.rules.active.Active, a gate on the event's local time
     throttle: Throttle | None = None  #: limits on its alerts, for the alert stage
     enabled: bool = True
+    stage: str = LIVE  #: or SHADOW: it runs, and nobody is told what it finds
     runbook: str = ""
     tags: tuple[str, ...] = ()
     references: tuple[str, ...] = ()  #: what it rests on; for the catalogue, as the next
@@ -145,6 +149,11 @@ class Rule:
     max_memory: int = 0  #: bytes, of a tenant, in one partition; 0: no such bound
     export: Export | None = None
     lists: Mapping[str, NamedList] = field(default_factory=dict, compare=False, repr=False)  #: bound (``rules.lists``)
+
+    @property
+    def is_shadow(self) -> bool:
+        """Whether it is only being tried: its findings go to a topic of their own, and make no alerts."""
+        return self.stage == SHADOW
 
     @property
     def group_by(self) -> tuple[str, ...]:

@@ -74,7 +74,17 @@ def partition_counts(settings: Settings) -> dict[str, int]:
         names.topic("rekeyed"): names.changelog("detect-rekeyed"),
     }
     equal |= {names.topic(source.topic): names.changelog(f"detect-{source.topic}") for source in settings.sources}
-    plain = ("alerts", "notifications", "deliveries", "control", "journal", "dead-letter", "late", "operations")
+    plain = (
+        "alerts",
+        "notifications",
+        "deliveries",
+        "control",
+        "journal",
+        "dead-letter",
+        "late",
+        "operations",
+        "shadow",
+    )
     needed = [*equal, *equal.values(), *map(names.topic, plain)]
     if missing := sorted(set(needed) - set(there)):
         raise ClusterError(f"missing topics: {', '.join(missing)}", "run `tocsin topics create`")

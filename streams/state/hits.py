@@ -27,7 +27,7 @@ _NO_ORIGINAL = Original(None, ())
 #: A payload up to this size cannot grow beyond ``MAX_EVENT`` by being written anew.
 _SMALL = MAX_EVENT // 8
 
-_Hop = tuple[tuple[str, ...], str, Key]  # key set, tenant, key
+_Hop = tuple[tuple[str, ...], str, Key, str]  # key set, tenant, key, stage: what is only tried travels apart
 _Copy = tuple[Table, tuple[int, ...], tuple[Any, ...]]  # of a rule: arms, values
 
 
@@ -184,7 +184,7 @@ def _step_each(state: DetectState, batch: Batch, hit: Hit, matched: tuple[int, .
             if at <= horizon and table.refuses_late:
                 if rule.ref not in reached.late:
                     reached.late.add(rule.ref)
-                    outputs.append(too_late(state, table, hit, horizon, batch.original_of(hit.offset), now))
+                    outputs += too_late(state, table, hit, horizon, batch.original_of(hit.offset), now)
                 continue
             values = lane.values(event)
             if not lane.alone:
@@ -193,7 +193,7 @@ def _step_each(state: DetectState, batch: Batch, hit: Hit, matched: tuple[int, .
             elif lane.local:
                 outputs += judge(state, table, tenant, key, _moment(table, hit, values), hit, locate=state.locate)
             else:
-                reached.copies.setdefault((lane.keyset, tenant, key), []).append((table, lane.arms, values))
+                reached.copies.setdefault((lane.keyset, tenant, key, rule.stage), []).append((table, lane.arms, values))
         except Exception as error:  # isolated and reported
             reached.failed.append((table, error))
     if reached.by_arms:
@@ -223,7 +223,9 @@ def _moment(table: Table, hit: Hit, values: tuple[Any, ...], arms: tuple[int, ..
 def _step_arms(state: DetectState, hit: Hit, reached: _Reached, outputs: list[Output]) -> None:
     for (_, tenant, key), (lane, table, arms, values) in reached.by_arms.items():
         if not lane.local:
-            reached.copies.setdefault((lane.keyset, tenant, key), []).append((table, tuple(arms), values))
+            reached.copies.setdefault((lane.keyset, tenant, key, table.rule.stage), []).append(
+                (table, tuple(arms), values)
+            )
             continue
         moment = _moment(table, hit, values, tuple(arms))
         try:
@@ -246,7 +248,7 @@ def copied(state: RekeyedState, copy: hop.Copy, order: int, now: int) -> list[Ou
         try:
             horizon = order - table.span
             if event.at <= horizon and table.refuses_late:
-                outputs.append(too_late(state, table, event, horizon, _NO_ORIGINAL, now))
+                outputs += too_late(state, table, event, horizon, _NO_ORIGINAL, now)
                 continue
             arms = copy.arms[number] if copy.arms else (0,)
             closed = order - table.rule.allowed_lateness - 1
@@ -271,7 +273,7 @@ def _match_each(state: DetectState, event: Any, reached: _Reached) -> list[int]:
 
 
 def _copy(state: DetectState, hit: Hit, way: _Hop, rules: list[_Copy]) -> Output:
-    fields, tenant, key = way
+    fields, tenant, key, _ = way
     if too_long(key):
         key = bounded(key)
     as_it_came = state.source.mapping is None and len(hit.raw) <= _SMALL

@@ -145,8 +145,10 @@ def told(
     outputs = []
     for observed in seen if isinstance(seen, list) else (seen,):
         found = finding(rule, ruleset_of(state), tenant, values_of(key), observed, event, evicted)
-        outputs.append(output_of(found))
-        if found.kind is FindingKind.FIRE:
+        outputs.append(output_of(found, rule))
+        if rule.is_shadow:
+            state.counts["shadow", rule.id, found.kind.value, found.severity.value] += 1
+        elif found.kind is FindingKind.FIRE:
             state.counts["findings", rule.id, rule.type, found.severity.value] += 1
         elif found.kind is FindingKind.RETRACT:
             state.counts["retracted", rule.id] += 1
@@ -158,29 +160,36 @@ def told(
 def rule_failed(
     state: Judging, table: Table, event: Completing, error: Exception, original: Original, now: int
 ) -> tuple[list[Output], bool]:
-    """The dead letter and the finding that say so; and whether with this error the rule is to be switched off."""
+    """The dead letter and the finding that say so; and whether with this error the rule is to be switched off. Of a
+    shadow rule the finding alone, on its own topic.
+    """
     rule = table.rule
     errors = table.failed()
     state.counts["rule_errors", rule.id] += 1
     if errors == MAX_ERRORS:
         state.counts["rule_off", rule.id] += 1
-    outputs = [
-        refused(
-            "dead-letter", event.position, event.raw, original,
-            reason=DeadReason.RULE_FAILED, error=error, now=now, rule=rule.id,
-        ),
-        output_of(analysis_failed(rule, ruleset_of(state), event.tenant, event, error)),
-    ]  # fmt: skip
-    return outputs, errors == MAX_ERRORS
+    failed = output_of(analysis_failed(rule, ruleset_of(state), event.tenant, event, error), rule)
+    if rule.is_shadow:
+        return [failed], errors == MAX_ERRORS
+    letter = refused(
+        "dead-letter", event.position, event.raw, original,
+        reason=DeadReason.RULE_FAILED, error=error, now=now, rule=rule.id,
+    )  # fmt: skip
+    return [letter, failed], errors == MAX_ERRORS
 
 
-def too_late(state: Judging, table: Table, event: Completing, horizon: int, original: Original, now: int) -> Output:
-    """An event at or below the horizon of a rule: named, counted, and kept on ``late``."""
+def too_late(
+    state: Judging, table: Table, event: Completing, horizon: int, original: Original, now: int
+) -> list[Output]:
+    """An event at or below the horizon of a rule: named, counted, and kept on ``late``; of a shadow rule counted."""
     state.counts["late", table.rule.id] += 1
+    if table.rule.is_shadow:
+        return []
     error = f"event time {event.at} is not after {horizon}, up to which {table.rule.id} has forgotten"
-    return refused(
+    letter = refused(
         "late", event.position, event.raw, original, reason=DeadReason.LATE, error=error, now=now, rule=table.rule.id
     )
+    return [letter]
 
 
 def ruleset_of(state: Judging) -> str:
@@ -190,6 +199,6 @@ def ruleset_of(state: Judging) -> str:
     return version
 
 
-def output_of(found: Finding) -> Output:
-    """The record that carries a finding."""
-    return Output("alert-input", found.tenant.encode(), _encode(found))
+def output_of(found: Finding, rule: Rule) -> Output:
+    """The record that carries what ``rule`` found: for ALERT, or for nobody but those who try the rule."""
+    return Output("shadow" if rule.is_shadow else "alert-input", found.tenant.encode(), _encode(found))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 from yarl import URL
@@ -85,7 +86,7 @@ def _url(text: str) -> URL | None:
 
 
 class Poster:
-    """POSTs JSON. ``open`` before ``send``; ``close`` may come without either."""
+    """POSTs JSON, or a form. ``open`` before ``send``; ``close`` may come without either."""
 
     def __init__(self, context: SinkContext, allow_private: bool) -> None:
         self._context, self._allow_private = context, allow_private
@@ -114,8 +115,18 @@ class Poster:
             self._context.secrets.hide(url.raw_path_qs)
         return text
 
-    async def send(self, url: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Answer | Retry:
+    async def send(
+        self, url: str, body: Mapping[str, Any] | Sequence[Any], headers: Mapping[str, str] | None = None
+    ) -> Answer | Retry:
         """What the vendor answered, whatever it was; Retry where there was no answer."""
+        return await self._post(url, encoded(body), headers)
+
+    async def send_form(self, url: str, fields: Mapping[str, str], headers: Mapping[str, str]) -> Answer | Retry:
+        """As ``send``, with ``fields`` as a browser's form."""
+        data = urlencode(fields, errors="replace").encode("ascii")
+        return await self._post(url, data, {**headers, "content-type": "application/x-www-form-urlencoded"})
+
+    async def _post(self, url: str, data: bytes, headers: Mapping[str, str] | None) -> Answer | Retry:
         if self._session is None:
             raise SinkBroken("the sink is not open")
         target = URL(url)
@@ -124,7 +135,6 @@ class Poster:
             raise SinkBroken(f"{host} is not called without TLS; use https://")
         if not self._allow_private and is_literal(host) and not is_public(host):
             return Retry(str(Forbidden(host, host)))
-        data = encoded(body)
         try:
             async with self._session.post(target, data=data, headers=headers, allow_redirects=False) as answer:
                 read = await read_bounded(answer)
@@ -135,6 +145,6 @@ class Poster:
         return Answer(answer.status, read, answer.headers, int(time.time()))
 
 
-def encoded(body: Mapping[str, Any]) -> bytes:
+def encoded(body: Mapping[str, Any] | Sequence[Any]) -> bytes:
     """JSON as it is sent."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "replace")

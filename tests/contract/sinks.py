@@ -21,6 +21,7 @@ from tests.contract.vendors.server import Vendor
 from tests.contract.vendors.slack import SlackBot
 from tests.contract.vendors.teams import Teams
 from tests.contract.vendors.telegram import Telegram
+from tests.contract.vendors.twilio import ACCOUNT, OURS, THEIRS, TwilioPhone, TwilioSms
 
 HOSTILE = [
     "'; DROP TABLE alerts; --",
@@ -43,6 +44,7 @@ def hook(url: str) -> dict[str, Any]:
 #: The vendors' servers, by the type of the sink. The Slack of the contract is its bot.
 CHAT: dict[str, type[Vendor]] = {
     "slack": SlackBot, "pagerduty": PagerDuty, "teams": Teams, "discord": Discord, "telegram": Telegram,
+    "sms": TwilioSms, "phone": TwilioPhone,
 }  # fmt: skip
 
 
@@ -55,6 +57,9 @@ def chat(vendor: Vendor, type_: str) -> dict[str, Any]:
         return base | {"key": "env:SECRET", "url": f"{vendor.url}/v2/enqueue"}
     if isinstance(vendor, Telegram):
         return base | {"token": "env:SECRET", "chat": "-1001", "api": vendor.url}
+    if isinstance(vendor, (TwilioSms, TwilioPhone)):
+        account = {"account": ACCOUNT, "token": "env:SECRET", "from": OURS}
+        return base | account | {"to": THEIRS, "api": vendor.url}
     return base | {"url": "env:SECRET"}
 
 
@@ -162,6 +167,8 @@ NEEDED: dict[str, dict[str, Any]] = {
     "discord": {"url": "env:URL"},
     "telegram": {"token": "env:TOKEN", "chat": "-1001"},
     "email": {"url": "env:URL", "to": "ops@example.com"},
+    "sms": {"account": ACCOUNT, "token": "env:TOKEN", "from": OURS, "to": THEIRS},
+    "phone": {"account": ACCOUNT, "token": "env:TOKEN", "from": OURS, "to": THEIRS},
     "postgres": {"url": "env:URL"},
     "redis": {"url": "env:URL"},
 }

@@ -9,7 +9,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from streams.cli import rules_catalogue, rules_docs, rules_explain, rules_import, rules_new, rules_test
+from streams.cli import rules_catalogue, rules_docs, rules_explain, rules_import, rules_new, rules_shadow, rules_test
 from streams.cli.context import admin, get_config, kafka_options, names_of
 from streams.cli.rules_given import (
     effective,
@@ -45,6 +45,8 @@ for _command in (
     rules_new.command,
     rules_import.import_sigma,
     rules_import.import_policies,
+    rules_shadow.shadow,
+    rules_shadow.promote,
 ):
     command.add_command(_command)
 
@@ -92,7 +94,7 @@ def list_(paths: tuple[Path, ...], as_json: bool) -> None:
     for name in ("rule", "source", "kind", "key", "severity", "type", "title"):
         table.add_column(name, overflow="fold")
     for row in rows:
-        name = row["id"] if row["enabled"] else f"{row['id']} (off)"
+        name = row["id"] + ("" if row["enabled"] else " (off)") + (" (shadow)" if row["stage"] == "shadow" else "")
         key = ", ".join(row["group_by"]) + ("" if row["local"] else " (rekeyed)")
         severities = ", ".join(row["severity"])
         cells = (name, row["source"], row["kind"], key, severities, row["type"], row["title"])
@@ -112,6 +114,7 @@ def _row(rule: Rule, partition_by: tuple[str, ...]) -> dict[str, Any]:
         "type": rule.type,
         "title": rule.title,
         "enabled": rule.enabled,
+        "stage": rule.stage,
         "tests": len(rule.tests),
         "tags": list(rule.tags),
         "file": rule.file,

@@ -62,8 +62,8 @@ KEYS = (
     Option("allowed_lateness", "duration", "0s", "how long after its window an event may come and still count"),
     Option("active", "block", "always", "days and hours in which events count, by event time", active.OPTIONS),
     Option("enabled", "flag", "true", "whether it is in force"),
-    Option("stage", "one of live, shadow", "live", "`shadow`: it is only tried; what it finds goes to the topic `shadow`, "
-           "makes no alert and is told to nobody"),
+    Option("stage", "one of live, shadow", "live", "`shadow`: it is only tried; what it finds goes to the topic "
+           "`shadow`, makes no alert and is told to nobody"),
     Option("throttle", "block", "none", "limits on what is told of its alerts; of those beyond nobody is told",
            throttle.OPTIONS),
     Option("budget", "block", "as configured", "the most state that it keeps of a tenant in one partition; beyond it "

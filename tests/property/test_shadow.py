@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -34,7 +35,7 @@ EVENTS = st.lists(
 )  # fmt: skip
 
 
-def told(rules: Control, payloads: list[bytes | None], cut: int) -> tuple[list[tuple[str, bytes, Any]], int]:
+def told(rules: Control, payloads: Sequence[bytes | None], cut: int) -> tuple[list[tuple[str, bytes, Any]], int]:
     """All outputs but copies and watermarks, which only the second half of DETECT reads; and how many shadow ones."""
     state, hop, outputs = detecting(AUDIT), Hop(rules), []
     records = [(n, payload, BASE + 400_000) for n, payload in enumerate(payloads)]

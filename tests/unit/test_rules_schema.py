@@ -40,6 +40,7 @@ POOL: list[Any] = [
     {"any": [{"a": 1}, {"b": None}]}, {"any": []}, {"not": {"a": 1}}, {"not": {}}, {"all": [{}]},
     [{"where": {"a": 1}}, {"where": {"b": 2}}], [{"where": {"a": 1}, "name": "x"}, {"where": {"b": 2}, "absent": True}],
     [{"where": {"a": 1}}], [{"subnet": "cidr(source_ip, 24)"}], {"medium": 5, "high": 20}, {"P1": 3}, {"tall": 3},
+    "shadow",
     {"days": ["mon"]}, {"hours": "18:00-08:00", "timezone": "UTC"}, {"every": "5m"}, {"per_hour": 3}, {"keys": 10},
     {"memory": "64MiB"}, {"name": "trade_volume"}, {"name": "Trade Volume"}, {"count": {"at_least": 1, "within": "1m"}},
     {"match": None}, {"match": {}}, {"count": None}, {"count": {}, "match": {}}, {"a": ["x"]}, {"192.0.2.0/24": 1},

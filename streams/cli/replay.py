@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import replace as with_
-from difflib import get_close_matches
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -15,21 +13,17 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from streams.cli.context import admin, get_config, kafka_options, names_of
 from streams.cli.list_sources import with_lists
+from streams.cli.replay_inputs import opened, sources_of, wanted_of
 from streams.codec.outputs import Wire
-from streams.codec.registry import JOINS, mapping_named_or_file
-from streams.config import Config, enrichment_of, event_sources, registry_of
+from streams.config import Config, event_sources, registry_of
 from streams.config.rules import with_their_overrides, written_rules
 from streams.errors import ConfigError, TocsinError
-from streams.model import Alert, Source
+from streams.model import Alert
 from streams.replay.compare import differences, ends_of
-from streams.replay.files import EventFile, Mapping, Merged, open_file
 from streams.replay.journal import replay_range
 from streams.replay.report import console_for_tables, journal_lines, json_lines, last_versions, print_table
 from streams.replay.runner import PartitionLog, Replayed, replay
-from streams.replay.topics import Topic, parse_range
 from streams.rules.rule import RuleSet
-
-_TOPIC = "topic:"
 
 
 @click.command("replay")
@@ -77,9 +71,9 @@ def command(
     if not given:
         raise click.UsageError("name what to replay: --source NAME=FILE, or --journal")
     ruleset = with_lists(with_their_overrides(config, written_rules(config, paths)), lists)
-    wanted = _wanted(given)
-    sources = _sources(wanted, mappings, ruleset, config)
-    with _opened(wanted, sources, config) as (logs, size):
+    wanted = wanted_of(given)
+    sources = sources_of(wanted, mappings, ruleset, config)
+    with opened(wanted, sources, config) as (logs, size):
         result = _run(logs, size, ruleset, config)
     _counts(result)
     if not result.read:
@@ -101,90 +95,6 @@ def _config(ctx: click.Context, file: Path | None) -> Config:
     return Invocation(config=file).load()
 
 
-def _wanted(given: Sequence[str]) -> dict[str, list[str]]:
-    """What to read, by source."""
-    wanted: dict[str, list[str]] = {}
-    for text in given:
-        name, equals, place = text.partition("=")
-        if not equals or not name or not place:
-            raise click.UsageError(f"--source {text!r}: write NAME=FILE, or NAME=topic:TOPIC")
-        wanted.setdefault(name, []).append(place)
-    return wanted
-
-
-def _sources(wanted: Iterable[str], mappings: Sequence[str], ruleset: RuleSet, config: Config) -> dict[str, Source]:
-    """The sources to replay, as configured but for their mappings."""
-    known = {source.name: source for source in event_sources(config)}
-    read = {rule.source for rule in ruleset.rules}
-    chosen: dict[str, Source] = {}
-    for name in wanted:
-        if name not in known and name not in read:
-            near = get_close_matches(name, {*known, *read}, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted({*known, *read}))}"
-            raise ConfigError(f"no source is called {name!r:.80}", hint)
-        if not ruleset.reading(name):
-            raise ConfigError(f"none of the rules reads {name!r}", f"they read {', '.join(sorted(read)) or 'nothing'}")
-        chosen[name] = known.get(name) or Source(name, f"{name}.events")
-    enriched = enrichment_of(config)
-    for text in mappings:
-        name, equals, mapping = text.partition("=")
-        if equals and name not in chosen:
-            raise click.UsageError(f"--mapping {text!r}: {name!r} is not replayed")
-        mapping = mapping if equals else text
-        found, join = mapping_named_or_file(mapping), JOINS.get(mapping)
-        for one in [name] if equals else chosen:
-            chosen[one] = with_(chosen[one], mapping=enriched(one, found), join=join)
-    return chosen
-
-
-@contextmanager
-def _opened(
-    wanted: dict[str, list[str]], sources: dict[str, Source], config: Config
-) -> Iterator[tuple[list[PartitionLog], int | None]]:
-    """What was asked for, ready to read; and how many records that is, where it can be told."""
-    logs: list[PartitionLog] = []
-    topics: list[Topic] = []
-    known = 0
-    try:
-        for name, places in wanted.items():
-            source = sources[name]
-            stretches = [place.removeprefix(_TOPIC) for place in places if place.startswith(_TOPIC)]
-            files = [open_file(Path(place)) for place in places if not place.startswith(_TOPIC)]
-            if files:
-                logs.append(_log_of_files(source, files))
-            for stretch in stretches:
-                topics.append(topic := _topic(stretch, source, config))
-                known += topic.size
-                logs += _logs_of_topic(source, topic, config)
-        only_topics = all(log.locate is None for log in logs) and bool(topics)
-        yield logs, known if only_topics else None
-    finally:
-        for topic in topics:
-            topic.close()
-
-
-def _log_of_files(source: Source, files: list[EventFile]) -> PartitionLog:
-    mapping: Mapping | None = source.mapping
-    merged = Merged(files, mapping)
-    return PartitionLog(source, 0, merged.chunks(), merged.origin)
-
-
-def _topic(stretch: str, source: Source, config: Config) -> Topic:
-    wanted = parse_range(stretch)
-    if wanted.topic == source.topic:
-        wanted = with_(wanted, topic=names_of(config).topic(source.topic))
-    admin(config)
-    return Topic(kafka_options(config), wanted)
-
-
-def _logs_of_topic(source: Source, topic: Topic, config: Config) -> list[PartitionLog]:
-    own = topic.topic == names_of(config).topic(source.topic)
-    return [
-        PartitionLog(source, partition, topic.batches(partition), None if own else topic.origin(partition))
-        for partition in topic.ranges
-    ]
-
-
 def _run(logs: list[PartitionLog], size: int | None, ruleset: RuleSet, config: Config) -> Replayed:
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -200,6 +110,8 @@ def _counts(result: Replayed) -> None:
         f"{result.read:,} read", f"{result.total('dead'):,} invalid", f"{result.total('late'):,} late",
         f"{result.total('duplicates'):,} duplicates", f"{result.findings:,} findings", f"{len(result.alerts):,} alerts",
     ]  # fmt: skip
+    if shadow := result.total("shadow"):
+        parts.append(f"{shadow:,} findings of shadow rules")
     click.echo(", ".join(parts), err=True)
     for letter in result.refused[:3]:
         click.echo(f"  {letter.origin}: {letter.reason}: {letter.error}", err=True)

@@ -1,4 +1,7 @@
-"""Reading files of events: JSON lines, plain or gzip. A file is one partition; its lines are its positions."""
+"""Reading files of events: JSON lines, plain, gzip or Zstandard, and Parquet, of which a row is a line.
+
+A file is one partition; its lines are its positions.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ import msgspec
 from streams.detect.clock import event_time
 from streams.errors import ConfigError
 from streams.model import Record, file_position
+from streams.replay.columns import PARQUET, ZSTD, rows_as_lines, unpacked_zstd
 
 #: A longer line is cut here, and so refused as malformed. Far beyond what a broker takes.
 MAX_LINE = 16 * 1024 * 1024
@@ -47,6 +51,7 @@ class EventFile:
     path: Path
     sha256: str
     size: int  #: bytes, unpacked
+    ends: int = 0  #: how many lines end in it, blank ones counted: what there is to read, but perhaps for one
 
     def lines(self, mapping: Mapping | None = None) -> Iterator[Line]:
         """Every line that is not blank, in the file's order."""
@@ -55,7 +60,7 @@ class EventFile:
 
 def open_file(path: Path) -> EventFile:
     """Look at a file from its beginning to its end. Raises ConfigError where it is not one of lines of text."""
-    digest, size = hashlib.sha256(), 0
+    digest, size, ends = hashlib.sha256(), 0, 0
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise ConfigError(f"{path} is not a regular file", "it has to be read twice: write it to a file first")
@@ -65,6 +70,7 @@ def open_file(path: Path) -> EventFile:
                     _refuse_binary(path, block[:8192])
                 digest.update(block)
                 size += len(block)
+                ends += block.count(b"\n")
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file") from None
     except IsADirectoryError:
@@ -73,22 +79,26 @@ def open_file(path: Path) -> EventFile:
         raise ConfigError(
             f"{path}: the gzip data is damaged or ends too early ({error})", "fetch the file again"
         ) from None
-    except OSError as error:
+    except OSError as error:  # what pyarrow says of damaged data is one, too
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
-    return EventFile(path, digest.hexdigest(), size)
+    return EventFile(path, digest.hexdigest(), size, ends)
 
 
 def _unpacked(path: Path) -> IO[bytes]:
     with path.open("rb") as start:
-        packed = start.read(2) == _GZIP
-    return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]  # a GzipFile reads alike
+        magic = start.read(4)
+    if magic[:2] == _GZIP:
+        return gzip.open(path, "rb")  # type: ignore[return-value]  # a GzipFile reads alike
+    if magic == ZSTD:
+        return unpacked_zstd(path)
+    return rows_as_lines(path) if magic == PARQUET else path.open("rb")
 
 
 def _refuse_binary(path: Path, beginning: bytes) -> None:
     if beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ConfigError(f"{path} is UTF-16", "convert it to UTF-8: iconv -f UTF-16 -t UTF-8")
     if b"\0" in beginning:
-        raise ConfigError(f"{path} is a binary file", "name a file of JSON lines, plain or gzip")
+        raise ConfigError(f"{path} is a binary file", "name a file of JSON lines (plain, gzip or zstd), or of Parquet")
 
 
 def _numbered(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -61,7 +61,6 @@ class AlertState:
         self._unread: dict[str, bytes] = {}  #: of alerts that are being restored the last values
         self._dirty: dict[str, None] = {}
         self._timers: list[tuple[int, str]] = []  #: (due, alert id); one that no longer holds is skipped
-        self._loose: dict[str, None] = {}  #: alerts of which something is held back that perhaps need not be any more
         self._held: dict[str, dict[str, None]] = {}  #: by tenant: alerts of which something is held back
         self._open, self._closed = Oldest(self._changed_at_if(OPEN)), Oldest(self._changed_at_if(CLOSED))
 
@@ -116,12 +115,10 @@ class AlertState:
             self._crowd.put(identity, place, entry.incident, entry.created_at, is_open=entry.status in OPEN)
             if entry.held:
                 self._held.setdefault(entry.tenant, {})[identity] = None
-        for tenant in self.position.stage.get("loose", ()):
-            self._loose.update(self._held.get(tenant, {}))
         self.telling.tray.loaded()
 
     def due(self) -> int | None:
-        if self._loose:
+        if self.position.stage.get("loose"):
             return 0
         first = self._next_timer()
         times = [] if first is None else [first[0]]
@@ -185,14 +182,11 @@ class AlertState:
 
     def ring_due(self, now: int, limit: int) -> int:
         """What time brings about, in the order (due, id), at most ``limit``; returns how much was done."""
-        done, loose = 0, nsmallest(limit, self._loose)  # in an order that no restart changes
+        done, loose = 0, self._loosened(limit)
         for identity in loose:
-            del self._loose[identity]
             if (case := self.book.case(identity)) is not None and case.held:
                 case.release()
             done += 1
-        if not self._loose:
-            self.position.stage.pop("loose", None)
         while done < limit and (first := self._next_timer()) is not None and first[0] <= now:
             heappop(self._timers)
             case = self.book.case(first[1])
@@ -309,7 +303,6 @@ class AlertState:
             self._held.setdefault(tenant, {})[identity] = None
         elif identity in (held := self._held.get(tenant, {})):
             del held[identity]
-            self._loose.pop(identity, None)
         self._loosen(tenant, identity, Subject(case) if case.is_open else None, case.base.created_at)
 
     def _loosen(self, tenant: str, identity: str, subject: Subject | None, since: int = 0) -> None:
@@ -319,11 +312,26 @@ class AlertState:
             self._free(tenant)
 
     def _free(self, tenant: str) -> None:
-        """All that is held back of a tenant is looked at again with the next tick, after a restart too."""
-        if held := self._held.get(tenant):
-            self._loose.update(held)
-            stage = self.position.stage
-            stage["loose"] = sorted({*stage.get("loose", ()), tenant})
+        """All that is held back of a tenant is looked at again with the next ticks, after a restart too."""
+        if self._held.get(tenant):
+            self.position.stage["loose"] = {**self.position.stage.get("loose", {}), tenant: ""}
+
+    def _loosened(self, limit: int) -> list[str]:
+        """The next of those to look at, by tenant and id, an order that no restart changes. ``loose`` in the position
+        has, by tenant, the last one that was looked at.
+        """
+        found: list[str] = []
+        loose: dict[str, str] = dict(self.position.stage.pop("loose", {}))
+        for tenant, last in sorted(loose.items()):
+            some = nsmallest(limit - len(found), (one for one in self._held.get(tenant, ()) if one > last))
+            found += some
+            if len(found) < limit:
+                del loose[tenant]
+            elif some:
+                loose[tenant] = some[-1]
+        if loose:
+            self.position.stage["loose"] = loose
+        return found
 
     def _flush(self, now: int, outputs: list[Output]) -> None:
         """Groups that are due: one message each, about all that is ripe."""

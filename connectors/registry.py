@@ -12,7 +12,18 @@ import msgspec
 
 from connectors.base import Kind, Sink
 from connectors.context import SinkContext
-from connectors.notifiers import console, discord, email, pagerduty, slack, teams, telegram, twilio, webhook
+from connectors.notifiers import (
+    alertmanager,
+    console,
+    discord,
+    email,
+    pagerduty,
+    slack,
+    teams,
+    telegram,
+    twilio,
+    webhook,
+)
 from connectors.settings import Block, Policy, Rate, Retrying, read_policy
 from connectors.storage import archive, postgres, redis, sqlite
 from streams.errors import ConfigError
@@ -53,6 +64,7 @@ CONNECTORS: dict[str, Connector] = {
     "email": Connector(
         Kind.NOTIFIER, email.read_config, email.Email, msgspec.structs.replace(_paced(5, 20), timeout_ms=30_000)
     ),
+    "alertmanager": Connector(Kind.NOTIFIER, alertmanager.read_config, alertmanager.Alertmanager, Policy()),
     "sms": Connector(Kind.NOTIFIER, twilio.read_sms, twilio.Sms, _paced(1, 5)),
     "phone": Connector(Kind.NOTIFIER, twilio.read_phone, twilio.Phone, _paced(1, 2)),
     "sqlite": Connector(Kind.STORAGE, sqlite.read_config, sqlite.SQLite, _BULK),

@@ -65,7 +65,8 @@ class SinkFeed:
         wire: Wire = PLAIN,
     ) -> None:
         self._wire = wire
-        self._config, self._context, self._names = config, context, names
+        self._config, self._names = config, names
+        self._context = replace(context, owns=lambda *name: name in self._owned)
         self._topics = {names.topic(logical): logical for logical in config.topics}
         self._source = config.topics[0]
         role = f"deliver-{config.name}"

@@ -14,6 +14,7 @@ from connectors.redact import Secrets
 from connectors.registry import CONNECTORS, parse_sinks
 from connectors.testing import SECRET, Receiver, notifier_item, storage_item
 from tests.contract.stores import STORES
+from tests.contract.vendors.alertmanager import Alertmanager
 from tests.contract.vendors.discord import Discord
 from tests.contract.vendors.mail import Mail
 from tests.contract.vendors.pagerduty import PagerDuty
@@ -44,7 +45,7 @@ def hook(url: str) -> dict[str, Any]:
 #: The vendors' servers, by the type of the sink. The Slack of the contract is its bot.
 CHAT: dict[str, type[Vendor]] = {
     "slack": SlackBot, "pagerduty": PagerDuty, "teams": Teams, "discord": Discord, "telegram": Telegram,
-    "sms": TwilioSms, "phone": TwilioPhone,
+    "alertmanager": Alertmanager, "sms": TwilioSms, "phone": TwilioPhone,
 }  # fmt: skip
 
 
@@ -57,6 +58,8 @@ def chat(vendor: Vendor, type_: str) -> dict[str, Any]:
         return base | {"key": "env:SECRET", "url": f"{vendor.url}/v2/enqueue"}
     if isinstance(vendor, Telegram):
         return base | {"token": "env:SECRET", "chat": "-1001", "api": vendor.url}
+    if isinstance(vendor, Alertmanager):
+        return base | {"url": vendor.url, "token": "env:SECRET"}
     if isinstance(vendor, (TwilioSms, TwilioPhone)):
         account = {"account": ACCOUNT, "token": "env:SECRET", "from": OURS}
         return base | account | {"to": THEIRS, "api": vendor.url}
@@ -167,6 +170,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "discord": {"url": "env:URL"},
     "telegram": {"token": "env:TOKEN", "chat": "-1001"},
     "email": {"url": "env:URL", "to": "ops@example.com"},
+    "alertmanager": {"url": "https://alerts.example.com"},
     "sms": {"account": ACCOUNT, "token": "env:TOKEN", "from": OURS, "to": THEIRS},
     "phone": {"account": ACCOUNT, "token": "env:TOKEN", "from": OURS, "to": THEIRS},
     "postgres": {"url": "env:URL"},

@@ -35,6 +35,7 @@ COMMANDS = {
     "storage": ("streams.cli.storage", "Fill a storage again from its topics."),
     "archive": ("streams.cli.archive", "What archives hold; are they whole; remove what is old."),
     "replay": ("streams.cli.replay", "Run recorded events through rules."),
+    "backtest": ("streams.cli.backtest", "What rules would have said of recorded events, as a report."),
     "simulate": ("streams.cli.simulate", "Make labelled traffic."),
     "night": ("streams.cli.night", "Play a night of alerts against a policy."),
     "score": ("streams.cli.score", "Precision, recall and time to detect of the rules."),

@@ -90,6 +90,7 @@ class Topic:
     def __init__(self, options: Mapping[str, Any], stretch: TopicRange) -> None:
         """Raises ClusterError for a topic or broker that is not there, ConfigError for offsets that are not."""
         self.topic = stretch.topic
+        self.lows: dict[int, int] = {}  #: where what is still held begins, by partition
         self._consumer = consumer_of(options)
         try:
             self.ranges = {n: self._resolve(n, stretch) for n in partitions_of(self._consumer, stretch.topic)}
@@ -126,6 +127,7 @@ class Topic:
 
     def _resolve(self, partition: int, stretch: TopicRange) -> tuple[int, int]:
         low, high = watermarks(self._consumer, TopicPartition(self.topic, partition))
+        self.lows[partition] = low
         begin, end = (self._offset(partition, point, low, high) for point in (stretch.begin, stretch.end))
         return max(begin, low), max(min(end, high), begin, low)
 

@@ -114,6 +114,7 @@ class Alertmanager:
         if result is not None:
             self._standing.put(message.subject, stands)
             self._sent[message.subject] = now
+            self._owned.add((stands.topic, stands.partition))
             return result
         return next((one for one in results if isinstance(one, Retry)), results[0])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -19,16 +20,21 @@ from streams.detect.base import (
     Target,
     Witness,
 )
-from streams.detect.detectors import MAX_EVIDENCE, Event, Found, Retraction
+from streams.detect.detectors import MAX_EVIDENCE, Found, Retraction
 from streams.detect.entries import kept_id
+from streams.detect.handed import read, reading
 from streams.model import FindingKind, Severity
 
 _ID_LIMIT = 40
 _MAX_IDS = 64
-_SIGHT_ID = 128
 #: Of a detector's own state, as JSON; the rest of the value is the box.
 MAX_INNER = MAX_STATE // 2
 _HEAD = 5
+
+#: Of the witnesses, where the latest stands if there are more.
+_LATEST = 3 * FIRST_EVIDENCE
+_NOTHING = "null"
+_SEQUENCES = (tuple, list)
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -45,33 +51,40 @@ class Boxed:
     max_items = _HEAD + 3 * (FIRST_EVIDENCE + 1) + _MAX_IDS
 
     def __init__(self, inner: Any, fields: tuple[str, ...], keeps: int, ways: tuple[str, ...] = ("",)) -> None:
-        self._inner, self._fields, self._keeps, self._ways = inner, fields, keeps, ways
+        self._inner, self._keeps = inner, keeps
+        self._steady = getattr(inner, "steady", False) is True
+        self._read = reading(fields, ways) if self._steady else partial(read, fields, ways)
+        self._newly_due = self._asked_due if isinstance(self, BoxedTimed) else None
 
     def step(self, state: State | None, moment: Moment) -> tuple[State | None, Seen]:
         at, ref, event_id, values, horizon, _, arms = moment
-        newest, text, _, witnesses, ids = _opened(state) if state and state[0] > horizon else (at, "null", 0, [], [])
         kept = kept_id(event_id, _ID_LIMIT)
-        if kept and kept in ids:
-            return state, Skipped.DUPLICATE
-        found = {path: value for path, value in zip(self._fields, values, strict=True) if value is not msgspec.UNSET}
-        event = Event(at, event_id, found, (at, ref, _seen_id(event_id)), tuple(self._ways[arm] for arm in arms))
-        inner, findings = self._inner.step(_decode(text), event)
-        latest = Witness(at, ref, kept)
-        witnesses = [*witnesses[:FIRST_EVIDENCE], latest]
-        seen, told = _observed(findings, witnesses, None, 0)
-        ids = [*ids[-_MAX_IDS + 1 :], kept] if kept else ids
-        return self._boxed(max(newest, at), inner, told, witnesses[-1:] if told else witnesses, ids), seen
+        if state and state[0] > horizon:
+            newest, text, _, _, count = state[:_HEAD]
+            end = _HEAD + 3 * count
+            witnesses, ids = state[_HEAD:end], state[end:]
+            if kept and kept in ids:
+                return state, Skipped.DUPLICATE
+            given = None if text == _NOTHING else _decode(text)
+            newest = max(newest, at)
+        else:
+            newest, text, given, witnesses, ids = at, _NOTHING, None, [], []
+        inner, findings = self._inner.step(given, self._read(values, at, ref, event_id, arms))
+        witnesses[_LATEST:] = at, ref, kept
+        told, seen = 0, None
+        if findings or findings.__class__ not in _SEQUENCES:
+            seen, told = _observed(findings, _witnesses(witnesses), None, 0)
+            witnesses = witnesses[-3:] if told else witnesses
+        if inner is not given or not (inner is None or self._steady):
+            text = _text(inner)
+        if kept:
+            ids[: -_MAX_IDS + 1] = ()
+            ids.append(kept)
+        return self._boxed(newest, text, told, witnesses, ids), seen
 
-    def _boxed(self, newest: int, inner: Any, told: int, witnesses: list[Witness], ids: list[str]) -> State:
-        raw = _encode(inner)
-        if len(raw) > MAX_INNER:
-            raise ValueError(f"the state of a key has {len(raw)} bytes; at most {MAX_INNER} are kept")
-        text = raw.decode()
-        flat = (item for one in witnesses for item in one)
-        return [newest, text, told, self._due(newest, text), len(witnesses), *flat, *ids]
-
-    def _due(self, newest: int, text: str) -> int | None:
-        return None
+    def _boxed(self, newest: int, text: str, told: int, witnesses: list[Any], ids: list[str]) -> State:
+        due = None if self._newly_due is None else self._newly_due(newest, text)
+        return [newest, text, told, due, len(witnesses) // 3, *witnesses, *ids]
 
     def newest(self, state: State) -> int:
         newest: int = state[0]
@@ -88,7 +101,7 @@ class BoxedTimed(Boxed):
         due: int | None = state[3]
         return due
 
-    def _due(self, newest: int, text: str) -> int | None:
+    def _asked_due(self, newest: int, text: str) -> int | None:
         """Asked once, where the detector may raise: nobody else but the step that makes a state runs its code."""
         due = self._inner.due(_decode(text))
         if due is None:
@@ -103,26 +116,28 @@ class BoxedTimed(Boxed):
 
     def expire(self, state: State) -> tuple[State | None, Seen]:
         due = self.due(state)
-        newest, text, told, witnesses, ids = _opened(state)
+        newest, text, told, _, count = state[:_HEAD]
+        end = _HEAD + 3 * count
+        witnesses = state[_HEAD:end]
         inner, findings = self._inner.expire(_decode(text), due)
-        seen, told = _observed(findings, witnesses, due, told)
-        after = self._boxed(newest, inner, told, witnesses, ids)
+        seen, told = _observed(findings, _witnesses(witnesses), due, told)
+        after = self._boxed(newest, _text(inner), told, witnesses, state[end:])
         later = self.due(after)
         if later is not None and due is not None and later <= due:
             raise ValueError(f"expire at {due} leaves a due of {later}: it would never end")
         return after, seen
 
 
-def _seen_id(event_id: str) -> str:
-    """The id in a sight: itself where it is printable and not very long, so that states stay as small as they look."""
-    plain = len(event_id) <= _SIGHT_ID and event_id.isascii() and event_id.isprintable()
-    return event_id if plain else kept_id(event_id, 0)
+def _text(inner: Any) -> str:
+    """A detector's own state, as it is kept. Raises where it is no JSON, or too large."""
+    raw = _encode(inner)
+    if len(raw) > MAX_INNER:
+        raise ValueError(f"the state of a key has {len(raw)} bytes; at most {MAX_INNER} are kept")
+    return raw.decode()
 
 
-def _opened(state: State) -> tuple[int, str, int, list[Witness], list[str]]:
-    newest, text, told, _, count = state[:_HEAD]
-    end = _HEAD + 3 * count
-    return newest, text, told, [Witness(*state[place : place + 3]) for place in range(_HEAD, end, 3)], state[end:]
+def _witnesses(flat: list[Any]) -> list[Witness]:
+    return [Witness(*flat[place : place + 3]) for place in range(0, len(flat), 3)]
 
 
 def _observed(

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from streams.detect.exact import exact
 
 #: Nothing that is traded or charged has more; a number beyond it is a mistake or an attack on the arithmetic.
 _LARGEST = 10**80
+#: Longer texts are read anew each time, so that what is remembered of them has a bound.
+_LONGEST = 128
 
 
 def number(value: Any) -> Fraction | None:
     """The number written down, exactly; None for what is none (booleans, NaN) and for what is absurdly large."""
-    if type(value) is int or type(value) is float:
-        return exact(value) if -_LARGEST <= value <= _LARGEST else None
-    found = exact(value)
+    kind = type(value)
+    if kind is int or kind is float:
+        return _exact(value) if -_LARGEST <= value <= _LARGEST else None
+    if kind is not str:
+        return None
+    return _written(value) if len(value) <= _LONGEST else _written.__wrapped__(value)
+
+
+#: 1 and 1.0 are one here, and one fraction.
+_exact = lru_cache(1 << 12)(exact)
+
+
+@lru_cache(1 << 12)
+def _written(text: str) -> Fraction | None:
+    found = exact(text)
     return None if found is None or abs(found) > _LARGEST else found
 
 

@@ -24,6 +24,7 @@ class CostLimit:
     """
 
     keeps = "1h"
+    steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._measure = _measure(settings)
@@ -52,6 +53,7 @@ class CostOutlier:
     """
 
     keeps = "30d"
+    steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._measure = _measure(settings)

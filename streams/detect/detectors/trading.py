@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -19,6 +20,8 @@ TRADE_FIELDS = (
     "buyer_owner", "seller_owner", "side", "qty", "price", "trade_id", "token_id",
 )  # fmt: skip
 _LONGEST_NAME = 64
+#: Longer ones are read anew each time, so that what is remembered of texts has a bound.
+_LONGEST_NUMBER = 128
 _LARGEST = 10**100
 _SMALLEST = 1e-100
 #: What mints to and burns from: no party.
@@ -50,8 +53,11 @@ _SELL = frozenset(("sell", "s", "ask", "asks", "offer", "short", "seller", "2", 
 
 def stage_of(word: Any) -> Stage | None:
     """``order.placed``, ``NEW_ORDER`` and ``New`` are one; None for what is none of the four."""
-    if not isinstance(word, str) or len(word) > _LONGEST_NAME:
-        return None
+    return _stage_of(word) if isinstance(word, str) and len(word) <= _LONGEST_NAME else None
+
+
+@lru_cache(1 << 10)
+def _stage_of(word: str) -> Stage | None:
     squeezed = "".join(filter(str.isalnum, word)).lower()
     for prefix in ("", "order", "trade"):
         if (stage := _STAGES.get(squeezed.removeprefix(prefix).removesuffix(prefix))) is not None:
@@ -66,9 +72,14 @@ def stage(fields: Mapping[str, Any]) -> Stage | None:
 
 def side(value: Any) -> str | None:
     """``buy`` or ``sell``, also of ``B``, ``ask`` and FIX's ``1``, ``2``, ``5``."""
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
+    if value is None or isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
-    word = str(value)[:_LONGEST_NAME].strip().lower().replace("_", "").replace(" ", "")
+    return _side(str(value)[:_LONGEST_NAME])
+
+
+@lru_cache(1 << 10)
+def _side(text: str) -> str | None:
+    word = text.strip().lower().replace("_", "").replace(" ", "")
     return "buy" if word in _BUY else "sell" if word in _SELL else None
 
 
@@ -82,7 +93,14 @@ def amount(value: Any) -> float | None:
         if not -_LARGEST < value < _LARGEST:
             return None
         return float(value) if not -_SMALLEST < value < _SMALLEST else 0.0
-    number = exact(value)
+    if type(value) is not str:
+        return None
+    return _written(value) if len(value) <= _LONGEST_NUMBER else _written.__wrapped__(value)
+
+
+@lru_cache(1 << 12)
+def _written(text: str) -> float | None:
+    number = exact(text)
     if number is None or abs(number) >= _LARGEST:
         return None
     return float(number) if abs(number) * _LARGEST >= 1 else 0.0
@@ -99,9 +117,14 @@ def named(value: Any) -> str | None:
 
     Addresses of chains are in lower case; nobody's address is None.
     """
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
+    if value is None or isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     text = value if isinstance(value, str) else str(value) if -(10**18) < value < 10**20 else ""
+    return _named(text) if len(text) <= _LONGEST_NAME else _named.__wrapped__(text)
+
+
+@lru_cache(1 << 14)
+def _named(text: str) -> str | None:
     text = text.strip()
     if not text:
         return None

@@ -16,7 +16,7 @@ from streams.detect.findings import ANALYSIS_FAILED
 from streams.detect.registry import KINDS
 from streams.detect.tuning import TUNABLE
 from streams.errors import ConfigError
-from streams.model import Alert, Batch, Control, Finding, FindingKind, Source, Step
+from streams.model import Alert, Batch, Control, Finding, Source, Step
 from streams.replay.journal import PartKey, read_journal
 from streams.replay.topics import consumer_of, partitions_of, read
 from streams.rules.load import ruleset_from_documents
@@ -195,11 +195,9 @@ def promoted(ruleset: RuleSet, rule_id: str) -> RuleSet:
 def _findings(values: Iterable[bytes]) -> Iterator[tuple[Finding, bytes]]:
     for value in values:
         try:
-            found = _finding.decode(value)
+            yield _finding.decode(value), value
         except ValueError:  # anybody may have written it
             continue
-        if found.kind in FindingKind:
-            yield found, value
 
 
 def _messages(consumer: Consumer, topic: str) -> Iterator[Message]:

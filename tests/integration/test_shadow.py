@@ -86,3 +86,22 @@ def test_a_rule_is_tried_judged_and_promoted(place: Place) -> None:
 def test_the_journal_of_a_run_with_a_shadow_rule_replays_to_what_stands_there(place: Place) -> None:
     place.workers[-1].end()
     assert "exactly this" in place.tocsin("replay", "--journal", "--compare").stderr
+
+
+def test_what_was_evaluated_is_told_with_the_rule_sets_and_nothing_is_left_out(place: Place) -> None:
+    said = place.tocsin("coverage", "show", "--source", "audit", "--check", "--json", "--rule", "test.live")
+    parts = [json.loads(text) for text in said.stdout.splitlines()]
+    first = next(part for part in parts if part["partition"] == 0)
+    assert [gap for part in parts for gap in part["gaps"]] == []
+    assert first["low"] == 0 == first["evaluated"][0]["begin"]
+    assert first["evaluated"][-1]["end"] == first["high"] > 10
+    assert len({part["ruleset"] for part in first["evaluated"]}) == 2  # with the rule in the shadow, and live
+
+
+def test_a_rule_that_came_later_is_a_gap(place: Place) -> None:
+    (place.folder / "rules" / "test.later.yaml").write_text(yaml.safe_dump(rule("test.later", where={"action": "x"})))
+    place.tocsin("rules", "apply", "--skip-tests")
+    said = place.tocsin("coverage", "show", "--source", "audit", "--check", status=1).stdout
+    assert "gap: audit.events/0 0.." in said
+    assert "not in force" in said
+    assert "test.later" in said

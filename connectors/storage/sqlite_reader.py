@@ -42,15 +42,18 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         raise TocsinError(f"cannot read {path}: {error}") from None
 
 
-def read_alerts(path: Path, *, limit: int = 50, **wanted: str | None) -> list[Alert]:
-    """The newest alerts (by creation), at most ``limit``. ``wanted``: values of the columns in ``_FILTERS``."""
+def read_alerts(path: Path, *, limit: int = 50, offset: int = 0, **wanted: str | None) -> list[Alert]:
+    """The newest alerts (by creation), at most ``limit`` from ``offset`` on.
+
+    ``wanted``: values of the columns in ``_FILTERS``.
+    """
     if unknown := set(wanted) - set(_FILTERS):
         raise TypeError(f"cannot filter by {', '.join(sorted(unknown))}")
     given = {name: value for name, value in wanted.items() if value is not None}
     where = " AND ".join(f"{name} = ?" for name in given) or "1"
-    query = f"SELECT document FROM alerts WHERE {where} ORDER BY created_at DESC, id LIMIT ?"
+    query = f"SELECT document FROM alerts WHERE {where} ORDER BY created_at DESC, id LIMIT ? OFFSET ?"
     with _reading(path) as db:
-        return [_decode(row[0]) for row in db.execute(query, (*given.values(), limit))]
+        return [_decode(row[0]) for row in db.execute(query, (*given.values(), limit, offset))]
 
 
 def newest_alerts(path: Path, *, tenant: str | None = None, incident: str | None = None, since: int = 0) -> list[Alert]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from typing import TYPE_CHECKING
 
 import click
 from msgspec import structs
@@ -12,12 +13,16 @@ from streams.cli.context import admin, get_config, kafka_options, names_of
 from streams.cli.topic_schemas import wire_of
 from streams.config import Config, event_sources
 from streams.config.rules import with_overrides, written_rules
+from streams.config.settings import ROLES
 from streams.errors import ConfigError
 from streams.telemetry import configure_logging
 
+if TYPE_CHECKING:
+    from streams.runtime.app import Companion
+
 
 @click.command("run")
-@click.option("--roles", help="Comma-separated, of detect, alert, deliver; all by default.")
+@click.option("--roles", help="Comma-separated, of detect, alert, deliver, api; all by default.")
 @click.option("--worker-id", help="This worker's stable name; by default its ordinal, or the first free lock.")
 @click.option("--port", type=int, help="For /livez, /readyz and /metrics; 0 takes a free one.")
 @click.option("--no-http", is_flag=True, help="No endpoints.")
@@ -38,8 +43,10 @@ def command(roles: str | None, worker_id: str | None, port: int | None, no_http:
     config = get_config()
     configure_logging(config.log.level, config.log.format)
     chosen = frozenset(roles.replace(" ", "").split(",")) if roles else frozenset(config.roles)
-    if unknown := chosen - {"detect", "alert", "deliver"}:
-        raise ConfigError(f"unknown role {', '.join(sorted(unknown))}", "choose from detect, alert, deliver")
+    if unknown := chosen - set(ROLES):
+        raise ConfigError(f"unknown role {', '.join(sorted(unknown))}", f"choose from {', '.join(ROLES)}")
+    if roles and "api" in chosen and not config.api.wanted:
+        raise ConfigError("the role api has nobody to serve", "add `api: {keys: [{name: …, key: env:…, tenant: …}]}`")
     admin(config)  # one clear message where Kafka cannot be reached
     config = structs.replace(config, watch_rules=watch_rules or config.watch_rules)
     _run(config, chosen, worker_id, None if no_http else config.http.port if port is None else port)
@@ -75,9 +82,19 @@ def _run(config: Config, roles: frozenset[str], worker: str | None, port: int | 
         max_keys=detect.max_keys,
         stall_after=detect.stall_after / 1000,
         wire=wire_of(config),
+        companions=_companions(config, roles),
         timing=Timing(
             linger=detect.idle_commit_ms / 1000,
             pause=detect.min_commit_ms / 1000,
         ),
     )
     Worker(settings).run()
+
+
+def _companions(config: Config, roles: frozenset[str]) -> dict[str, Companion]:
+    """The API, where somebody can use it."""
+    if "api" not in roles or not config.api.wanted:
+        return {}
+    from streams.api.app import Server
+
+    return {"api": Server(config, kafka_options(config), names_of(config))}

@@ -11,6 +11,7 @@ from connectors.registry import SinkErrors, parse_sinks
 from connectors.settings import Block
 from streams.alerts.policy import parse_policy
 from streams.codec.registry import mapping_named_or_file
+from streams.config.api import api
 from streams.config.document import Document, read
 from streams.config.enrichment import enrichment
 from streams.config.environment import override
@@ -166,6 +167,7 @@ def _config(root: _Section, file: Path | None, default_bootstrap: str | None) ->
         schema_registry=registry,
         outputs=output_formats(root.section("outputs"), registry),
         http=_http(root.section("http")),
+        api=api(root.section("api")),
         detect=_detect(root.section("detect")),
         log=_log(root.section("log")),
         enrichment=enrichment(root.section("enrichment"), base, sources),

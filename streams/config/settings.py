@@ -11,7 +11,7 @@ import msgspec
 #: The rules that come with Tocsin.
 PACKS = Path(__file__).resolve().parent.parent / "packs"
 
-ROLES = ("detect", "alert", "deliver")
+ROLES = ("detect", "alert", "deliver", "api")
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 #: Topics whose records other systems may want in Avro.
 OUTPUTS = ("alerts", "notifications", "deliveries")
@@ -86,6 +86,31 @@ class Http(msgspec.Struct, frozen=True, kw_only=True):
     port: int | None = 8300
 
 
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may call the API. ``key``: a reference, or ``sha256:`` and the hash of the key; ``tenant`` ``*``: any."""
+
+    name: str
+    key: str
+    tenant: str
+    role: str
+
+
+class Api(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the API is served and for whom; ``per_second``: requests of each key. Secrets are references."""
+
+    host: str = "127.0.0.1"
+    port: int = 8400
+    per_second: float = 50.0
+    keys: tuple[ApiKey, ...] = ()
+    slack: str = ""  #: the signing secret of the app whose buttons are pressed
+    pagerduty: dict[str, tuple[str, ...]] = {}  #: tenant -> secrets of its webhook, several while one is replaced
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody could use it."""
+        return bool(self.keys or self.slack or self.pagerduty)
+
+
 class Detect(msgspec.Struct, frozen=True, kw_only=True):
     """The rhythm of transactions: ``idle_commit_ms`` apart at most, ``min_commit_ms`` with a finding inside."""
 
@@ -131,6 +156,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     outputs: dict[str, str] = {}  #: topic -> json or avro
     enrichment: Enrichment = Enrichment()
     http: Http = Http()
+    api: Api = Api()
     detect: Detect = Detect()
     log: Log = Log()
     file: Path | None = None  #: where it was read from

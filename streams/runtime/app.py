@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import faust
 from confluent_kafka import KafkaException
@@ -32,7 +32,17 @@ from streams.runtime.stages import alert_stage, detect_stage
 from streams.runtime.watchdog import watch
 from streams.runtime.web import Web
 
-ROLES = ("detect", "alert", "deliver")
+ROLES = ("detect", "alert", "deliver", "api")
+
+
+class Companion(Protocol):
+    """What a worker runs beside its stages, on threads of its own."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def health(self) -> tuple[bool, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,7 @@ class Settings:
     stall_after: float = 60.0
     timing: Timing = field(default_factory=Timing)
     wire: Wire = PLAIN  #: how records of our topics are written
+    companions: Mapping[str, Companion] = field(default_factory=dict)  #: by the name of their role
     watched: Sequence[Path] = ()  #: rule files that come into force whenever they change
     load: Callable[[], RuleSet] | None = None  #: reads them; raises TocsinError for what is wrong
 
@@ -112,6 +123,8 @@ class Sources(Service):  # type: ignore[misc]  # mode is untyped
             source.start()
         if self._worker.deliver is not None:
             self._worker.deliver.start()
+        for companion in self._worker.settings.companions.values():
+            companion.start()
 
     async def on_stop(self) -> None:
         await asyncio.get_running_loop().run_in_executor(None, self._worker.stop_sources)
@@ -231,10 +244,12 @@ class Worker:
         if self.deliver is not None:
             # A sink that is down is no reason to take the worker out of service: it is shown, not counted.
             health["deliver"] = True, self.deliver.health()
-        return health
+        return health | {name: one.health() for name, one in self.settings.companions.items()}
 
     def stop_sources(self) -> bool:
         """Let them finish and commit; False where one did not in time, and is cut off."""
+        for companion in self.settings.companions.values():
+            companion.stop()
         for source in self.sources:
             source.stop()
         if self.deliver is not None:

@@ -140,7 +140,7 @@ rules: [nowhere]
         "tocsin.yaml:5: kafka.client.ssl.key.password: must be a reference, env:NAME or file:PATH: secrets do not stand "
         "in the configuration",
         "tocsin.yaml:6: app: must be text of letters, digits, dot, dash and underscore, at most 100, not 'a/b'",
-        "tocsin.yaml:7: roles: there is no role 'alrt' (known: detect, alert, deliver)",
+        "tocsin.yaml:7: roles: there is no role 'alrt' (known: detect, alert, deliver, api)",
         "tocsin.yaml:9: sources.audit.max_disorder: must be a duration such as 500ms, 30s or 5m "
         "(0 ms to 31622400000 ms), not 5",
         "tocsin.yaml:10: sources.foo.partition_by: names 'a' twice",

@@ -1,0 +1,1 @@
+"""The role ``api``: alerts over HTTP, events in, vendors calling back. It reads storage and writes commands."""

@@ -120,19 +120,18 @@ def command(
 
 def _baseline(config: Config, named: str, lists: Sequence[str], candidate: RuleSet | None) -> RuleSet:
     """The rules to compare with; with ``candidate`` those of its ids alone."""
-    if named == CURRENT:
-        ruleset = _in_force(config)
-    else:
-        ruleset = with_their_overrides(config, written_rules(config, [Path(named)]))
-        names = used(ruleset)
-        ruleset = with_lists(ruleset, [text for text in lists if text.partition("=")[0] in names])
-    if candidate is None:
+    ruleset = _in_force(config) if named == CURRENT else written_rules(config, [Path(named)])
+    if candidate is not None:
+        ids = {rule.id for rule in candidate.rules}
+        kept = tuple(rule for rule in ruleset.rules if rule.id in ids)
+        if left := len(ruleset.rules) - len(kept):
+            click.echo(f"of the baseline {left} left out that the candidate has not (--whole takes them in)", err=True)
+        ruleset = replace(ruleset, rules=kept)
+    if named == CURRENT:  # as they are in force: with their overrides and lists
         return ruleset
-    ids = {rule.id for rule in candidate.rules}
-    kept = tuple(rule for rule in ruleset.rules if rule.id in ids)
-    if left := len(ruleset.rules) - len(kept):
-        click.echo(f"{left} rules of the baseline are not in the candidate and are left out (--whole)", err=True)
-    return replace(ruleset, rules=kept)
+    ruleset = with_their_overrides(config, ruleset)
+    names = used(ruleset)
+    return with_lists(ruleset, [text for text in lists if text.partition("=")[0] in names])
 
 
 def _in_force(config: Config) -> RuleSet:
@@ -190,7 +189,9 @@ def _refuse_empty(ran: Ran, read: Inputs) -> None:
     result = ran.result
     if not result.read:
         where = ", ".join(dict.fromkeys(str(log.described().get("topic", "the files")) for log in read.logs))
-        raise ConfigError(f"there are no events in this range ({where})", "widen --from and --to; see the notes above")
+        raise ConfigError(
+            f"there are no events in this range ({where})", read.notes[0] if read.notes else "widen --from and --to"
+        )
     if result.total("dead") == result.read:
         raise TocsinError(
             f"all {result.read} records were refused; the first: {result.refused[0].error}",

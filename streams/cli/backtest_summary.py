@@ -27,6 +27,10 @@ def print_summary(made: Mapping[str, Any], costs: Sequence[Mapping[str, Any]], s
         whole = labels["all"]
         said = ", ".join(f"{name} {_share(whole[name])}" for name in ("precision", "recall", "f1"))
         click.echo(f"{said}; {labels['matching']} labels, {whole['found']} of {whole['attacks']} attacks found")
+        judged = f"of {whole['alerts']} alerts {whole['true']} are true, {whole['false']} false"
+        click.echo(
+            f"{judged}, {whole['by_catch']} about what labels say of other rules, {whole['unlabelled']} unlabelled"
+        )
     if made["baseline"]:
         _baseline(made["baseline"], console)
     for letter in made["refused"][:3]:

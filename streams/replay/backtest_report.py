@@ -181,6 +181,7 @@ def _compared(baseline: Ran, candidate: Ran) -> dict[str, Any]:
     return {
         "ruleset": baseline.ruleset.version,
         "counts": _counts(baseline),
+        "labels": None,
         "rules_added": sorted(fresh.keys() - versions.keys()),
         "rules_removed": sorted(versions.keys() - fresh.keys()),
         "rules_changed": sorted(name for name in fresh.keys() & versions.keys() if fresh[name] != versions[name]),

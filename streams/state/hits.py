@@ -279,9 +279,9 @@ def _copy(state: DetectState, hit: Hit, way: _Hop, rules: list[_Copy]) -> Output
     as_it_came = state.source.mapping is None and len(hit.raw) <= _SMALL
     copy = hop.Copy(
         ruleset=ruleset_of(state),
-        rules=tuple(table.rule.ref for table, _, _ in rules),
-        arms=tuple(arms for _, arms, _ in rules) if any(arms != (0,) for _, arms, _ in rules) else (),
-        values=tuple(hop.packed(values) for _, _, values in rules),
+        rules=tuple([table.rule.ref for table, _, _ in rules]),
+        arms=() if all(arms == (0,) for _, arms, _ in rules) else tuple([arms for _, arms, _ in rules]),
+        values=hop.packed_each([values for _, _, values in rules]),
         tenant=tenant,
         key=key,
         # A skewed event takes its place in the log: its record may be years ahead of the times in an old one.

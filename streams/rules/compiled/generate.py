@@ -170,8 +170,11 @@ class Generator:
 
     def _values(self, index: int, rule: Rule) -> None:
         paths = (*rule.detect.fields(), *rule.captures)
-        values = "".join(f"{self._projection.source(path)}, " for path in paths)
-        self._functions.append([f"def values{index}(e):", f"    return tuple(map(normal, ({values})))"])
+        values = [
+            f"        v if (v := {self._projection.source(path)}).__class__ is str or v is UNSET else normal(v),"
+            for path in paths
+        ]
+        self._functions.append([f"def values{index}(e):", "    return (", *values, "    )"])
 
 
 class _Row:

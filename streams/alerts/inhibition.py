@@ -90,7 +90,7 @@ class Standing:
     def hides(self, identity: str, tenant: str, subject: Labelled) -> tuple[Inhibition, str] | None:
         """The first inhibition that hides the alert, and the id of the alert that does it."""
         for place in self._places(tenant, subject):
-            for other in self._by.get(place, ()):
+            for other in sorted(self._by.get(place, ()), key=self._age):  # an order that no restart changes
                 if other != identity and not (self._is_older(identity, other) and self._reaches(identity, other)):
                     return self.inhibitions[place[1]], other
         return None
@@ -99,9 +99,11 @@ class Standing:
         """Where it may be hidden."""
         return ((tenant, number, values) for number, values in self._targets(subject))
 
+    def _age(self, identity: str) -> tuple[int, str]:
+        return self._since[identity], identity
+
     def _is_older(self, one: str, other: str) -> bool:
-        since = self._since.get(one)
-        return since is not None and (since, one) < (self._since[other], other)
+        return one in self._since and self._age(one) < self._age(other)
 
     def _reaches(self, one: str, other: str) -> bool:
         """Whether ``one`` hides ``other``, be it by way of others; said to where that takes too many to tell."""

@@ -14,6 +14,7 @@ from connectors.base import Kind, Sink
 from connectors.context import SinkContext
 from connectors.notifiers import (
     alertmanager,
+    apprise,
     console,
     discord,
     email,
@@ -65,6 +66,7 @@ CONNECTORS: dict[str, Connector] = {
         Kind.NOTIFIER, email.read_config, email.Email, msgspec.structs.replace(_paced(5, 20), timeout_ms=30_000)
     ),
     "alertmanager": Connector(Kind.NOTIFIER, alertmanager.read_config, alertmanager.Alertmanager, Policy()),
+    "apprise": Connector(Kind.NOTIFIER, apprise.read_config, apprise.Apprise, _paced(1, 5)),
     "sms": Connector(Kind.NOTIFIER, twilio.read_sms, twilio.Sms, _paced(1, 5)),
     "phone": Connector(Kind.NOTIFIER, twilio.read_phone, twilio.Phone, _paced(1, 2)),
     "sqlite": Connector(Kind.STORAGE, sqlite.read_config, sqlite.SQLite, _BULK),

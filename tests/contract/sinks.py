@@ -17,6 +17,7 @@ from tests.contract.stores import STORES
 from tests.contract.vendors.alertmanager import Alertmanager
 from tests.contract.vendors.discord import Discord
 from tests.contract.vendors.mail import Mail
+from tests.contract.vendors.ntfy import Ntfy
 from tests.contract.vendors.pagerduty import PagerDuty
 from tests.contract.vendors.server import Vendor
 from tests.contract.vendors.slack import SlackBot
@@ -45,7 +46,7 @@ def hook(url: str) -> dict[str, Any]:
 #: The vendors' servers, by the type of the sink. The Slack of the contract is its bot.
 CHAT: dict[str, type[Vendor]] = {
     "slack": SlackBot, "pagerduty": PagerDuty, "teams": Teams, "discord": Discord, "telegram": Telegram,
-    "alertmanager": Alertmanager, "sms": TwilioSms, "phone": TwilioPhone,
+    "alertmanager": Alertmanager, "apprise": Ntfy, "sms": TwilioSms, "phone": TwilioPhone,
 }  # fmt: skip
 
 
@@ -170,6 +171,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "discord": {"url": "env:URL"},
     "telegram": {"token": "env:TOKEN", "chat": "-1001"},
     "email": {"url": "env:URL", "to": "ops@example.com"},
+    "apprise": {"url": "env:URL"},
     "alertmanager": {"url": "https://alerts.example.com"},
     "sms": {"account": ACCOUNT, "token": "env:TOKEN", "from": OURS, "to": THEIRS},
     "phone": {"account": ACCOUNT, "token": "env:TOKEN", "from": OURS, "to": THEIRS},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import time
 from collections.abc import Sequence
@@ -67,11 +68,11 @@ class Apprise:
 
     async def open(self) -> None:
         try:
-            import apprise
+            import apprise  # noqa: F401 - whether it is there
         except ImportError:
             raise SinkBroken("Apprise is not installed", "pip install 'tocsin[apprise]'") from None
         install()
-        apprise.logger.propagate = False  # it names addresses, and they are secrets
+        logging.getLogger("apprise").propagate = False  # it names addresses, and they are secrets
         self._url = self._context.secrets.resolve(self._config.url).strip()
         for part in re.split(r"[/@:?&=,]+", self._url.partition("://")[2]):
             if len(part) >= 8 and "." not in part:

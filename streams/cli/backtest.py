@@ -99,9 +99,10 @@ def command(
     made = report(read.logs, ran[0], again, ran[1] if baseline else None, labels)
     made["notes"] = read.notes
     verdicts: Verdicts = [(str(term), term.broken(made)) for term in terms]
+    spent = costs(ran[0].result.timings)
     speed = f"{made['counts']['events'] * len(rulesets):,} events in {seconds:.1f} s."
     if out is not None:
-        _write(out, made, page(made, costs(ran[0].timings), speed, verdicts), costs(ran[0].timings))
+        _write(out, made, page(made, spent, speed, verdicts), spent)
     if junit is not None:
         write_junit(
             junit, "tocsin backtest", [("budget", name, "", 0, (why,) if why else ()) for name, why in verdicts]
@@ -110,7 +111,7 @@ def command(
         sys.stdout.buffer.write(encoded(made))
         sys.stdout.buffer.flush()
     else:
-        print_summary(made, costs(ran[0].timings), speed, console_for_tables())
+        print_summary(made, spent, speed, console_for_tables())
         if out is not None:
             click.echo(f"the whole report: {out / 'report.html'}")
     for name, why in verdicts:

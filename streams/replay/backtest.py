@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -29,12 +29,11 @@ _LOOK = 0.2
 
 @dataclass
 class Ran:
-    """One rule set over all logs. ``timings``: (rule, ns) of sampled steps, which no two runs share."""
+    """One rule set over all logs. The result's timings are of sampled steps; no two runs share them."""
 
     ruleset: RuleSet
     result: Replayed
     facts: list[Facts]  #: in the order of the logs
-    timings: list[tuple[str, int]] = field(default_factory=list)
 
 
 @dataclass
@@ -78,9 +77,8 @@ def backtest(
     ran = []
     for number, (ruleset, control) in enumerate(zip(rulesets, controls, strict=True)):
         parts = [made.pop((number, place)) for place in range(len(ordered))]
-        timings = [timing for part, _ in parts for timing in part.timings]
-        result = conclude([part for part, _ in parts], control)
-        ran.append(Ran(ruleset, result, [facts for _, facts in parts], timings))
+        result = conclude([part for part, _ in parts], control, time.perf_counter_ns)
+        ran.append(Ran(ruleset, result, [facts for _, facts in parts]))
     return ran
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -15,6 +15,7 @@ from streams.rules.rule import RuleSet
 from streams.state.rekeyed import RekeyedState
 
 _CHUNK = 2_000
+TIMED = 16  #: one batch in so many, where somebody watches
 #: The one origin that is waited for: the replay itself, which says how far it is behind every chunk.
 _SELF = ("replay", 0)
 _encode = msgspec.json.Encoder().encode
@@ -45,6 +46,8 @@ class Hop:
         self.clock = 0  #: the latest time read anywhere, ms
         self._marks: dict[tuple[str, int], int] = {}  # how far each origin has come
         self.counts: Counter[tuple[str, ...]] = Counter()
+        self.watch: Callable[[], int] | None = None  #: tells ns: every so many chunks, the steps of rules are timed
+        self.timings: list[tuple[str, int]] = []  #: (rule, ns)
 
     def take(self, output: Output) -> None:
         """One record for ``rekeyed``. The watermarks of origins are of no use: all copies come first."""
@@ -83,7 +86,8 @@ class Hop:
         state = RekeyedState(0, origins=_origins)
         state.loaded()
         offset = 0
-        for begin in range(0, len(copies), _CHUNK):
+        for number, begin in enumerate(range(0, len(copies), _CHUNK)):
+            state.stopwatch = self.watch if number % TIMED == 0 else None
             chunk = copies[begin : begin + _CHUNK]
             values = [copy[-1] for copy in chunk]
             values.append(_encode(Mark(topic=_SELF[0], partition=_SELF[1], watermark=chunk[-1][0])))
@@ -91,6 +95,9 @@ class Hop:
             offset += len(records)
             yield from pipeline.rekeyed(state, Batch(records), self.clock, self._control)
             state.changes()  # nobody stores them
+            self.timings += state.timings
+            state.timings.clear()
+        state.stopwatch = None
         mark = min(self._marks.values(), default=NEVER)
         yield from pipeline.rekeyed_end(state, self.clock, self._control, mark=mark)
         self.counts += state.counts

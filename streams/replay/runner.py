@@ -19,7 +19,7 @@ from streams.codec.alerts import alerts
 from streams.codec.outputs import PLAIN
 from streams.detect.base import NEVER
 from streams.model import Alert, Batch, Control, DeadLetter, Output, Record, Source
-from streams.replay.hop import Hop
+from streams.replay.hop import TIMED, Hop
 from streams.replay.spool import Spool, Waiting, merged
 from streams.rules.chains import ALERTS
 from streams.rules.rule import RuleSet
@@ -30,7 +30,6 @@ from streams.state.detecting import DetectState
 _alert = msgspec.json.Decoder(Alert)
 _dead = msgspec.json.Decoder(DeadLetter)
 _SAMPLES = 10  #: refused records that are kept to be shown
-_TIMED = 16  #: one batch in so many, where somebody watches
 
 
 class _When(msgspec.Struct):
@@ -61,6 +60,7 @@ class Replayed:
     notifications: int = 0
     refused: list[DeadLetter] = field(default_factory=list)
     late: list[DeadLetter] = field(default_factory=list)
+    timings: list[tuple[str, int]] = field(default_factory=list)  #: (rule, ns), where somebody watched
 
     def total(self, name: str) -> int:
         """How often the core counted ``name``, whatever the labels."""
@@ -107,9 +107,10 @@ def replay(
     return _concluded(parts, hop, control)
 
 
-def conclude(parts: Sequence[Detected], control: Control) -> Replayed:
+def conclude(parts: Sequence[Detected], control: Control, watch: Callable[[], int] | None = None) -> Replayed:
     """What ``replay`` gives for the logs of which ``parts`` were made one by one, in their order."""
     hop = _hop(control)
+    hop.watch = watch
     for part in parts:
         for copy in part.copies:
             hop.take(Output("rekeyed", copy.key, copy.value))
@@ -143,6 +144,7 @@ def _concluded(parts: Sequence[Detected], hop: Hop, control: Control) -> Replaye
     result.findings = sum(spool.count for spool in spools) + folded.about
     result.counts += folded.counts
     result.notifications = folded.notifications
+    result.timings = [timing for part in parts for timing in part.timings] + hop.timings
     for output in folded.refused:
         _refuse(output, result)
     result.alerts = folded.alerts
@@ -194,7 +196,7 @@ def detect_log(
         batch = chunk if isinstance(chunk, Batch) else Batch(chunk)
         records = batch.records
         now = max(now, *(record[2] for record in records))
-        state.stopwatch = watch if number % _TIMED == 0 else None
+        state.stopwatch = watch if number % TIMED == 0 else None
         for output in pipeline.detect(state, batch, now, control):
             if output.topic == "alert-input":
                 made.findings.add(_waiting(output, now))

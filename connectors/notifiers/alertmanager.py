@@ -37,7 +37,7 @@ class AlertmanagerConfig(msgspec.Struct, frozen=True, kw_only=True):
     urls: tuple[str, ...]
     token: str = ""
     resend_ms: int = 60_000
-    hold_ms: int = 3_600_000
+    hold_ms: int = 6 * 3_600_000
     label: str = ""
     texts: Texts = Texts()
     allow_private: bool = False
@@ -50,7 +50,7 @@ def read_config(block: Block) -> AlertmanagerConfig:
     if bool(one) == bool(urls):
         block.problem("url", "is missing: give url, or urls of all members of a cluster, and not both")
     resend = block.duration("resend", 60_000, 100, 3_600_000)
-    hold = block.duration("hold", 3_600_000, 1_000, 7 * 86_400_000)
+    hold = block.duration("hold", 6 * 3_600_000, 1_000, 7 * 86_400_000)
     if hold < 3 * resend:
         block.problem("hold", "must be at least three times resend: or one lost round ends alerts that are open")
     return AlertmanagerConfig(

@@ -36,6 +36,7 @@ COMMANDS = {
     "archive": ("streams.cli.archive", "What archives hold; are they whole; remove what is old."),
     "replay": ("streams.cli.replay", "Run recorded events through rules."),
     "backtest": ("streams.cli.backtest", "What rules would have said of recorded events, as a report."),
+    "explain": ("streams.cli.explain", "Why an alert is there: events, state, threshold, and who was told."),
     "coverage": ("streams.cli.coverage", "Which offsets were evaluated by which rules, and what was not."),
     "simulate": ("streams.cli.simulate", "Make labelled traffic."),
     "night": ("streams.cli.night", "Play a night of alerts against a policy."),

@@ -105,3 +105,24 @@ def test_a_rule_that_came_later_is_a_gap(place: Place) -> None:
     assert "gap: audit.events/0 0.." in said
     assert "not in force" in said
     assert "test.later" in said
+
+
+def test_an_alert_is_explained_by_its_events_and_opened_again(place: Place) -> None:
+    alert = next(
+        one for one in place.documents("alerts") if one["rule"] == "test.live" and one["key"] == {"actor": "bob"}
+    )
+    said = json.loads(place.tocsin("explain", alert["id"], "--json").stdout)
+    assert said["rerun"]["reproduced"] is True
+    assert [event["on"] for event in said["events"]][:3] == ["topic"] * 3
+    completing = next(event for event in said["events"] if event["completing"])
+    assert completing["position"] == alert["first"][-1]["position"]
+    assert completing["findings"] == [{"kind": "fire", "observed": 3, "severity": "high"}]
+    assert (said["state"]["before"]["measured"], said["state"]["after"]["measured"]) == (2, 3)
+    assert said["not_told"] == ["no policy: none is in force, so nobody is to be told"]
+    shown = place.tocsin("explain", alert["id"]).stdout
+    assert "the rule, run again, opens this alert" in shown
+    assert completing["position"] in shown
+
+
+def test_what_is_no_alert_is_said_so(place: Place) -> None:
+    assert "there is no alert" in place.tocsin("explain", "0123456789abcdef0123456789abcdef", status=1).stderr

@@ -37,6 +37,7 @@ COMMANDS = {
     "replay": ("streams.cli.replay", "Run recorded events through rules."),
     "backtest": ("streams.cli.backtest", "What rules would have said of recorded events, as a report."),
     "explain": ("streams.cli.explain", "Why an alert is there: events, state, threshold, and who was told."),
+    "state": ("streams.cli.state", "What a rule remembered of a key at any moment."),
     "coverage": ("streams.cli.coverage", "Which offsets were evaluated by which rules, and what was not."),
     "simulate": ("streams.cli.simulate", "Make labelled traffic."),
     "night": ("streams.cli.night", "Play a night of alerts against a policy."),

@@ -65,6 +65,8 @@ class OneKey:
         self.findings: list[Finding] = []
         self.read = self.own = 0
         self.stop: Callable[[], bool] = lambda: False  #: asked after each event of the key
+        self.last_fed: tuple[Source, int] | None = None  #: where the key's last event stood
+        self.offset = 0  #: the highest that was read
         self.clock = NEVER  #: the last record's time
         self._control = Control(position=1, ruleset=ruleset)
         variant = ruleset.variants.get(self.rule.id, {}).get(self.tenant, self.rule)
@@ -73,6 +75,7 @@ class OneKey:
         self._row: Row | None = None
         self._copies: list[tuple[int, str, int, int, int, Copy]] = []
         self._states: dict[tuple[str, int], DetectState] = {}
+        self._sources: dict[tuple[str, int], Source] = {}
         self._hop = RekeyedState(0, origins=lambda _: frozenset({("nobody", 0)}))
         self._hop.loaded()
 
@@ -112,9 +115,10 @@ class OneKey:
             if self.stop():
                 return
             self.read += len(batch.records)
+            self._sources[source.topic, partition] = source
             begin = 0
-            for place, (_, raw, stamp) in enumerate(batch.records):
-                self.clock = max(self.clock, stamp)
+            for place, (offset, raw, stamp) in enumerate(batch.records):
+                self.clock, self.offset = max(self.clock, stamp), max(self.offset, offset)
                 if self._mine(state, batch, place, raw):
                     self._step(state, batch, begin, place)
                     self._one(state, batch, place)
@@ -137,6 +141,7 @@ class OneKey:
             self._row = row_of(key_of(list(copy.key)))
             outputs = self._drain([copy])
             event = msgspec.json.decode(copy.event)
+            self.last_fed = self._sources[copy.topic, copy.partition], copy.partition
             self._note(Stepped(copy.position, copy.event_time, copy.event_id, event, before, _snapshot(self.state)))
             self._take(outputs)
             if self.stop():
@@ -145,6 +150,11 @@ class OneKey:
 
     def _all(self) -> list[DetectState | RekeyedState]:
         return [*self._states.values(), self._hop]
+
+    def imagine(self) -> None:
+        """From here on records of higher offsets than were read stand nowhere, and are located so."""
+        for state in self._states.values():
+            state.locate = _located(state.locate, self.offset)
 
     # -- one by one ----------------------------------------------------------------------------------------------
 
@@ -183,6 +193,7 @@ class OneKey:
         outputs = self._step(state, batch, place, place + 1, note=False)
         assert raw is not None
         join = state.source.join
+        self.last_fed = state.source, state.partition
         payload = raw if join is None else join(raw, batch.original(place))
         event = state.program.document(payload)
         at = event.get("event_time")
@@ -242,6 +253,10 @@ class OneKey:
                     if stepped.position == found.position:
                         stepped.findings.append(found)
                         break
+
+
+def _located(known: Callable[[Any], str], last: int) -> Callable[[Any], str]:
+    return lambda ref: known(ref) if ref <= last else f"imagined/{ref - last}"
 
 
 def _snapshot(state: State | None) -> State | None:

@@ -109,6 +109,14 @@ def _versions(outputs: Iterable[Any]) -> dict[bytes, bytes]:
     return {output.key: output.value for output in outputs if output.topic == "alerts"}
 
 
+def control_history(consumer: Consumer, names: Names) -> Iterator[tuple[Control, int]]:
+    """Each control state with the time at which its record was written, ms, oldest first."""
+    log = ControlLog()
+    for message in _messages(consumer, names.topic("control")):
+        log.apply(message.offset() or 0, message.key(), message.value())
+        yield log.current, message.timestamp()[1]
+
+
 class Trials:
     """What the cluster knows of the rules that are tried, read once."""
 
@@ -118,12 +126,8 @@ class Trials:
         self._wire = wire
         consumer = consumer_of(options)
         try:
-            log = ControlLog()
-            self._history: list[tuple[Control, int]] = []
-            for message in _messages(consumer, names.topic("control")):
-                log.apply(message.offset() or 0, message.key(), message.value())
-                self._history.append((log.current, message.timestamp()[1]))
-            self.ruleset: RuleSet = log.current.ruleset
+            self._history = list(control_history(consumer, names))
+            self.ruleset: RuleSet = self._history[-1][0].ruleset if self._history else RuleSet(())
             tried = any(rule.is_shadow for rule in self.ruleset.rules)
             self._steps = read_journal(consumer, names) if tried else {}
             values = [message.value() or b"" for message in _messages(consumer, names.topic("shadow"))] if tried else []

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from streams.replay.moments import rfc3339
 from tests.e2e.living import Place, eventually, now_ms
 
 pytestmark = pytest.mark.timeout(180)
@@ -126,3 +127,12 @@ def test_an_alert_is_explained_by_its_events_and_opened_again(place: Place) -> N
 
 def test_what_is_no_alert_is_said_so(place: Place) -> None:
     assert "there is no alert" in place.tocsin("explain", "0123456789abcdef0123456789abcdef", status=1).stderr
+
+
+def test_the_state_of_a_key_is_rebuilt_from_the_topics(place: Place) -> None:
+    now = rfc3339(now_ms())
+    said = json.loads(place.tocsin(
+        "state", "at", "--rule", "test.live", "--key", "actor=bob", "--tenant", "acme", "--time", now).stdout)  # fmt: skip
+    assert (said["of_this_key"], said["state"]["measured"]) == (5, 5)
+    assert said["begins"] == {"audit.events/0": 0, "audit.events/1": 0}
+    assert said["next"]["finding"]["observed"] == 6

@@ -87,8 +87,7 @@ async def connected(
         with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
             await client.quit(timeout=1.0)  # it has the message: a slow goodbye changes nothing
     finally:
-        client.close()
-        sock.close()
+        client.close()  # and the transport with the socket, which is its own: closed by us, its number might be reused
 
 
 async def _dial(relay: Relay, context: SinkContext, allow_private: bool) -> socket.socket:

@@ -9,7 +9,8 @@ from typing import Any
 from streams.detect.exact import exact
 
 #: Nothing on a chain that holds 256 bits is larger.
-_END = Fraction(2**256)
+_WHOLE_END = 2**256
+_END = Fraction(_WHOLE_END)
 _FINEST = 10**36
 #: An address of any chain is shorter; longer text is none.
 _MAX_TEXT = 128
@@ -19,6 +20,8 @@ def amount(value: Any) -> Fraction | None:
     """An amount from 0 to 2**256; None for what is none: negative, larger, finer than 36 places, boolean, no number."""
     if type(value) is str and len(value) > 160:
         return None
+    if type(value) is int:
+        return Fraction(value) if 0 <= value < _WHOLE_END else None
     found = exact(value)
     return found if found is not None and 0 <= found < _END and found.denominator <= _FINEST else None
 

@@ -69,6 +69,8 @@ def index_of(value: Any) -> int | None:
 
 def amount_of(value: Any) -> str | None:
     """A positive amount as text; None for anything else, also for what no token has so much or so little of."""
+    if type(value) is str and value.isascii() and value.isdecimal():  # most are
+        return value if len(value) <= _AMOUNT and value.strip("0") else None
     number = exact(value)
     if number is None or not _LEAST <= number <= _LARGEST:
         return None

@@ -77,7 +77,7 @@ class FeignedOrders:
             fills = [fill for fill in resting.fills if at - self._cancel_within < fill[0] <= at]
         else:
             order_id = named(event.fields.get("order_id")) or ""
-            order = resting.orders.get(order_id)
+            order = resting.order(order_id)
             late = order is not None and order[CANCELLED] is not None
             fills = [
                 fill for fill in resting.fills if fill[4] == order_id or (late and at <= fill[0] < at + self._rest)

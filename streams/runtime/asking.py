@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +30,7 @@ class Asking:
         self._stopping = threading.Event()
         self._hearing = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="asking", daemon=True)
+        self._writing = threading.Thread(target=self._acknowledge, name="asking-written", daemon=True)
         self.error = ""  #: why no answers are heard at present
 
     def start(self) -> None:
@@ -41,11 +41,13 @@ class Asking:
             }
         )  # fmt: skip
         self._thread.start()
+        self._writing.start()
 
     def stop(self) -> None:
         self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(5)
+        for thread in (self._thread, self._writing):
+            if thread.is_alive():
+                thread.join(5)
 
     @property
     def hears(self) -> bool:
@@ -92,7 +94,12 @@ class Asking:
                 telemetry.log.warning("answers to commands cannot be read; trying again", error=self.error)
             self._hearing.clear()
             self._stopping.wait(1)
-        self._producer.flush(5)
+
+    def _acknowledge(self) -> None:
+        """Tell what was written as soon as the brokers do."""
+        while not self._stopping.is_set():
+            self._producer.poll(0.1)
+        self._producer.flush(4)
 
     def _follow(self) -> None:
         topic = self._names.topic("operations")
@@ -110,9 +117,7 @@ class Asking:
             self.error = ""
             self._hearing.set()
             while not self._stopping.is_set():
-                self._producer.poll(0)
-                end = time.monotonic() + 0.02
-                while (message := consumer.poll(max(0.0, end - time.monotonic()))) is not None:
+                if (message := consumer.poll(0.1)) is not None:
                     self._heard(message)
         finally:
             consumer.close()

@@ -16,7 +16,8 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from connectors.testing import SECRET, Receiver, answering, sample_alert, sample_notification
-from streams.model import DeadReason, Notification
+from streams import telemetry
+from streams.model import DeadReason, Notification, Reason
 from streams.model.dead import dead_letter
 from tests.integration.delivering import Bench, eventually, up
 from tests.integration.test_deliver import QUICK, hook, receiving
@@ -236,6 +237,36 @@ def test_errors_say_what_to_do(place: Place, args: tuple[str, ...], status: int,
     done = place.tocsin(*args, status=status)
     assert said in done.stderr
     assert "hint:" in done.stderr or "PARTITION" in done.stderr or "ends before" in done.stderr
+
+
+def measured(sample: str, stage: str) -> float:
+    return (
+        telemetry.REGISTRY.get_sample_value(f"tocsin_stage_seconds_{sample}", {"stage": stage, "sink": "stages"}) or 0
+    )
+
+
+def test_each_stage_is_measured_where_something_is_told_for_the_first_time(place: Place) -> None:
+    first = told(1, BEGIN + 3500, "stages")  # its alert was made 2 s after the event
+    others = [
+        msgspec.structs.replace(first, id="again", redriven="r1"),
+        msgspec.structs.replace(first, id="later", reason=Reason.RESOLVED),
+    ]
+    with receiving(Receiver(SECRET)) as receiver, place.role(hook("stages", receiver.url), HOOK=SECRET) as role:
+        up(role, "stages")
+        place.notify(first, *others)
+        eventually(lambda: len(place.read("deliveries")) == 3)
+    (delivery,) = [one for one in place.read("deliveries") if one["notification_id"] == first.id]
+    stages = (
+        "event_to_alert",
+        "alert_to_notification",
+        "notification_to_sent",
+        "sent_to_delivered",
+        "event_to_delivered",
+    )
+    assert [measured("count", stage) for stage in stages] == [1] * 5
+    assert (measured("sum", stages[0]), measured("sum", stages[1])) == (2.0, 1.5)
+    assert measured("sum", stages[4]) == pytest.approx((delivery["at"] - BEGIN) / 1000)
+    assert sum(measured("sum", stage) for stage in stages[:4]) == pytest.approx(measured("sum", stages[4]))
 
 
 def test_the_time_of_each_stage_is_read_from_the_log(place: Place) -> None:

@@ -116,9 +116,13 @@ class OneKey:
                 return
             self.read += len(batch.records)
             self._sources[source.topic, partition] = source
+            self.clock = max(self.clock, *(stamp for _, _, stamp in batch.records)) if batch.records else self.clock
+            self.offset = max(self.offset, batch.records[-1][0]) if batch.records else self.offset
+            if not any(lane.local for lane in state.lanes):  # the key is met after the hop
+                self._step(state, batch, 0, len(batch.records))
+                continue
             begin = 0
-            for place, (offset, raw, stamp) in enumerate(batch.records):
-                self.clock, self.offset = max(self.clock, stamp), max(self.offset, offset)
+            for place, (_, raw, _) in enumerate(batch.records):
                 if self._mine(state, batch, place, raw):
                     self._step(state, batch, begin, place)
                     self._one(state, batch, place)

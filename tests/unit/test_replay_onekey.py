@@ -10,6 +10,7 @@ import pytest
 from streams import pipeline
 from streams.model import Batch
 from streams.replay.onekey import OneKey, alone, given_key
+from streams.replay.rulestate import needed
 from tests.detecting import AUDIT, BASE, control, detecting, event, findings, records, rule
 
 THREE = {"count": {"at_least": 3, "within": "10m"}}
@@ -72,3 +73,15 @@ def test_a_key_with_other_parts_is_refused() -> None:
     (one,) = control(rule("a", THREE)).ruleset.rules
     with pytest.raises(ValueError, match="parts of the key of a are actor"):
         given_key(one, {"source_ip": "x"})
+
+
+@pytest.mark.parametrize(("key", "given", "has"), [(["actor"], "ada", 2), (["source_ip"], "ip1", 3)])
+def test_what_the_next_finding_needs_is_told_before_and_after_the_hop(key: list[str], given: str, has: int) -> None:
+    document = rule("a", {"count": {"at_least": 6, "within": "10m"}}, group_by=key)
+    ruleset = control(document).ruleset
+    one = OneKey(alone(ruleset, ruleset.rules[0]), "acme", given_key(ruleset.rules[0], {key[0]: given}))
+    one.feed(AUDIT, 0, [Batch(records([event(n, n, source_ip="ip1", actor="ada" if n else "bob") for n in range(3)]))])
+    one.settle()
+    assert one.own == has
+    needs = {"kind": "fire", "observed": 6, "threshold": 6, "severity": "high"}
+    assert needed(one) == {"events": 6 - has, "finding": needs}

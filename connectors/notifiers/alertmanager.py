@@ -172,14 +172,23 @@ class Alertmanager:
                 if isinstance(await answered, Delivered):
                     await asyncio.wait(calls, timeout=1.0)
                     break
-            return [call.result() for call in calls if call.done()]
+            answers = [call.result() for call in calls if call.done()]
+            results = [one for one in answers if not isinstance(one, SinkBroken)]
+            broken = next((one for one in answers if isinstance(one, SinkBroken)), None)
+            if broken is not None and not any(isinstance(one, Delivered) for one in results):
+                raise broken
+            return results
         finally:
             for call in calls:
                 call.cancel()
 
-    async def _send(self, url: str, body: list[dict[str, Any]]) -> Result:
-        answer = await self._poster.send(f"{url}{_PATH}", body, self._headers)
-        return answer if isinstance(answer, Retry) else said(answer)
+    async def _send(self, url: str, body: list[dict[str, Any]]) -> Result | SinkBroken:
+        """One member that lets us in no more is no reason not to tell the others."""
+        try:
+            answer = await self._poster.send(f"{url}{_PATH}", body, self._headers)
+            return answer if isinstance(answer, Retry) else said(answer)
+        except SinkBroken as broken:
+            return broken
 
 
 def _now() -> int:

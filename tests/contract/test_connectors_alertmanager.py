@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from connectors.base import Delivered, Origin, Rejected, Retry, Sink
+from connectors.base import Delivered, Origin, Rejected, Retry, Sink, SinkBroken
 from connectors.context import SinkContext
 from connectors.redact import Secrets
 from connectors.registry import SinkErrors, parse_sinks
@@ -23,6 +23,7 @@ from streams.model.notification import Group, Member
 from tests.contract.test_connectors_chat import send, told
 from tests.contract.vendors.alertmanager import Alertmanager
 from tests.contract.vendors.alertmanager_process import BINARY, RealAlertmanager
+from tests.contract.vendors.server import saying
 
 #: Without the binary there is nothing to skip: the documented one is always there.
 each = pytest.mark.parametrize("server", ["documented", *(["real"] if BINARY else [])])
@@ -220,6 +221,25 @@ def test_a_cluster_of_which_nobody_takes_it_is_tried_again_unless_all_refuse(tmp
     asyncio.run(scenario())
     (result,), _ = send("alertmanager", tmp_path / "b", behave=_four_hundred)
     assert isinstance(result, Rejected)
+
+
+def test_one_member_that_refuses_the_token_keeps_it_from_no_other_and_all_together_take_the_sink_down(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with Alertmanager(behave=saying(401)) as shut, Alertmanager() as opened:
+            sink = make(tmp_path / "a", [shut.url, opened.url])
+            await sink.open()
+            await deliver(sink, told())
+            await sink.close()
+            assert opened.arrived() == ["n1-1"]
+            sink = make(tmp_path / "b", shut.url)
+            await sink.open()
+            with pytest.raises(SinkBroken, match="401"):
+                await sink.deliver([told()])
+            await sink.close()
+
+    asyncio.run(scenario())
 
 
 async def _four_hundred(*_: object) -> Any:

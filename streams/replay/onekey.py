@@ -19,7 +19,7 @@ from streams.detect.hop import Copy
 from streams.detect.hop import read as read_copy
 from streams.model import Batch, Control, Finding, Output, Source
 from streams.rules.program import Key
-from streams.rules.rule import Rule, RuleSet
+from streams.rules.rule import LIVE, Rule, RuleSet
 from streams.runtime.stages import program
 from streams.state.detecting import DetectState
 from streams.state.hits import copied
@@ -48,9 +48,9 @@ class Stepped:
 
 def alone(ruleset: RuleSet, rule: Rule) -> RuleSet:
     """The rule set with this rule alone, live, as it holds for every tenant."""
-    on = replace(rule, stage="live", enabled=True)
+    on = replace(rule, stage=LIVE, enabled=True)
     of = ruleset.variants.get(rule.id, {})
-    variants = {rule.id: {name: one and replace(one, stage="live") for name, one in of.items()}} if of else {}
+    variants = {rule.id: {name: one and replace(one, stage=LIVE) for name, one in of.items()}} if of else {}
     return RuleSet((on,), variants, ruleset.overrides, ruleset.lists)
 
 

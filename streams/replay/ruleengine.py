@@ -15,7 +15,7 @@ from streams.replay.report import value_text
 from streams.rules.compiled import compiled
 from streams.rules.durations import format_duration
 from streams.rules.lists import bind
-from streams.rules.rule import Rule, RuleSet
+from streams.rules.rule import LIVE, Rule, RuleSet
 from streams.rules.testing import Arrival, Case
 from streams.state.alerting import AlertState
 from streams.state.detecting import DetectState
@@ -50,7 +50,7 @@ class Engine:
     """The sources that one rule reads, each with one partition, and what comes back over ``rekeyed``."""
 
     def __init__(self, rule: Rule, sources: Mapping[str, Source], case: Case) -> None:
-        enabled = rule if rule.enabled else replace(rule, enabled=True)
+        enabled = rule if rule.enabled and not rule.is_shadow else replace(rule, enabled=True, stage=LIVE)
         self.findings: list[bytes] = []
         self.refused: list[str] = []
         self._case = case

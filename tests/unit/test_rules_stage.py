@@ -10,6 +10,7 @@ from streams import pipeline
 from streams.detect.registry import KINDS
 from streams.model import Batch, Control, Output, Source
 from streams.replay.hop import Hop
+from streams.replay.ruletests import test_rules
 from streams.rules.load import ruleset_from_documents
 from streams.rules.problems import RuleErrors
 from tests.detecting import AUDIT, BASE, batch, control, detecting, event, findings, rule
@@ -100,3 +101,13 @@ def test_the_stage_is_no_part_of_a_rules_version_but_of_the_rule_sets() -> None:
 def test_another_word_is_refused() -> None:
     with pytest.raises(RuleErrors, match=r"stage.*live.*shadow"):
         ruleset_from_documents([rule("a", THREE, stage="test")], KINDS)
+
+
+def test_its_own_tests_run_as_if_it_were_live() -> None:
+    case = {
+        "name": "the third",
+        "events": [{"at": "0s", "action": "login", "actor": "x", "times": 3, "every": "1s"}],
+        "expect": [{"at": "2s"}],
+    }
+    ruleset = ruleset_from_documents([rule("a", THREE, stage="shadow", tests=[case])], KINDS)
+    assert [one.passed for one in test_rules(ruleset, {"audit": AUDIT})] == [True]

@@ -160,6 +160,14 @@ def test_a_lower_threshold_tells_sooner_and_of_more_people(here: Path) -> None:
     assert all(one["evidence"] for one in back["gone"])  # down to its events
 
 
+def test_a_candidate_in_the_shadow_is_asked_what_it_would_tell_a_baseline_there_tells_nobody(here: Path) -> None:
+    (here / "shadow.yaml").write_text((here / "4.yaml").read_text() + "stage: shadow\n")
+    tocsin(
+        *BOTH[:2], "--rules", "shadow.yaml", "--baseline", "shadow.yaml", "--budget", "alerts=3,new=3", "--out", "out"
+    )
+    assert reported(here / "out")["baseline"]["counts"]["alerts"] == 0
+
+
 def test_rules_that_only_the_baseline_has_are_gone_where_the_whole_is_compared(here: Path) -> None:
     (here / "base").mkdir()
     for name in ("4.yaml", "metric.yaml"):

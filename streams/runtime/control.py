@@ -215,10 +215,12 @@ class ControlReader:
             self._missing = missing
             telemetry.LISTS_MISSING.set(len(missing))
             if missing:
+                names = ", ".join(f"{name} ({len(rules)} rules)" for name, rules in sorted(missing.items()))
                 telemetry.log.warning(
-                    "rules use lists that nobody has applied: they match nothing", lists={**missing},
+                    "rules use lists that nobody has applied: they match nothing",
+                    lists=names,
                     hint="`tocsin lists apply NAME FILE`",
-                )  # fmt: skip
+                )
 
 
 def publish(options: Mapping[str, Any], names: Names, records: list[ControlRecord]) -> int:

@@ -55,7 +55,7 @@ def list_(limit: int, as_json: bool, type_: str | None, **wanted: str | None) ->
         raise ConfigError(
             "`tocsin alerts list` needs a storage", "add `- {name: archive, type: sqlite}` to sinks in tocsin.yaml"
         )
-    alerts = read_alerts(path, limit=limit, type=type_, **wanted)
+    alerts = read_alerts(path, limit=limit, offset=0, type=type_, **wanted)
     if as_json:
         alert_display.lines(alerts)
     elif alerts:

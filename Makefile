@@ -34,7 +34,7 @@ demo: setup  ## see it work: real Kafka, attacks, alerts, in a minute; KEEP=1 st
 	$(BIN)/tocsin demo $(if $(KEEP),--keep)
 
 test: check  ## everything: checks, then all tests, on real servers
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 unit: setup  ## the tests that need no server, in seconds
 	$(BIN)/pytest -q tests/unit tests/golden

@@ -16,11 +16,11 @@ from streams.detect.clock import MAX_TIME, event_id_of, event_time, tenant_of
 from streams.detect.refusals import reason_of, refused
 from streams.errors import SourceUnavailable
 from streams.model import Batch, Control, DeadReason, Finding, Output, position
-from streams.state.alerting import MAX_TICK, AlertState
-from streams.state.detecting import DetectState
-from streams.state.hits import copied, evaluate
-from streams.state.judging import lapsed
-from streams.state.rekeyed import RekeyedState
+from streams.state.alerts.alerting import MAX_TICK, AlertState
+from streams.state.detect.detecting import DetectState
+from streams.state.detect.hits import copied, evaluate
+from streams.state.detect.judging import lapsed
+from streams.state.detect.rekeyed import RekeyedState
 
 #: Expired keys that one step looks at for each rule, beside two for each of its records.
 SWEEP = 500

@@ -26,7 +26,7 @@ from datetime import datetime
 from typing import Any
 
 from streams.detect.registry import KINDS
-from streams.replay.ruleengine import moments
+from streams.replay.rules.engine import moments
 from streams.rules.load import ruleset_from_documents
 from streams.rules.testing import Arrival, Case
 

@@ -18,9 +18,9 @@ from streams.rules.load import ruleset_from_documents
 from streams.rules.plain import plain
 from streams.rules.program import Program
 from streams.rules.rule import RuleSet
-from streams.state.detecting import DetectState
+from streams.state.detect.detecting import DetectState
+from streams.state.detect.rekeyed import RekeyedState
 from streams.state.partition import Position
-from streams.state.rekeyed import RekeyedState
 
 BASE = 1_700_000_000_000
 AUDIT = Source("audit", "audit.events", ("tenant", "actor"), max_disorder=5_000)

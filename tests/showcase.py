@@ -1,6 +1,6 @@
 """The shipped rules that the domains' own attacks are about: for tests that want real rules, but not whichever there are.
 
-What is measured over all packs belongs into the scores (``streams/replay/score.py``).
+What is measured over all packs belongs into the scores (``streams/replay/scoring/score.py``).
 """
 
 from __future__ import annotations

@@ -24,11 +24,11 @@ from streams.cli.replay_inputs import TOPIC, sources_of, wanted_of
 from streams.config import Config, event_sources
 from streams.config.rules import with_their_overrides, written_rules
 from streams.errors import ConfigError, TocsinError
-from streams.replay.backtest import Ran, backtest
-from streams.replay.backtest_page import page
-from streams.replay.backtest_report import costs, encoded, report
-from streams.replay.budget import Term, parse_budget
-from streams.replay.labelled import labels_of
+from streams.replay.backtest.budget import Term, parse_budget
+from streams.replay.backtest.document import costs, encoded, report
+from streams.replay.backtest.labelled import labels_of
+from streams.replay.backtest.page import page
+from streams.replay.backtest.run import Ran, backtest
 from streams.replay.report import console_for_tables
 from streams.replay.topics import EARLIEST, LATEST
 from streams.rules.lists import used

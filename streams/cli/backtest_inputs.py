@@ -17,7 +17,7 @@ from streams.cli.replay_inputs import TOPIC
 from streams.config import Config
 from streams.errors import ConfigError
 from streams.model import Source
-from streams.replay.backtest import ordered
+from streams.replay.backtest.run import ordered
 from streams.replay.files import open_file
 from streams.replay.logs import FileLog, Log, TopicLog
 from streams.replay.moments import rfc3339

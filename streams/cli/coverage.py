@@ -13,7 +13,7 @@ from streams.cli.context import admin, get_config, kafka_options, names_of
 from streams.cli.rules_given import json_option, line
 from streams.config import event_sources
 from streams.errors import ConfigError
-from streams.replay.coverage import Covered, Gap, Why, covered
+from streams.replay.lookback.coverage import Covered, Gap, Why, covered
 from streams.replay.report import console_for_tables
 
 _WORDS = {

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.model import Alert
-from streams.replay.score import about
+from streams.replay.scoring.score import about
 from streams.simulate import Label
 
 

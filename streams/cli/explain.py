@@ -17,9 +17,9 @@ from streams.cli.rules_given import line
 from streams.config import Config, event_sources
 from streams.errors import ClusterError
 from streams.model import Alert, Notification
-from streams.replay.alertexplain import Held, Rerun, events_of, held, rerun, why_not_told, why_severity
+from streams.replay.lookback.explain import Held, Rerun, events_of, held, rerun, why_not_told, why_severity
 from streams.replay.moments import rfc3339
-from streams.replay.rulestate import readable
+from streams.replay.rules.remembered import readable
 from streams.rules.durations import format_duration
 
 _SHOWN = 40

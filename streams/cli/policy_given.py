@@ -11,8 +11,8 @@ import click
 from streams.alerts.policy import Policy, parse_policy, with_records
 from streams.cli.context import admin, get_config, kafka_options, names_of
 from streams.errors import ConfigError
-from streams.replay.routechecks import policy_in
-from streams.state.alerting import POLICY
+from streams.replay.routes.checks import policy_in
+from streams.state.alerts.alerting import POLICY
 
 Records = dict[str, dict[str, Any]]
 

@@ -12,9 +12,9 @@ from streams.cli.junit import write_junit
 from streams.cli.policy_given import Records, given_records, policy_options
 from streams.cli.rules_given import json_option, line
 from streams.errors import ConfigError
-from streams.replay.routechecks import CaseResult, CheckFile, check, load
+from streams.replay.routes.checks import CaseResult, CheckFile, check, load
 from streams.rules.problems import Problem
-from streams.state.alerting import POLICY
+from streams.state.alerts.alerting import POLICY
 
 
 @click.command("check")

@@ -18,9 +18,9 @@ from streams.cli.rules_given import line
 from streams.config.document import read
 from streams.errors import ConfigError
 from streams.model import Alert, Notification, Reason
-from streams.replay.rehearsal import Given, Rehearsed, rehearse
-from streams.replay.rehearsing import parse_given
-from streams.replay.routechecks import dotted, of
+from streams.replay.routes.checks import dotted, of
+from streams.replay.routes.given import parse_given
+from streams.replay.routes.rehearsal import Given, Rehearsed, rehearse
 from streams.route.tree import Route, chosen, ways
 from streams.rules.block import Block
 from streams.rules.durations import format_duration

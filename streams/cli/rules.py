@@ -23,7 +23,7 @@ from streams.cli.rules_given import (
 from streams.config.rules import with_overrides
 from streams.errors import USAGE, TocsinError
 from streams.replay.report import console_for_tables
-from streams.replay.ruletests import test_rules
+from streams.replay.rules.cases import test_rules
 from streams.rules.lists import used
 from streams.rules.problems import RuleErrors
 from streams.rules.rule import Rule

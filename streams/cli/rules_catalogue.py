@@ -11,7 +11,7 @@ from streams.cli.rules_given import paths_argument, written
 from streams.config.settings import SOURCES
 from streams.errors import ConfigError
 from streams.reference.catalogue import PAGES, pages
-from streams.replay import quality
+from streams.replay.scoring import quality
 from streams.rules.rule import RuleSet
 
 

@@ -10,7 +10,7 @@ import click
 from streams.cli.rules_given import effective as effective_rules
 from streams.cli.rules_given import json_option, line, paths_argument, sources_by_name
 from streams.errors import ConfigError
-from streams.replay.ruleexplain import Explanation, explain
+from streams.replay.rules.explain import Explanation, explain
 from streams.rules.problems import did_you_mean
 
 

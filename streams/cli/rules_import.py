@@ -11,7 +11,7 @@ import click
 from streams.cli.rules_given import json_option, line, sources_by_name
 from streams.detect.registry import KINDS
 from streams.errors import USAGE, ConfigError, TocsinError
-from streams.replay.ruletests import test_rules
+from streams.replay.rules.cases import test_rules
 from streams.rules.load import ruleset_from_documents
 from streams.rules.problems import RuleErrors
 from streams.rules.proving import UNPROVEN, Unproven, proofs

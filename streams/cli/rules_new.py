@@ -12,7 +12,7 @@ from streams.detect.drafting import FROM_AN_EVENT, from_event, from_kind
 from streams.detect.registry import KINDS, MODULES
 from streams.errors import ConfigError, TocsinError
 from streams.model.decode import decode_full
-from streams.replay.ruletests import test_rules
+from streams.replay.rules.cases import test_rules
 from streams.rules.document import MAX_BYTES, parse_document
 from streams.rules.load import ruleset_from_documents
 from streams.rules.problems import RuleErrors

@@ -13,9 +13,9 @@ from rich.table import Table
 from streams.cli.context import admin, get_config, kafka_options, names_of
 from streams.cli.rules_given import json_option, line
 from streams.config import Config, event_sources, registry_of
+from streams.replay.backtest.trial import Trial, Trials, key_of, promoted
 from streams.replay.moments import rfc3339
 from streams.replay.report import console_for_tables
-from streams.replay.trial import Trial, Trials, key_of, promoted
 from streams.rules.durations import format_duration, parse_duration
 
 

@@ -9,8 +9,8 @@ import click
 
 from streams.cli.junit import write_junit
 from streams.cli.rules_given import json_option, line, paths_argument, sources_by_name, written
-from streams.replay.rulecoverage import Coverage, coverage
-from streams.replay.ruletests import CaseResult, test_rules
+from streams.replay.rules.cases import CaseResult, test_rules
+from streams.replay.rules.coverage import Coverage, coverage
 
 
 @click.command("test")

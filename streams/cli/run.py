@@ -55,7 +55,7 @@ def command(roles: str | None, worker_id: str | None, port: int | None, no_http:
 def _run(config: Config, roles: frozenset[str], worker: str | None, port: int | None) -> None:
     # Faust takes a second to import: only for those who run a worker.
     from connectors.registry import parse_sinks
-    from streams.replay.ruletests import passing
+    from streams.replay.rules.cases import passing
     from streams.runtime.app import Settings, Worker
     from streams.runtime.names import worker_id
     from streams.runtime.source import Timing

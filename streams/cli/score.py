@@ -19,11 +19,11 @@ from streams.cli.list_sources import with_lists
 from streams.config import Config, event_sources
 from streams.config.rules import with_their_overrides, written_rules
 from streams.errors import ConfigError
-from streams.replay import quality
-from streams.replay.figures import document, false_alerts
-from streams.replay.regimes import REGIMES, Ran, Regime, run, scaled
 from streams.replay.report import console_for_tables
-from streams.replay.truth import given
+from streams.replay.scoring import quality
+from streams.replay.scoring.figures import document, false_alerts
+from streams.replay.scoring.regimes import REGIMES, Ran, Regime, run, scaled
+from streams.replay.scoring.truth import given
 from streams.rules.rule import RuleSet
 from streams.simulate.cast import ALL
 

@@ -16,9 +16,9 @@ from streams.cli.rules_given import effective, line
 from streams.config import Config, event_sources
 from streams.errors import ConfigError
 from streams.model import Batch, Source
+from streams.replay.lookback.onekey import OneKey, alone, given_key
 from streams.replay.moments import parse_moment, rfc3339
-from streams.replay.onekey import OneKey, alone, given_key
-from streams.replay.rulestate import needed, readable
+from streams.replay.rules.remembered import needed, readable
 from streams.replay.runner import PartitionLog
 from streams.replay.topics import Point, Topic, TopicRange, consumer_of
 from streams.rules.problems import did_you_mean
@@ -92,7 +92,7 @@ def _parts(keys: Sequence[str]) -> dict[str, str]:
 
 def _in_force(config: Config, until: int) -> RuleSet:
     """The rule set of the last control record that was written up to then; of the first one where none was."""
-    from streams.replay.trial import control_history
+    from streams.replay.backtest.trial import control_history
 
     admin(config)
     consumer = consumer_of(kafka_options(config))

@@ -24,7 +24,7 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="c
     rules: tuple[str, ...]  #: id@version
     values: tuple[tuple[tuple[Any, ...], ...], ...]  #: each as (value,), or () where missing
     tenant: str
-    key: tuple[Any, ...]  #: parts, as in ``streams.state.keys``
+    key: tuple[Any, ...]  #: parts, as in ``streams.state.detect.keys``
     order: int  #: max(event time, the origin's watermark before this record), ms
     topic: str
     partition: int

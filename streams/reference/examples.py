@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from streams.detect.registry import KINDS, MODULES
-from streams.replay.ruleengine import moments
+from streams.replay.rules.engine import moments
 from streams.rules.document import parse_document
 from streams.rules.load import ruleset_from_documents
 from streams.rules.rule import Rule

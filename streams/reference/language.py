@@ -13,7 +13,7 @@ from streams.model.severity import SEVERITIES, SEVERITY_WORDS
 from streams.reference.operands import takes
 from streams.reference.prose import anchor, fenced, table
 from streams.reference.tables import options_table
-from streams.replay import ruletests
+from streams.replay.rules import cases as ruletests
 from streams.rules import comparing, durations, expressions, keyed, operators, overrides, parse, template, where
 from streams.rules.document import MAX_BYTES
 

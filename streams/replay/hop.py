@@ -12,7 +12,7 @@ from streams.detect.base import NEVER
 from streams.detect.hop import Copy, Mark, read
 from streams.model import Batch, Control, Output, Record
 from streams.rules.rule import RuleSet
-from streams.state.rekeyed import RekeyedState
+from streams.state.detect.rekeyed import RekeyedState
 
 _CHUNK = 2_000
 TIMED = 16  #: one batch in so many, where somebody watches

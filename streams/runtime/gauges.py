@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, TopicPartition
 from streams import telemetry
 from streams.model import SEVERITIES
 from streams.runtime.stage import Part
-from streams.state.rulebook import Rulebook
+from streams.state.detect.rulebook import Rulebook
 from streams.state.tables import Table
 
 

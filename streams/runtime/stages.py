@@ -12,10 +12,10 @@ from streams.rules.compiled import compiled
 from streams.rules.program import Program
 from streams.rules.rule import RuleSet
 from streams.runtime.stage import Input, Stage, StepFunction, TickFunction
-from streams.state.alerting import AlertState
-from streams.state.detecting import DetectState
+from streams.state.alerts.alerting import AlertState
+from streams.state.detect.detecting import DetectState
+from streams.state.detect.rekeyed import RekeyedState
 from streams.state.partition import PartitionState
-from streams.state.rekeyed import RekeyedState
 
 Origins = Callable[[RuleSet], frozenset[tuple[str, int]]]
 

@@ -11,7 +11,7 @@ from heapq import heapify, heappop, heappush
 from typing import Any
 
 from streams.detect.base import NEVER, State
-from streams.state.keys import Row, row_tail
+from streams.state.detect.keys import Row, row_tail
 
 Newest = Callable[[State], int]
 

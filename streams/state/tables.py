@@ -11,7 +11,7 @@ import msgspec
 from streams.detect.base import FOREVER, NEVER, Detector, Kind, Measured, State, Timed
 from streams.errors import StateMismatch
 from streams.rules.rule import Rule
-from streams.state.keys import Row, key_at, row_head, row_tail, rule_key, values_of
+from streams.state.detect.keys import Row, key_at, row_head, row_tail, rule_key, values_of
 from streams.state.shelf import Shelf
 
 #: Format of the values in the changelog.

@@ -15,7 +15,7 @@ import orjson
 
 from streams import pipeline
 from streams.model import Batch, Control
-from streams.state.alerting import AlertState
+from streams.state.alerts.alerting import AlertState
 from tests.bench.alert_population import MINUTE, encoded, finding, policy, status_change
 
 BEGIN = 1_760_000_000_000

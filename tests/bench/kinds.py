@@ -15,7 +15,7 @@ from streams.detect.registry import KINDS
 from streams.model import Batch, Control, Source
 from streams.rules.compiled import compiled
 from streams.rules.load import ruleset_from_documents
-from streams.state.detecting import DetectState
+from streams.state.detect.detecting import DetectState
 from tests.bench.rule_mix import events, one_rule
 
 SOURCE = Source("audit", "audit.events", ("tenant", "actor"))

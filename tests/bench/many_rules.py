@@ -88,7 +88,7 @@ from streams import pipeline
 from streams.model import Batch, Control, Source
 from streams.rules.compiled import compiled
 from streams.rules.load import ruleset_from_documents
-from streams.state.detecting import DetectState
+from streams.state.detect.detecting import DetectState
 from tests.bench.many_rules import COUNTED, one_each
 
 def rss():

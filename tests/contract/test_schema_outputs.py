@@ -17,8 +17,8 @@ from streams.rules.compiled import compiled
 from streams.rules.load import load_rules
 from streams.runtime.names import Names
 from streams.simulate.traffic import generate
-from streams.state.alerting import AlertState
-from streams.state.detecting import DetectState
+from streams.state.alerts.alerting import AlertState
+from streams.state.detect.detecting import DetectState
 
 BEGIN = 1_714_564_800_000
 KEYS = {

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from streams.state.rulebook import MAX_ERRORS
+from streams.state.detect.rulebook import MAX_ERRORS
 from tests.e2e.living import Place, Worker, eventually, now_ms
 
 pytestmark = pytest.mark.timeout(180)

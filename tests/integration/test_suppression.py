@@ -15,7 +15,7 @@ from streams import pipeline
 from streams.model import Batch, Control
 from streams.runtime.control import ControlReader
 from streams.runtime.names import Names
-from streams.state.alerting import AlertState
+from streams.state.alerts.alerting import AlertState
 from tests.integration.test_topics import tocsin
 from tests.unit.alert_steps import finding
 

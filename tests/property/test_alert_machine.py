@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from streams.model import Alert, Command, Control, Finding, Output
-from streams.state.alerting import AlertState
+from streams.state.alerts.alerting import AlertState
 from tests.property.alert_oracle import Cover, Oracle
 from tests.unit.alert_steps import MINUTE, START, World, command, finding
 

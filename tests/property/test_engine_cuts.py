@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from streams import pipeline
 from streams.detect.base import NEVER
 from streams.model import Batch, Control, Output
-from streams.state.detecting import DetectState
+from streams.state.detect.detecting import DetectState
 from tests.detecting import BASE, PROGRAMS, Changelog, Programs, detecting, records
 from tests.everykind import AUDIT, every_kind, river
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streams import pipeline
 from streams.model import Batch, Control, Output
-from streams.state.rekeyed import RekeyedState
+from streams.state.detect.rekeyed import RekeyedState
 from tests.detecting import BASE, Changelog, detecting, records
 from tests.everykind import BY_IP, LOCAL, OVER_SOURCES, TRADE, every_kind, river, trades
 

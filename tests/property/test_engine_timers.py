@@ -16,9 +16,9 @@ from streams.detect.kinds.absence import Absence
 from streams.detect.silence import Listening
 from streams.model import Batch, Control
 from streams.rules.rule import RuleSet
-from streams.state import judging
-from streams.state.detecting import DetectState
-from streams.state.judging import lapse
+from streams.state.detect import judging
+from streams.state.detect.detecting import DetectState
+from streams.state.detect.judging import lapse
 from tests.detecting import BASE, control, detecting, event, findings, letters, records, rule
 from tests.everykind import AUDIT, every_kind, river
 from tests.property.test_engine_cuts import Tick, lived

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streams.model import Alert, Command, Finding, Status
 from streams.model.severity import severity_rank
-from streams.state.alerting import AlertState
+from streams.state.alerts.alerting import AlertState
 from tests.unit.alert_steps import World, command, finding
 
 POLICY: dict[str, Any] = {

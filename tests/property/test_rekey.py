@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streams import pipeline
 from streams.model import Batch, Control, Output, Source
-from streams.state.rekeyed import RekeyedState
+from streams.state.detect.rekeyed import RekeyedState
 from tests.detecting import BASE, Changelog, control, detecting, event, rule
 
 SOURCE = Source("audit", "audit.events", ("tenant", "actor"), max_disorder=2_000, idle_after=3_000)

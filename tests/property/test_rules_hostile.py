@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from streams.detect.kinds import python
 from streams.detect.registry import KINDS, MODULES
-from streams.replay.ruletests import test_rules as run_tests
+from streams.replay.rules.cases import test_rules as run_tests
 from streams.rules.compiled import compiled
 from streams.rules.document import parse_document
 from streams.rules.load import load_rules, ruleset_from_documents

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streams.detect.base import State
 from streams.state import shelf as shelves
-from streams.state.keys import Row, row_tail
+from streams.state.detect.keys import Row, row_tail
 from streams.state.shelf import Shelf
 
 WIDTH = 10

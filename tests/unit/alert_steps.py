@@ -9,7 +9,7 @@ import msgspec
 from streams import pipeline
 from streams.model import Alert, Batch, Command, Control, Evidence, Finding, Notification, Operation, Output
 from streams.model.dead import DeadLetter
-from streams.state.alerting import AlertState
+from streams.state.alerts.alerting import AlertState
 
 MINUTE = 60_000
 START = 1_700_000_000_000

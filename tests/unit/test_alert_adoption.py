@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.model import Control
-from streams.state.alerting import AlertState
+from streams.state.alerts.alerting import AlertState
 from tests.unit.alert_steps import MINUTE, START, World, finding
 
 SILENCE = {

@@ -13,7 +13,7 @@ import pytest
 from streams.alerts.intake import MAX_RECORD, read
 from streams.errors import StateMismatch
 from streams.model import Action
-from streams.state.alerting import AlertState
+from streams.state.alerts.alerting import AlertState
 from tests.unit.alert_steps import START, World, command, finding
 
 EXAMPLES = Path(__file__).parents[2] / "schemas"

@@ -8,7 +8,7 @@ import pytest
 
 from streams import pipeline
 from streams.model import Control, Finding
-from streams.state.alerting import MAX_TICK
+from streams.state.alerts.alerting import MAX_TICK
 from tests.unit.alert_steps import MINUTE, POLICY, START, World, command, finding
 
 DAY = 24 * 60

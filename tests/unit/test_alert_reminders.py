@@ -8,7 +8,7 @@ import pytest
 
 from streams.model import Reason
 from streams.model.partitioner import partition_of
-from streams.state.alerting import AlertState
+from streams.state.alerts.alerting import AlertState
 from tests.unit.alert_steps import MINUTE, START, World, command, finding
 
 CHAT: dict[str, Any] = {"receivers": [{"name": "chat"}], "route": {"receivers": ["chat"]}, "remind_severities": []}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streams.model import Alert, Evidence, Severity, Status
-from streams.replay.difference import difference
+from streams.replay.backtest.difference import difference
 
 
 def alert(name: str, begin: int, end: int, *, actor: str = "ada", tenant: str = "acme", rule: str = "r") -> Alert:

@@ -13,7 +13,7 @@ import pytest
 
 from streams.errors import ConfigError, TocsinError
 from streams.model import Record, Source
-from streams.replay.backtest import backtest
+from streams.replay.backtest.run import backtest
 from streams.replay.runner import PartitionLog
 from streams.rules.rule import RuleSet
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from streams.cli.context import Invocation
 from streams.cli.rules import command
 from streams.detect.registry import KINDS, MODULES
-from streams.replay.rulecoverage import coverage
+from streams.replay.rules.coverage import coverage
 from streams.rules.document import parse_document
 from streams.rules.load import load_rules
 from tests.unit.test_replay_ruletests import BURST, OPENED, RAISED, RULE, SOURCES

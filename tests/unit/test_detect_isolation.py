@@ -13,7 +13,7 @@ from streams.detect.kinds.count import Count, Counting
 from streams.model import Batch, Control, Source
 from streams.rules.compiled import compiled
 from streams.rules.rule import RuleSet
-from streams.state.rulebook import MAX_ERRORS
+from streams.state.detect.rulebook import MAX_ERRORS
 from tests.detecting import (
     AUDIT,
     BASE,

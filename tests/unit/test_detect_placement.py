@@ -12,7 +12,7 @@ from streams.detect.placement import EVERY, Placement
 from streams.model import Batch, Control, Original, Source
 from streams.rules.rule import RuleSet
 from streams.runtime.stages import looking_where_keys_stand, program
-from streams.state.detecting import DetectState
+from streams.state.detect.detecting import DetectState
 from tests.detecting import AUDIT
 
 DEEP = Source("audit", "audit.events", ("tenant", "user.id"))

@@ -9,7 +9,7 @@ import msgspec
 from streams import pipeline
 from streams.model import Batch, Control, Output
 from streams.rules.rule import RuleSet
-from streams.state.rekeyed import RekeyedState
+from streams.state.detect.rekeyed import RekeyedState
 from tests.detecting import BASE, Changelog, batch, control, detecting, event, findings, letters, rule
 
 BY_IP = rule("by-ip", {"count": {"at_least": 2, "within": "10s"}}, group_by=["ip"], title="{ip} {count}")

@@ -11,8 +11,8 @@ from streams import pipeline
 from streams.errors import StateMismatch
 from streams.model import Batch, Control
 from streams.rules.rule import RuleSet
-from streams.state import rulebook
-from streams.state.keys import bounded, key_at, parse, row_head, row_of, row_tail, rule_key
+from streams.state.detect import rulebook
+from streams.state.detect.keys import bounded, key_at, parse, row_head, row_of, row_tail, rule_key
 from tests.detecting import BASE, Changelog, batch, control, detecting, event, findings, records, rule
 
 COUNT = rule("count", {"count": {"at_least": 3, "within": "10s"}})

@@ -8,7 +8,7 @@ import pytest
 
 from streams.detect.registry import KINDS
 from streams.model import Source
-from streams.replay.ruletests import test_rules as run_tests
+from streams.replay.rules.cases import test_rules as run_tests
 from streams.rules.load import ruleset_from_documents
 
 SOURCES = {name: Source(name, f"{name}.events", ("tenant",)) for name in ("audit", "trade", "chain")}

@@ -19,7 +19,7 @@ from streams.model.dead import MAX_VALUE
 from streams.rules.compiled import compiled
 from streams.rules.load import ruleset_from_documents
 from streams.rules.plain import plain
-from streams.state.detecting import DetectState
+from streams.state.detect.detecting import DetectState
 from tests.everykind import every_kind, made
 from tests.poison import AT, LIMIT, ONLY_WHERE_MATCHED, Poison, largest_value, poison, too_large
 

@@ -8,7 +8,7 @@ import pytest
 
 from streams.detect.registry import KINDS
 from streams.model import Alert, Control, Evidence, Severity, Status, Suppression
-from streams.replay.alertexplain import Held, Rerun, events_of, place_of, rule_of, why_not_told, why_severity
+from streams.replay.lookback.explain import Held, Rerun, events_of, place_of, rule_of, why_not_told, why_severity
 from streams.rules.load import ruleset_from_documents
 from streams.runtime.control import POLICY, ControlLog
 from tests.detecting import BASE, rule

@@ -6,7 +6,7 @@ import pytest
 
 from streams.detect.registry import KINDS
 from streams.model import Step
-from streams.replay.coverage import Gap, InForce, Stretch, Why, gaps, runs, stretches
+from streams.replay.lookback.coverage import Gap, InForce, Stretch, Why, gaps, runs, stretches
 from streams.rules.load import ruleset_from_documents
 from streams.rules.rule import Rule
 from tests.detecting import rule

@@ -9,8 +9,8 @@ import pytest
 
 from streams import pipeline
 from streams.model import Batch
-from streams.replay.onekey import OneKey, alone, given_key
-from streams.replay.rulestate import needed
+from streams.replay.lookback.onekey import OneKey, alone, given_key
+from streams.replay.rules.remembered import needed
 from tests.detecting import AUDIT, BASE, control, detecting, event, findings, records, rule
 
 THREE = {"count": {"at_least": 3, "within": "10m"}}

@@ -15,7 +15,7 @@ from streams.cli.rules import command
 from streams.config import event_sources, load_config
 from streams.config.settings import PACKS
 from streams.detect.registry import KINDS
-from streams.replay.ruletests import test_rules as run_tests
+from streams.replay.rules.cases import test_rules as run_tests
 from streams.rules.load import load_rules
 
 SOURCES = {source.name: source for source in event_sources(load_config(None, {}))}

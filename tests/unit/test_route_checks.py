@@ -14,7 +14,7 @@ from streams.alerts.policy import parse_policy
 from streams.cli.context import Invocation
 from streams.cli.routes import command
 from streams.errors import ConfigError
-from streams.replay.routechecks import load
+from streams.replay.routes.checks import load
 from streams.route.presets import NAMES
 from streams.runtime.control import policy_record
 

@@ -12,7 +12,7 @@ from streams.cli.rules_catalogue import command, generated
 from streams.config.settings import PACKS
 from streams.detect.registry import KINDS
 from streams.reference.catalogue import DOMAINS, files_below, pages
-from streams.replay import quality
+from streams.replay.scoring import quality
 from streams.rules.load import load_rules
 from tests.showcase import showcase
 

@@ -17,7 +17,7 @@ from streams.rules.overrides import concerning, overridden
 from streams.rules.problems import RuleErrors
 from streams.rules.rule import Rule, RuleSet
 from streams.runtime.control import ControlLog, ruleset_record
-from streams.state.detecting import DetectState
+from streams.state.detect.detecting import DetectState
 from tests.detecting import AUDIT, batch, event, rule
 from tests.detecting import BASE as BASE_TIME
 

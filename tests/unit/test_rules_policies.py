@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.detect.registry import KINDS
-from streams.replay.ruletests import test_rules
+from streams.replay.rules.cases import test_rules
 from streams.rules.load import load_rules, ruleset_from_documents
 from streams.rules.policies import OPERATORS, load_policy, read_policies
 from streams.rules.problems import BlockErrors, Problem, RuleErrors

@@ -18,7 +18,7 @@ from streams.detect.registry import KINDS, MODULES
 from streams.reference.examples import example, words
 from streams.reference.page import page
 from streams.reference.prose import anchor, forms, headline
-from streams.replay.ruletests import test_rules as run_tests
+from streams.replay.rules.cases import test_rules as run_tests
 from streams.rules import comparing
 from streams.rules.block import Block
 from streams.rules.document import parse_document
@@ -301,8 +301,8 @@ def test_the_words_of_templates_are_those_that_findings_give() -> None:
 
 
 def test_what_an_expectation_may_name_is_known_to_it() -> None:
-    from streams.replay import ruletests
-    from streams.replay.ruleengine import moments
+    from streams.replay.rules import cases as ruletests
+    from streams.replay.rules.engine import moments
     from streams.rules.testing import cases
 
     rule = example("count")

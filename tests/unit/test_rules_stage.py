@@ -10,7 +10,7 @@ from streams import pipeline
 from streams.detect.registry import KINDS
 from streams.model import Batch, Control, Output, Source
 from streams.replay.hop import Hop
-from streams.replay.ruletests import test_rules
+from streams.replay.rules.cases import test_rules
 from streams.rules.load import ruleset_from_documents
 from streams.rules.problems import RuleErrors
 from tests.detecting import AUDIT, BASE, batch, control, detecting, event, findings, rule

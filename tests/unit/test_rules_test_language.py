@@ -10,9 +10,9 @@ import yaml
 
 from streams.detect.registry import KINDS
 from streams.model import Source
-from streams.replay.rulecoverage import coverage
-from streams.replay.ruleexplain import explain
-from streams.replay.ruletests import test_rules as run_tests
+from streams.replay.rules.cases import test_rules as run_tests
+from streams.replay.rules.coverage import coverage
+from streams.replay.rules.explain import explain
 from streams.rules.load import load_rules
 from streams.rules.parse import parse_rule
 from streams.rules.testing import ORDERS, cases

@@ -19,7 +19,7 @@ from streams.runtime.source import Source
 from streams.runtime.stage import Part
 from streams.runtime.stages import alert_stage, detect_stage
 from streams.runtime.web import Web
-from streams.state.rekeyed import RekeyedState
+from streams.state.detect.rekeyed import RekeyedState
 
 
 def source() -> Source:

@@ -12,7 +12,7 @@ import yaml
 from streams import telemetry
 from streams.detect.registry import KINDS
 from streams.errors import ClusterError
-from streams.replay.ruletests import passing
+from streams.replay.rules.cases import passing
 from streams.rules.load import load_rules
 from streams.rules.rule import RuleSet
 from streams.runtime.ruleswatch import Look, RulesWatch

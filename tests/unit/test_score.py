@@ -13,10 +13,10 @@ from streams.config import event_sources, load_config
 from streams.detect.entries import kept_id
 from streams.detect.registry import KINDS
 from streams.model import Alert, Evidence, Severity, Status
-from streams.replay.figures import document, false_alerts, weak, why_weak
-from streams.replay.quality import page
-from streams.replay.regimes import DAY, HOUR, Regime, run, scaled
-from streams.replay.score import Verdict, about, added, quantile, score
+from streams.replay.scoring.figures import document, false_alerts, weak, why_weak
+from streams.replay.scoring.quality import page
+from streams.replay.scoring.regimes import DAY, HOUR, Regime, run, scaled
+from streams.replay.scoring.score import Verdict, about, added, quantile, score
 from streams.rules.load import load_rules
 from streams.rules.rule import RuleSet
 from streams.simulate.areas import Area

@@ -8,7 +8,7 @@ import pytest
 
 from streams.cli.rules_import import NotImported, proven
 from streams.detect.registry import KINDS
-from streams.replay.ruletests import test_rules
+from streams.replay.rules.cases import test_rules
 from streams.rules.load import ruleset_from_documents
 from streams.rules.proving import UNPROVEN
 from tests.sigma import imported

@@ -18,7 +18,7 @@ from streams.simulate.night.lines import Narrator
 from streams.simulate.night.operators import Operators
 from streams.simulate.night.script import written
 from streams.simulate.night.tale import Kind, Line, Tale
-from streams.state.alerting import AlertState
+from streams.state.alerts.alerting import AlertState
 
 _MORNING: Final = 7  #: o'clock
 _DAY: Final = 86_400_000

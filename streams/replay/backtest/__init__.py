@@ -1,0 +1,1 @@
+"""Backtests: recorded logs through a rule set or several, as one report."""

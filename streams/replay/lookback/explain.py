@@ -1,0 +1,228 @@
+"""Why an alert is there: its events by position, the key's state before and after, the threshold, and who was told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import TopicPartition
+
+from streams.errors import ClusterError
+from streams.model import Alert, Control, Evidence, Notification, Source, Step
+from streams.replay.journal import PartKey, read_control, read_journal
+from streams.replay.lookback.coverage import runs
+from streams.replay.lookback.onekey import OneKey, Stepped, alone
+from streams.replay.moments import rfc3339
+from streams.replay.topics import LATEST, Point, Topic, TopicRange, consumer_of, partitions_of
+from streams.rules.rule import Ladder, Rule, RuleSet
+from streams.runtime.control import POLICY, ControlLog
+from streams.runtime.names import Names
+from streams.runtime.waiting import watermarks
+
+
+@dataclass
+class Rerun:
+    """The rule as it was, over the key's events again. ``problem``: why that could not be done, or not in full."""
+
+    rule: Rule | None = None
+    ruleset: RuleSet | None = None
+    one: OneKey | None = None
+    reproduced: bool = False  #: the same alert id came out
+    begins: dict[str, int] = field(default_factory=dict)  #: by partition, from which offset on
+    problem: str = ""
+
+
+@dataclass
+class Held:
+    """What the topics hold now: lowest offset, by logical topic and partition; and the control states there were."""
+
+    lows: dict[tuple[str, int], int]
+    log: ControlLog
+    steps: Mapping[PartKey, Sequence[Step]]
+
+    def has(self, position: str) -> bool | None:
+        """Whether the record still stands on its topic; None for what is no place on a topic that is known."""
+        place = place_of(position)
+        low = self.lows.get(place[:2]) if place is not None else None
+        return None if place is None or low is None else place[2] >= low
+
+
+def place_of(position: str) -> tuple[str, int, int] | None:
+    """Topic, partition and offset; None for a line of a file and the like."""
+    parts = position.rsplit("/", 2)
+    if len(parts) != 3 or not (parts[1].isdecimal() and parts[2].isdecimal()):
+        return None
+    return parts[0], int(parts[1]), int(parts[2])
+
+
+def held(options: Mapping[str, Any], names: Names, sources: Sequence[Source]) -> Held:
+    """Raises ClusterError for what cannot be read."""
+    consumer = consumer_of(options)
+    try:
+        lows = {
+            (source.topic, partition): watermarks(consumer, TopicPartition(names.topic(source.topic), partition))[0]
+            for source in sources
+            for partition in partitions_of(consumer, names.topic(source.topic))
+        }
+        return Held(lows, read_control(consumer, names), read_journal(consumer, names))
+    finally:
+        consumer.close()
+
+
+def rule_of(alert: Alert, history: Sequence[Control]) -> tuple[RuleSet, Rule] | None:
+    """The rule by which an alert was opened, from what has been in force; that of its own rule set if it is there."""
+    found = None
+    for control in history:
+        for rule in control.ruleset.in_force():
+            if (rule.id, rule.version) == (alert.rule, alert.rule_version) and rule.variant in ("", alert.tenant):
+                general = next(one for one in control.ruleset.rules if one.id == rule.id)
+                found = control.ruleset, general
+                if control.ruleset.version == alert.ruleset:
+                    return found
+    return found
+
+
+def rerun(
+    options: Mapping[str, Any], names: Names, sources: Sequence[Source], there: Held, alert: Alert,
+    progress: Callable[[int], None] | None = None,
+) -> Rerun:  # fmt: skip
+    """The alert's rule over its key's events, from where the rule came into force, until the alert is opened again."""
+    result = Rerun()
+    found = rule_of(alert, there.log.history)
+    if found is None:
+        result.problem = f"no rule {alert.rule} of version {alert.rule_version} has been in force by the control topic"
+        return result
+    result.ruleset, result.rule = found
+    rule, by_name = result.rule, {source.name: source for source in sources}
+    first = place_of(alert.first[-1].position) if alert.first else None
+    if first is None or (missing := [name for name in rule.sources if name not in by_name]):
+        result.problem = "its events stand on no topic" if first is None else f"no source is called {missing[0]}"
+        return result
+    wanted = list(alert.key.values())
+    one = result.one = OneKey(alone(result.ruleset, rule), alert.tenant, lambda values: list(values) == wanted)
+    one.stop = lambda: any(finding.alert_id == alert.id for finding in one.findings)
+    local = rule.is_local(by_name[rule.source].partition_by)
+    for name in rule.sources:
+        source = by_name[name]
+        for topic, partition in there.lows:
+            if topic == source.topic and (not local or (topic, partition) == first[:2]):
+                _feed(options, names, source, partition, there, result, first, progress)
+    one.settle()
+    result.reproduced = one.stop()
+    if not result.reproduced and not result.problem:
+        result.problem = "the rule did not open this alert again from what the topics hold"
+    return result
+
+
+def _feed(
+    options: Mapping[str, Any], names: Names, source: Source, partition: int, there: Held, result: Rerun,
+    first: tuple[str, int, int], progress: Callable[[int], None] | None,
+) -> None:  # fmt: skip
+    assert result.rule is not None
+    assert result.one is not None
+    one, rule = result.one, result.rule
+    refs = {rule.ref, *(variant.ref for variant in _variants(result.ruleset, rule))}
+
+    def in_force(position: int) -> bool:
+        return any(other.ref in refs for other in there.log.at(position).ruleset.in_force())
+
+    taken = runs(there.steps.get(("detect", source.topic, partition), ()), in_force)
+    offset = first[2] if (source.topic, partition) == first[:2] else None
+    ours = [begin for begin, end in taken if offset is None or begin <= offset < end]
+    low = there.lows[source.topic, partition]
+    begin = max(ours[-1] if ours else low, low)
+    if ours and ours[-1] < low:
+        result.problem = f"retention took {source.topic}/{partition}/{ours[-1]} to {low - 1}: what they did is missing"
+    result.begins[f"{source.topic}/{partition}"] = begin
+    stretch = TopicRange(names.topic(source.topic), Point(offsets=((partition, begin),)), Point(LATEST))
+    topic = Topic(options, stretch)
+    try:
+        for batch in topic.batches(partition):
+            one.feed(source, partition, [batch])
+            if progress is not None:
+                progress(one.read)
+            if one.stop():
+                return
+    except ClusterError as error:
+        result.problem = error.message
+    finally:
+        topic.close()
+
+
+def _variants(ruleset: RuleSet | None, rule: Rule) -> list[Rule]:
+    return [one for one in ((ruleset.variants if ruleset else {}).get(rule.id, {})).values() if one is not None]
+
+
+# --- what is said of it
+
+
+def why_severity(ladder: Ladder, observed: Any) -> str:
+    """Which rung the value stands on, and what the next would need."""
+    rungs = ladder.rungs
+    if not isinstance(observed, (int, float)) or rungs[-1][0] is None:
+        return f"the rule says {rungs[-1][2]}, whatever the value"
+    _, word = ladder.at(observed)
+    sign = "≤" if ladder.falling else "≥"
+    place = next(n for n, rung in enumerate(rungs) if rung[2] == word)
+    own = rungs[place][0]
+    words = f"{word}: {observed:g} {sign} {own:g}" if own is not None else f"{word}: {observed:g}"
+    if place + 1 < len(rungs):
+        words += f"; {rungs[place + 1][2]} would need {sign} {rungs[place + 1][0]:g}"
+    return words
+
+
+def events_of(alert: Alert, trace: Rerun, there: Held | None) -> list[dict[str, Any]]:
+    """The events of the window that opened the alert, oldest first, and those that it names besides.
+
+    ``on``: ``topic``, or ``alert`` where only the copy on the alert is left, or ``gone``.
+    """
+    evidence = {one.position: one for one in (*alert.last, *alert.first)}
+    completing = alert.first[-1] if alert.first else None
+    within = alert.values.get("within")
+    since = completing.event_time - within if completing is not None and isinstance(within, int) else None
+    shown: dict[str, dict[str, Any]] = {}
+    for step in trace.one.steps if trace.one is not None else ():
+        inside = since is not None and completing is not None and since < step.at <= completing.event_time
+        if inside or step.position in evidence:
+            shown[step.position] = _stepped(step, completing)
+    for position, one in evidence.items():
+        if position not in shown:
+            shown[position] = _named(one, completing, there)
+    return sorted(shown.values(), key=lambda event: (event["event_time"], event["position"]))
+
+
+def _stepped(step: Stepped, completing: Evidence | None) -> dict[str, Any]:
+    return {
+        "position": step.position, "event_time": rfc3339(step.at), "event_id": step.event_id, "on": "topic",
+        "completing": completing is not None and step.position == completing.position, "event": step.event,
+        "findings": [
+            {"kind": one.kind.value, "observed": one.observed, "severity": one.severity.value} for one in step.findings
+        ],
+    }  # fmt: skip
+
+
+def _named(one: Evidence, completing: Evidence | None, there: Held | None) -> dict[str, Any]:
+    stands = there.has(one.position) if there is not None else None
+    on = "topic" if stands else "alert" if one.event is not None else "gone" if stands is False else "unknown"
+    return {
+        "position": one.position, "event_time": rfc3339(one.event_time), "event_id": one.event_id, "on": on,
+        "completing": completing is not None and one.position == completing.position, "event": one.event,
+        "findings": [],
+    }  # fmt: skip
+
+
+def why_not_told(alert: Alert, notifications: Sequence[Notification], there: Held | None) -> list[str]:
+    """Every reason why somebody was not told, by name; empty where nothing stood in the way."""
+    found = []
+    for one in alert.suppressed:
+        until = f" until {rfc3339(one.until)}" if one.until is not None else ""
+        found.append(f"{one.stage}: by {one.by}, since {rfc3339(one.since)}{until}")
+    if alert.hidden:
+        found.append(f"hidden: {alert.hidden} notifications were not sent while it was suppressed")
+    found += [f"failed: {name} could not be reached for good" for name in alert.notification_failed]
+    if notifications or found or alert.told:
+        return found
+    if there is not None and POLICY not in there.log.current.records:
+        return ["no policy: none is in force, so nobody is to be told"]
+    return ["no route: no receiver is to be told of it, or its group still waits, or what was sent has expired"]

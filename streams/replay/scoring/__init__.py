@@ -1,0 +1,1 @@
+"""How well the shipped rules do: precision, recall, time to detect, on labelled and on real traffic."""

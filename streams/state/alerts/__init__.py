@@ -1,0 +1,1 @@
+"""What one partition of alerts remembers, and how it is told."""

@@ -1,0 +1,397 @@
+"""State of one partition of ``alert-input``: the alerts of many tenants, the timers and groups that wait for them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from heapq import heapify, heappop, heappush, nsmallest
+from itertools import chain
+from typing import Any, Final
+
+import msgspec
+
+from streams.alerts.book import Book
+from streams.alerts.case import CLOSED, OPEN, Case
+from streams.alerts.clocks import ring, wind
+from streams.alerts.fold import fold
+from streams.alerts.glimpse import glimpses
+from streams.alerts.inhibition import Standing
+from streams.alerts.policy import DEFAULT, Policy, parse_policy, with_records
+from streams.alerts.subject import Subject
+from streams.errors import ConfigError
+from streams.model import Control, Output, Status, content_hash
+from streams.state.alerts import rates, reminding, tray
+from streams.state.alerts.crowd import Crowd, storm
+from streams.state.alerts.messages import message_of
+from streams.state.alerts.reminding import Reminding
+from streams.state.alerts.sending import of_alert, of_group
+from streams.state.alerts.stored import alert_in, check_format, memory_of, names_of
+from streams.state.alerts.telling import Said, Telling
+from streams.state.detect.oldest import Oldest
+from streams.state.partition import Position
+
+POLICY: Final = "policy/default"
+_OF_RULES: Final = ("ruleset/", "list/")  #: control records that are no concern of alerts
+MAX_ALERT: Final = 800_000  #: bytes; beyond, an alert loses the copies of its events
+MAX_TICK: Final = 250  #: timers, groups and purges in one tick: what people ask for waits no longer than one takes
+
+_encode = msgspec.json.Encoder().encode
+
+
+class AlertState:
+    """Satisfies ``PartitionState``. Changelog: ``["alert", id]`` -> ``streams.alerts.case.Memory``, timers included;
+    ``["group", id]`` -> ``streams.state.alerts.tray.Pile``; ``["rate", tenant, rule]`` -> times;
+    ``["reminded", kind/id]`` -> ``streams.state.alerts.reminding``.
+    """
+
+    stirred = True
+
+    topic = "alert-input"
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self.position = Position(committed=0, next=0)
+        self.counts: Counter[tuple[str, ...]] = Counter()
+        self.stopwatch: Callable[[], int] | None = None
+        self.book = Book()
+        self.telling = Telling(self.counts)
+        self._crowd = Crowd()
+        self._reminding = Reminding(partition)
+        self._control: Control | None = None
+        self._unread: dict[str, bytes] = {}  #: of alerts that are being restored the last values
+        self._dirty: dict[str, None] = {}
+        self._timers: list[tuple[int, str]] = []  #: (due, alert id); one that no longer holds is skipped
+        self._held: dict[str, dict[str, None]] = {}  #: by tenant: alerts of which something is held back
+        self._open, self._closed = Oldest(self._changed_at_if(OPEN)), Oldest(self._changed_at_if(CLOSED))
+
+    @property
+    def policy(self) -> Policy:
+        """What is in force."""
+        return self.telling.policy
+
+    @property
+    def active(self) -> dict[str, int]:
+        """Alerts nobody has closed yet, by severity: a gauge."""
+        return {severity.value: n for severity, n in self.book.active.items() if n}
+
+    # --- what the runtime asks for
+
+    def load(self, key: bytes, value: bytes) -> None:
+        table, names = names_of(key, self._where)
+        if table == tray.TABLE:
+            self.telling.tray.load(names[0], value)
+        elif table == rates.TABLE:
+            self.telling.rates.load(names[0], names[1], value)
+        elif table == reminding.TABLE:
+            self._reminding.load(names[0], value)
+        else:
+            check_format(value, self._where)
+            self._unread.pop(names[0], None)
+            self._unread[names[0]] = value
+
+    def unload(self, key: bytes) -> None:
+        table, names = names_of(key, self._where)
+        if table == tray.TABLE:
+            self.telling.tray.unload(names[0])
+        elif table == rates.TABLE:
+            self.telling.rates.unload(names[0], names[1])
+        elif table == reminding.TABLE:
+            self._reminding.unload(names[0])
+        else:
+            self._unread.pop(names[0], None)
+            self.book.drop(names[0])
+
+    def loaded(self) -> None:
+        unread, self._unread = self._unread, {}
+        for value in unread.values():
+            self.book.take(value)
+        entries = self.book.entries.items()
+        self._timers = [(entry.due, identity) for identity, entry in entries if entry.due is not None]
+        heapify(self._timers)
+        self._open.fill((entry.updated_at, identity) for identity, entry in entries if entry.status in OPEN)
+        self._closed.fill((entry.updated_at, identity) for identity, entry in entries if entry.status in CLOSED)
+        for identity, entry in entries:
+            place = entry.tenant, entry.entity
+            self._crowd.put(identity, place, entry.incident, entry.created_at, is_open=entry.status in OPEN)
+            if entry.held:
+                self._held.setdefault(entry.tenant, {})[identity] = None
+        self.telling.tray.loaded()
+
+    def due(self) -> int | None:
+        if self.position.stage.get("loose"):
+            return 0
+        first = self._next_timer()
+        times = [] if first is None else [first[0]]
+        times += [oldest[0] + retain for ages, retain in self._ages() if (oldest := ages.first()) is not None]
+        if (group := self.telling.tray.next()) is not None:
+            times.append(group)
+        if (remind := self.position.stage.get("remind")) is not None:
+            times.append(remind)
+        return min(times, default=None)
+
+    def changes(self) -> Iterable[tuple[bytes, bytes | None]]:
+        dirty, self._dirty = self._dirty, {}
+        entries = self.book.entries
+        alerts = [(_encode(["alert", name]), entries[name].value if name in entries else None) for name in dirty]
+        return chain(alerts, self.telling.tray.changes(), self.telling.rates.changes(), self._reminding.changes())
+
+    @property
+    def _where(self) -> str:
+        return f"{self.topic}/{self.partition}"
+
+    # --- what the pipeline asks for
+
+    def begin(self, now: int, control: Control) -> int:
+        """Adopt a newer control state; returns the ``now`` of this step, which never goes back."""
+        position = self.position
+        if control is not self._control and control.position >= position.control:
+            before, self._control = self._control, control
+            position.control = control.position
+            position.ruleset = control.ruleset.version if control.ruleset is not None else ""
+            if before is None or _of_policy(before) != _of_policy(control):
+                self._adopt(self._read_policy(control), max(position.now, now))
+        position.now = max(position.now, now)
+        return position.now
+
+    def _adopt(self, policy: Policy, now: int) -> None:
+        telling = self.telling
+        telling.policy = policy
+        stage, hiding = self.position.stage, content_hash(repr(_hiding(policy)))
+        changed = stage.get("hiding") != hiding
+        stage |= {"retain": policy.retain, "retain_open": policy.retain_open, "hiding": hiding}
+        self._remind_at(self._reminding.adopt(policy, now, self.position.partitions))
+        inhibitions = (*policy.inhibit, *policy.dependencies)
+        if inhibitions != telling.standing.inhibitions:
+            telling.standing = Standing(inhibitions)
+            glimpse = glimpses(telling.standing.paths)
+            for identity, entry in self.book.entries.items() if inhibitions else ():
+                if entry.status in OPEN:
+                    telling.standing.put(identity, entry.tenant, glimpse(entry.value), entry.created_at)
+        if changed:
+            for tenant in self._held:
+                self._free(tenant)
+
+    def other(self, tenant: str) -> Callable[[str], Case | None]:
+        """Finds alerts of a tenant, for commands that name another one."""
+
+        def find(identity: str) -> Case | None:
+            case = self.book.case(identity)
+            return case if case is not None and case.base.tenant == tenant else None
+
+        return find
+
+    def ring_due(self, now: int, limit: int) -> int:
+        """What time brings about, in the order (due, id), at most ``limit``; returns how much was done."""
+        done, loose = 0, self._loosened(limit)
+        for identity in loose:
+            if (case := self.book.case(identity)) is not None and case.held:
+                case.release()
+            done += 1
+        while done < limit and (first := self._next_timer()) is not None and first[0] <= now:
+            heappop(self._timers)
+            case = self.book.case(first[1])
+            assert case is not None, "a timer that holds belongs to an alert"
+            ring(case, self.policy, now, self.counts)
+            done += 1
+        for identity in loose:  # its timer was passed over, as a step rings a case once: it still holds
+            if (entry := self.book.entries.get(identity)) is not None and entry.due is not None:
+                heappush(self._timers, (entry.due, identity))
+        return done
+
+    def remind(self, now: int) -> None:
+        """Raise the reminders that are due, as alerts of the tenant they concern."""
+        due, partitions = self.position.stage.get("remind"), self.position.partitions
+        if due is None or due > now:
+            return
+        for one in self._reminding.take(now, partitions):
+            self.counts["reminded", one.about.partition("/")[0]] += 1
+            fold(self.book, one.finding(now), now)
+        self._remind_at(self._reminding.next(now, partitions))
+
+    def _remind_at(self, due: int | None) -> None:
+        """In the position, because after a restart no policy is at hand yet."""
+        self.position.stage.pop("remind", None)
+        if due is not None:
+            self.position.stage["remind"] = due
+
+    def purge(self, now: int, limit: int) -> None:
+        """Forget what has not changed for long, at most ``limit``. Only between steps: after ``finish``."""
+        for ages, retain in self._ages():
+            while limit > 0 and (oldest := ages.first()) is not None and oldest[0] + retain <= now:
+                self._forget(oldest[1])
+                self.counts["purged", "open" if ages is self._open else "closed"] += 1
+                limit -= 1
+
+    def _forget(self, identity: str) -> None:
+        entry = self.book.entries[identity]
+        self._crowd.put(identity, (entry.tenant, entry.entity), entry.incident, 0, is_open=False)
+        self._loosen(entry.tenant, identity, None)
+        self._held.get(entry.tenant, {}).pop(identity, None)
+        self.book.drop(identity)
+        self._dirty[identity] = None
+
+    # --- the end of a step
+
+    def finish(self, now: int) -> list[Output]:
+        """End the step: a version of each alert that changed, what is to be told of it, and groups that are due."""
+        outputs: list[Output] = []
+        said = self._decided(now)
+        for identity, case in self.book.touched.items():
+            if case.dirty:
+                self._write(case, said.get(identity, []), now, outputs)
+                case.rest()
+        self.book.end_step()
+        self._flush(now, outputs)
+        return outputs
+
+    def _decided(self, now: int) -> dict[str, list[Said]]:
+        """Incidents and storms come of what was opened, timers are wound, and it is decided who is told."""
+        said: dict[str, list[Said]] = {}
+        touched, telling, policy = self.book.touched, self.telling, self.policy
+        looked: set[str] = set()
+        while fresh := [case for identity, case in touched.items() if identity not in looked and case.dirty]:
+            looked.update(case.base.id for case in fresh)
+            self._crowd.changed(self.book, fresh, policy, now)
+            for case in fresh if telling.standing.inhibitions else ():  # what came together hides as what came before
+                if case.is_open and case.reasons:
+                    self._loosen(case.base.tenant, case.base.id, Subject(case), case.base.created_at)
+            for case in fresh:
+                said[case.base.id] = telling.decide(case, now)
+            for tenant in telling.turned:
+                self._free(tenant)
+            telling.turned.clear()
+            for case, told in telling.storms:
+                assert policy.storm is not None, "a storm is one by a cap"
+                storm(self.book, case, told, policy.storm, now)
+            telling.storms.clear()
+        for case in touched.values():
+            if case.dirty:
+                active = case.status is Status.ACTIVE  # nothing else escalates by time
+                wind(case, policy, telling.escalation(case) if active else None, now)
+        return said
+
+    def _write(self, case: Case, said: list[Said], now: int, outputs: list[Output]) -> None:
+        before = self.book.entries.get(case.base.id)
+        if case.why is None:  # only what stands beside the alert has changed
+            value = _encode(case.base)
+        else:
+            alert = case.finish(now)
+            value = _encode(alert)
+            if len(value) > MAX_ALERT:
+                alert = case.without_events()
+                value = _encode(alert)
+                self.counts["events_left_out", alert.rule] += 1
+            if alert.version == 1:
+                self.counts["alerts", alert.rule, alert.type, alert.severity.value] += 1
+            outputs.append(Output("alerts", alert.id.encode(), value))
+        for one in said:
+            outputs.append(of_alert(case.base, value, one, self.policy, now))
+            self.counts["notifications", one.receiver.name, one.reason.value] += 1
+        identity = case.base.id
+        self.book.settle(case, memory_of(case, value))
+        self._dirty[identity] = None
+        self._index(case, before, now)
+
+    def _index(self, case: Case, before: Any, now: int) -> None:
+        identity, tenant = case.base.id, case.base.tenant
+        due = min(case.timers.values(), default=None)
+        if due is not None and (before is None or before.due != due):
+            heappush(self._timers, (due, identity))
+        if before is None or (before.status in OPEN) is not case.is_open:
+            (self._open if case.is_open else self._closed).add(now, identity)
+        if case.held:
+            self._held.setdefault(tenant, {})[identity] = None
+        elif identity in (held := self._held.get(tenant, {})):
+            del held[identity]
+        self._loosen(tenant, identity, Subject(case) if case.is_open else None, case.base.created_at)
+
+    def _loosen(self, tenant: str, identity: str, subject: Subject | None, since: int = 0) -> None:
+        """An alert stands otherwise now, or not at all: what it hid may be free."""
+        standing = self.telling.standing
+        if standing.inhibitions and standing.put(identity, tenant, subject, since):
+            self._free(tenant)
+
+    def _free(self, tenant: str) -> None:
+        """All that is held back of a tenant is looked at again with the next ticks, after a restart too."""
+        if self._held.get(tenant):
+            self.position.stage["loose"] = {**self.position.stage.get("loose", {}), tenant: ""}
+
+    def _loosened(self, limit: int) -> list[str]:
+        """The next of those to look at, by tenant and id, an order that no restart changes. ``loose`` in the position
+        has, by tenant, the last one that was looked at.
+        """
+        found: list[str] = []
+        loose: dict[str, str] = dict(self.position.stage.pop("loose", {}))
+        for tenant, last in sorted(loose.items()):
+            some = nsmallest(limit - len(found), (one for one in self._held.get(tenant, ()) if one > last))
+            found += some
+            if len(found) < limit:
+                del loose[tenant]
+            elif some:
+                loose[tenant] = some[-1]
+        if loose:
+            self.position.stage["loose"] = loose
+        return found
+
+    def _flush(self, now: int, outputs: list[Output]) -> None:
+        """Groups that are due: one message each, about all that is ripe."""
+        for pile in self.telling.tray.take(now, MAX_TICK):
+            message = message_of(pile, self.telling, self.book, now)
+            if message is None:
+                continue
+            worst = alert_in(self.book.entries[message.worst].value)
+            outputs.append(of_group(pile, message, worst, self.policy, now))
+            self.counts["notifications", pile.receiver, message.reason.value] += 1
+            for identity in message.told:
+                case = self.book.case(identity)
+                if case is not None and case.is_open and pile.receiver not in case.heard:
+                    case.told = tuple(dict.fromkeys((*case.told, pile.receiver)))
+                    case.heard[pile.receiver] = None
+                    case.dirty = True
+        for case in self.book.touched.values():
+            if case.dirty:
+                self._write(case, [], now, outputs)
+                case.rest()
+        self.book.end_step()
+
+    def _read_policy(self, control: Control) -> Policy:
+        policy, document = DEFAULT, control.records.get(POLICY)
+        if document is not None:
+            try:
+                policy = parse_policy(document)
+            except ConfigError:  # whoever reads the control topic refuses such a record before it comes here
+                self.counts["policy", "refused"] += 1
+        return with_records(policy, control.records)
+
+    def _next_timer(self) -> tuple[int, str] | None:
+        """The first timer that still holds."""
+        heap, entries = self._timers, self.book.entries
+        while heap:
+            entry = entries.get(heap[0][1])
+            if entry is not None and entry.due == heap[0][0] and heap[0][1] not in self.book.touched:
+                return heap[0]
+            heappop(heap)
+        return None
+
+    def _ages(self) -> tuple[tuple[Oldest, int], ...]:
+        """With how long they are remembered: from the position, because after a restart no policy is at hand yet."""
+        stage = self.position.stage
+        retain, retain_open = stage.get("retain", DEFAULT.retain), stage.get("retain_open", DEFAULT.retain_open)
+        return (self._open, retain_open), (self._closed, retain)
+
+    def _changed_at_if(self, statuses: frozenset[Status]) -> Callable[[str], int | None]:
+        def changed_at(identity: str) -> int | None:
+            entry = self.book.entries.get(identity)
+            return entry.updated_at if entry is not None and entry.status in statuses else None
+
+        return changed_at
+
+
+def _of_policy(control: Control) -> dict[str, Any]:
+    """The records that say who is told what."""
+    return {name: document for name, document in control.records.items() if not name.startswith(_OF_RULES)}
+
+
+def _hiding(policy: Policy) -> tuple[Any, ...]:
+    """All of a policy that keeps back what is told later."""
+    return policy.maintenance, policy.silences, policy.inhibit, policy.dependencies

@@ -6,28 +6,17 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from connectors.base import Kind, Sink
-from connectors.context import SinkContext
-from connectors.notifiers import (
-    alertmanager,
-    apprise,
-    console,
-    discord,
-    email,
-    pagerduty,
-    slack,
-    teams,
-    telegram,
-    twilio,
-    webhook,
-)
 from connectors.settings import Block, Policy, Rate, Retrying, read_policy
-from connectors.storage import archive, postgres, redis, sqlite
 from streams.errors import ConfigError
+
+if TYPE_CHECKING:
+    from connectors.context import SinkContext
 
 _FOREVER = Retrying(attempts=None, within_ms=None, longest_ms=30_000)
 _STORE = Policy(retry=_FOREVER, concurrency=1, batch=500, in_flight=5_000, timeout_ms=30_000)
@@ -53,28 +42,45 @@ def _paced(per_second: float, burst: int) -> Policy:
     return Policy(rate=Rate(per_second=per_second, burst=burst), concurrency=4)
 
 
+def _of(module: str, name: str) -> Callable[..., Any]:
+    """``name`` of ``connectors.<module>``, which its first call imports: no command pays for the libraries of vendors
+    that are not configured.
+    """
+
+    def called(*arguments: Any) -> Any:
+        return getattr(import_module(f"connectors.{module}"), name)(*arguments)
+
+    return called
+
+
+def _notifier(module: str, sink: str, policy: Policy, read: str = "read_config") -> Connector:
+    module = f"notifiers.{module}"
+    return Connector(Kind.NOTIFIER, _of(module, read), _of(module, sink), policy)
+
+
+def _storage(module: str, sink: str, policy: Policy, **more: Any) -> Connector:
+    module = f"storage.{module}"
+    return Connector(Kind.STORAGE, _of(module, "read_config"), _of(module, sink), policy, **more)
+
+
 #: The registry. Storage goes on for ever: what it cannot take now waits in the log.
 CONNECTORS: dict[str, Connector] = {
-    "console": Connector(Kind.NOTIFIER, console.read_config, console.Console, Policy(concurrency=1)),
-    "webhook": Connector(Kind.NOTIFIER, webhook.read_config, webhook.Webhook, Policy()),
-    "slack": Connector(Kind.NOTIFIER, slack.read_config, slack.Slack, _paced(1, 10)),
-    "pagerduty": Connector(Kind.NOTIFIER, pagerduty.read_config, pagerduty.PagerDuty, _paced(2, 20)),
-    "teams": Connector(Kind.NOTIFIER, teams.read_config, teams.Teams, _paced(2, 4)),
-    "discord": Connector(Kind.NOTIFIER, discord.read_config, discord.Discord, _paced(2, 5)),
-    "telegram": Connector(Kind.NOTIFIER, telegram.read_config, telegram.Telegram, _paced(1, 5)),
-    "email": Connector(
-        Kind.NOTIFIER, email.read_config, email.Email, msgspec.structs.replace(_paced(5, 20), timeout_ms=30_000)
-    ),
-    "alertmanager": Connector(Kind.NOTIFIER, alertmanager.read_config, alertmanager.Alertmanager, Policy()),
-    "apprise": Connector(Kind.NOTIFIER, apprise.read_config, apprise.Apprise, _paced(1, 5)),
-    "sms": Connector(Kind.NOTIFIER, twilio.read_sms, twilio.Sms, _paced(1, 5)),
-    "phone": Connector(Kind.NOTIFIER, twilio.read_phone, twilio.Phone, _paced(1, 2)),
-    "sqlite": Connector(Kind.STORAGE, sqlite.read_config, sqlite.SQLite, _BULK),
-    "archive": Connector(
-        Kind.STORAGE, archive.read_config, archive.Archive, _FILES, further=archive.further, by_partition=True
-    ),
-    "redis": Connector(Kind.STORAGE, redis.read_config, redis.Redis, _STORE),
-    "postgres": Connector(Kind.STORAGE, postgres.read_config, postgres.Postgres, _BULK, further=postgres.further),
+    "console": _notifier("console", "Console", Policy(concurrency=1)),
+    "webhook": _notifier("webhook", "Webhook", Policy()),
+    "slack": _notifier("slack", "Slack", _paced(1, 10)),
+    "pagerduty": _notifier("pagerduty", "PagerDuty", _paced(2, 20)),
+    "teams": _notifier("teams", "Teams", _paced(2, 4)),
+    "discord": _notifier("discord", "Discord", _paced(2, 5)),
+    "telegram": _notifier("telegram", "Telegram", _paced(1, 5)),
+    "email": _notifier("email", "Email", msgspec.structs.replace(_paced(5, 20), timeout_ms=30_000)),
+    "alertmanager": _notifier("alertmanager", "Alertmanager", Policy()),
+    "apprise": _notifier("apprise", "Apprise", _paced(1, 5)),
+    "sms": _notifier("twilio", "Sms", _paced(1, 5), read="read_sms"),
+    "phone": _notifier("twilio", "Phone", _paced(1, 2), read="read_phone"),
+    "sqlite": _storage("sqlite", "SQLite", _BULK),
+    "archive": _storage("archive", "Archive", _FILES, further=_of("storage.archive", "further"), by_partition=True),
+    "redis": _storage("redis", "Redis", _STORE),
+    "postgres": _storage("postgres", "Postgres", _BULK, further=_of("storage.postgres", "further")),
 }
 
 

@@ -10,20 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from typing import Any
-
-import msgspec
 
 from connectors.base import Delivered, Item, Rejected, Result, Retry, SinkBroken
 from connectors.context import SinkContext
-from connectors.message import message_of
 from connectors.notifiers.labelled import alert_of
+from connectors.notifiers.notifier import NotifierConfig, Posting, read_common
 from connectors.notifiers.standing import Standing, Stands
-from connectors.posting import Answer, Poster, read_base, unexpected
+from connectors.posting import Answer, read_base, unexpected
 from connectors.settings import Block
 from connectors.times import rfc3339
-from connectors.wording import Texts, Wording, read_texts
 
 _AT_ONCE = 200  #: alerts in one POST
 _CLOSED_FOR_MS = 15 * 60_000  #: what is over is told so long, as Prometheus does
@@ -31,16 +27,13 @@ _LONGEST_MS = 30 * 86_400_000  #: an alert that nobody was told of for so long i
 _PATH = "/api/v2/alerts"
 
 
-class AlertmanagerConfig(msgspec.Struct, frozen=True, kw_only=True):
+class AlertmanagerConfig(NotifierConfig, frozen=True, kw_only=True):
     """``urls``: all members of a cluster: they do not tell each other of alerts. ``token``: a reference, for Bearer."""
 
     urls: tuple[str, ...]
     token: str = ""
     resend_ms: int = 60_000
     hold_ms: int = 6 * 3_600_000
-    label: str = ""
-    texts: Texts = Texts()
-    allow_private: bool = False
 
 
 def read_config(block: Block) -> AlertmanagerConfig:
@@ -58,19 +51,15 @@ def read_config(block: Block) -> AlertmanagerConfig:
         token=block.secret("token", ""),
         resend_ms=resend,
         hold_ms=hold,
-        label=block.text("label", ""),
-        texts=read_texts(block),
-        allow_private=block.flag("allow_private", False),
+        **read_common(block),
     )
 
 
-class Alertmanager:
+class Alertmanager(Posting[AlertmanagerConfig]):
     """One Alertmanager, or all of a cluster."""
 
     def __init__(self, config: AlertmanagerConfig, context: SinkContext) -> None:
-        self._config, self._context = config, context
-        self._wording = Wording(config.texts, str)
-        self._poster = Poster(context, config.allow_private)
+        super().__init__(config, context)
         self._standing = Standing(context)
         self._headers: dict[str, str] = {}
         self._rounds: asyncio.Task[None] | None = None
@@ -81,7 +70,7 @@ class Alertmanager:
         if self._config.token:
             self._headers = {"authorization": f"Bearer {self._context.secrets.resolve(self._config.token)}"}
         self._standing.open()
-        await self._poster.open()
+        await super().open()
         self._rounds = asyncio.create_task(self._go_on_telling())
 
     async def close(self) -> None:
@@ -89,20 +78,17 @@ class Alertmanager:
             self._rounds.cancel()
             await asyncio.wait({self._rounds}, timeout=1)
         self._standing.close()
-        await self._poster.close()
+        await super().close()
 
     def preview(self, item: Item) -> list[dict[str, Any]]:
         """The body of the POST."""
-        message = message_of(item, self._config.label)
+        message = self.message(item)
         alert = alert_of(item, message, self._wording.words(item, message), _now())
         return [self._ending(alert, _ended(item, alert, message.closed), _now())]
 
-    async def deliver(self, batch: Sequence[Item]) -> Sequence[Result]:
-        return [await self._one(item) for item in batch]
-
     async def _one(self, item: Item) -> Result:
         now = _now()
-        message = message_of(item, self._config.label)
+        message = self.message(item)
         alert = alert_of(item, message, self._wording.words(item, message), now)
         stands = Stands(item.origin.topic, item.origin.partition, alert, now, _ended(item, alert, message.closed))
         body = [self._ending(alert, stands.ended_at, now)]

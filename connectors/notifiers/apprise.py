@@ -11,20 +11,17 @@ import json
 import logging
 import re
 import time
-from collections.abc import Sequence
 from typing import Any
-
-import msgspec
 
 from connectors.answers import retry_after_ms
 from connectors.base import Delivered, Item, Rejected, Result, Retry, SinkBroken
 from connectors.clip import fit, size
 from connectors.context import SinkContext
-from connectors.message import Message, message_of
+from connectors.message import Message
 from connectors.notifiers.fenced import Fence, Threads, TooManyStuck, install
+from connectors.notifiers.notifier import Notifier, NotifierConfig, read_common
 from connectors.remembered import Remembered
 from connectors.settings import Block
-from connectors.wording import Texts, Wording, read_texts
 from streams.model import Severity
 
 _TITLE, _BODY = 200, 3500  #: beyond, several services make a file of it
@@ -37,30 +34,21 @@ _KINDS = {
 }
 
 
-class AppriseConfig(msgspec.Struct, frozen=True, kw_only=True):
+class AppriseConfig(NotifierConfig, frozen=True, kw_only=True):
     """``url``: a reference to the service's address."""
 
     url: str
-    label: str = ""
-    texts: Texts = Texts()
-    allow_private: bool = False
 
 
 def read_config(block: Block) -> AppriseConfig:
-    return AppriseConfig(
-        url=block.secret("url"),
-        label=block.text("label", ""),
-        texts=read_texts(block),
-        allow_private=block.flag("allow_private", False),
-    )
+    return AppriseConfig(url=block.secret("url"), **read_common(block))
 
 
-class Apprise:
+class Apprise(Notifier[AppriseConfig]):
     """One service."""
 
     def __init__(self, config: AppriseConfig, context: SinkContext) -> None:
-        self._config, self._context = config, context
-        self._wording = Wording(config.texts, str)
+        super().__init__(config, context)
         self._remembered = Remembered(context)
         self._threads = Threads(f"apprise-{context.name}")
         self._url = ""
@@ -98,13 +86,10 @@ class Apprise:
 
     def preview(self, item: Item) -> dict[str, Any]:
         """Title, text and kind; where the service takes less, it is cut when it is sent."""
-        message = message_of(item, self._config.label)
+        message = self.message(item)
         title, body = self._text(item, message)
         kind = "success" if message.closed else _KINDS[message.severity]
         return {"title": title, "body": body, "notify_type": kind}
-
-    async def deliver(self, batch: Sequence[Item]) -> Sequence[Result]:
-        return [await self._one(item) for item in batch]
 
     async def _one(self, item: Item) -> Result:
         if (reference := self._remembered.sent(item.key)) is not None:

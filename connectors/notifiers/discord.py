@@ -5,80 +5,48 @@ It takes no idempotency key; what was sent is remembered, and a crash in between
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from yarl import URL
 
 from connectors.base import Delivered, Item, Result, Retry
 from connectors.clip import as_markdown, fit, length
-from connectors.context import SinkContext
-from connectors.message import Message, message_of
-from connectors.posting import Answer, Poster, seconds_ms, unexpected
-from connectors.remembered import Remembered
+from connectors.message import Message
+from connectors.notifiers.notifier import NotifierConfig, Remembering, read_common
+from connectors.posting import Answer, seconds_ms, unexpected
 from connectors.settings import Block
-from connectors.wording import Texts, Wording, read_texts
 
 _TITLE, _DESCRIPTION, _FIELDS, _NAME, _VALUE, _FOOTER, _TOTAL = 256, 4096, 25, 256, 1024, 300, 6000
 
 
-class DiscordConfig(msgspec.Struct, frozen=True, kw_only=True):
+class DiscordConfig(NotifierConfig, frozen=True, kw_only=True):
     """``url``: a reference to the webhook's address."""
 
     url: str
-    label: str = ""
-    texts: Texts = Texts()
-    allow_private: bool = False
 
 
 def read_config(block: Block) -> DiscordConfig:
-    return DiscordConfig(
-        url=block.secret("url"),
-        label=block.text("label", ""),
-        texts=read_texts(block),
-        allow_private=block.flag("allow_private", False),
-    )
+    return DiscordConfig(url=block.secret("url"), **read_common(block))
 
 
-class Discord:
+class Discord(Remembering[DiscordConfig]):
     """One channel."""
 
-    def __init__(self, config: DiscordConfig, context: SinkContext) -> None:
-        self._config = config
-        self._wording = Wording(config.texts, as_markdown)
-        self._poster = Poster(context, config.allow_private)
-        self._remembered = Remembered(context)
-        self._url = ""
+    escape = staticmethod(as_markdown)
+    _url = ""
 
     async def open(self) -> None:
         url = self._poster.secret_url(self._config.url)
         self._url = str(URL(url).update_query(wait="true"))  # or Discord says nothing of a message it did not keep
-        self._remembered.open()
-        await self._poster.open()
-
-    async def close(self) -> None:
-        self._remembered.close()
-        await self._poster.close()
+        await super().open()
 
     def preview(self, item: Item) -> dict[str, Any]:
         """The message that would be sent. Nobody is mentioned by it, whatever the alert holds."""
-        embed = self._embed(item, message_of(item, self._config.label))
-        return {"embeds": [embed], "allowed_mentions": {"parse": []}}
+        return {"embeds": [self._embed(item, self.message(item))], "allowed_mentions": {"parse": []}}
 
-    async def deliver(self, batch: Sequence[Item]) -> Sequence[Result]:
-        return [await self._one(item) for item in batch]
-
-    async def _one(self, item: Item) -> Result:
-        if (reference := self._remembered.sent(item.key)) is not None:
-            return Delivered(reference)
+    async def _send(self, item: Item) -> Result:
         answer = await self._poster.send(self._url, self.preview(item))
-        if isinstance(answer, Retry):
-            return answer
-        result = said(answer)
-        if isinstance(result, Delivered):
-            self._remembered.keep(item.key, result.reference)
-        return result
+        return answer if isinstance(answer, Retry) else said(answer)
 
     def _embed(self, item: Item, message: Message) -> dict[str, Any]:
         words = self._wording.words(item, message)

@@ -9,37 +9,31 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Sequence
 from email.headerregistry import Address
 from typing import Any
 
 import aiosmtplib
-import msgspec
 
 from connectors.base import Delivered, Item, Result, Retry, SinkBroken
 from connectors.clip import as_html, one_line
 from connectors.context import SinkContext
-from connectors.message import message_of
 from connectors.notifiers.mail import ADDRESS, domain_of, mail_of
-from connectors.notifiers.recipients import Ledger, Recipients, listed, read_recipients, together
+from connectors.notifiers.notifier import Notifier, NotifierConfig, read_common
+from connectors.notifiers.recipients import Ledger, Recipients, read_recipients, together
 from connectors.notifiers.smtp import Relay, connected, failure, judged, parse_relay, tls_context
 from connectors.remembered import Remembered
 from connectors.settings import Block
-from connectors.wording import Texts, Wording, read_texts
 
 _SENDER = "tocsin@localhost"
 
 
-class EmailConfig(msgspec.Struct, frozen=True, kw_only=True):
+class EmailConfig(NotifierConfig, frozen=True, kw_only=True):
     """``url``: a reference to the relay's address. ``ca``: a file with further certificate authorities."""
 
     url: str
     recipients: Recipients
     sender: str = ""  #: an address, or ``Name <address>``; empty: the relay's user, where that is an address
     ca: str = ""
-    label: str = ""
-    texts: Texts = Texts()
-    allow_private: bool = False
 
 
 def read_config(block: Block) -> EmailConfig:
@@ -52,9 +46,7 @@ def read_config(block: Block) -> EmailConfig:
         recipients=read_recipients(block, ADDRESS, "an e-mail address"),
         sender=sender,
         ca=block.text("ca", ""),
-        label=block.text("label", ""),
-        texts=read_texts(block),
-        allow_private=block.flag("allow_private", False),
+        **read_common(block),
     )
 
 
@@ -65,12 +57,13 @@ def _address(text: str) -> Address | None:
     return Address(display_name=name, addr_spec=address) if ADDRESS.fullmatch(address) else None
 
 
-class Email:
+class Email(Notifier[EmailConfig]):
     """One relay and one list of recipients. A connection is made for each mail and ended after it."""
 
+    escape = staticmethod(as_html)
+
     def __init__(self, config: EmailConfig, context: SinkContext) -> None:
-        self._config, self._context = config, context
-        self._wording = Wording(config.texts, as_html)
+        super().__init__(config, context)
         self._remembered = Remembered(context)
         self._ledger = Ledger(self._remembered)
         self._relay: Relay | None = None
@@ -88,11 +81,7 @@ class Email:
             secrets.hide(self._relay.password)
         if not config.sender and (own := _address(self._relay.user)) is not None:
             self._sender = own
-        if reference := config.recipients.reference:
-            try:
-                self._to = listed(secrets.resolve(reference), ADDRESS)
-            except ValueError as problem:
-                raise SinkBroken(f"what {reference} holds must be e-mail addresses with commas: {problem}") from None
+        self._to = config.recipients.resolved(secrets, ADDRESS, "e-mail addresses")
         self._tls = tls_context(config.ca)
         self._remembered.open()
 
@@ -110,9 +99,6 @@ class Email:
         if not to and self._config.recipients.reference:
             headers["To"] = self._config.recipients.reference
         return {"headers": headers, "text": text.get_content(), "html": markup.get_content()}
-
-    async def deliver(self, batch: Sequence[Item]) -> Sequence[Result]:
-        return [await self._one(item) for item in batch]
 
     async def _one(self, item: Item) -> Result:
         to = self._config.recipients.of(item, self._to)
@@ -157,5 +143,5 @@ class Email:
         }  # fmt: skip
 
     def _mail(self, item: Item, to: tuple[str, ...]) -> Any:
-        message = message_of(item, self._config.label)
+        message = self.message(item)
         return mail_of(item, message, self._wording.words(item, message), self._sender, to)

@@ -7,18 +7,14 @@ to the same incident.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
-
-import msgspec
 
 from connectors.base import Delivered, Item, Result, Retry
 from connectors.clip import fit, length
-from connectors.context import SinkContext
-from connectors.message import Message, message_of
-from connectors.posting import Answer, Poster, encoded, read_base, unexpected
+from connectors.message import Message
+from connectors.notifiers.notifier import NotifierConfig, Posting, read_common
+from connectors.posting import Answer, encoded, read_base, unexpected
 from connectors.settings import Block
-from connectors.wording import Texts, Wording, read_texts
 from streams.model import Severity, Status, content_hash
 
 URL = "https://events.pagerduty.com/v2/enqueue"
@@ -32,24 +28,15 @@ SEVERITIES = {
 _SUMMARY, _KEY, _BYTES = 1024, 255, 512 * 1024
 
 
-class PagerDutyConfig(msgspec.Struct, frozen=True, kw_only=True):
+class PagerDutyConfig(NotifierConfig, frozen=True, kw_only=True):
     """``key``: a reference to the integration key. ``url``: of another region, such as Europe's."""
 
     key: str
     url: str = URL
-    label: str = ""
-    texts: Texts = Texts()
-    allow_private: bool = False
 
 
 def read_config(block: Block) -> PagerDutyConfig:
-    return PagerDutyConfig(
-        key=block.secret("key"),
-        url=read_base(block, "url", URL),
-        label=block.text("label", ""),
-        texts=read_texts(block),
-        allow_private=block.flag("allow_private", False),
-    )
+    return PagerDutyConfig(key=block.secret("key"), url=read_base(block, "url", URL), **read_common(block))
 
 
 def dedup_key(subject: str) -> str:
@@ -64,35 +51,18 @@ def action_of(item: Item, message: Message) -> str:
     return "acknowledge" if item.alert.status is Status.ACKNOWLEDGED else "trigger"
 
 
-class PagerDuty:
+class PagerDuty(Posting[PagerDutyConfig]):
     """One integration of one service."""
 
-    def __init__(self, config: PagerDutyConfig, context: SinkContext) -> None:
-        self._config, self._context = config, context
-        self._wording = Wording(config.texts, str)
-        self._poster = Poster(context, config.allow_private)
-        self._key = "***"
+    _key = "***"
 
     async def open(self) -> None:
         self._key = self._context.secrets.resolve(self._config.key)
-        await self._poster.open()
-
-    async def close(self) -> None:
-        await self._poster.close()
+        await super().open()
 
     def preview(self, item: Item) -> dict[str, Any]:
         """The event that would be sent."""
-        return self._event(item)
-
-    async def deliver(self, batch: Sequence[Item]) -> Sequence[Result]:
-        return [await self._one(item) for item in batch]
-
-    async def _one(self, item: Item) -> Result:
-        answer = await self._poster.send(self._config.url, self._event(item))
-        return answer if isinstance(answer, Retry) else said(answer)
-
-    def _event(self, item: Item) -> dict[str, Any]:
-        message = message_of(item, self._config.label)
+        message = self.message(item)
         event: dict[str, Any] = {
             "routing_key": self._key,
             "event_action": action_of(item, message),
@@ -105,6 +75,10 @@ class PagerDuty:
         if len(encoded(event)) > _BYTES:
             event["payload"]["custom_details"] = {"More": message.look, "Cut": "the details were too large to send"}
         return event
+
+    async def _one(self, item: Item) -> Result:
+        answer = await self._poster.send(self._config.url, self.preview(item))
+        return answer if isinstance(answer, Retry) else said(answer)
 
     def _payload(self, item: Item, message: Message) -> dict[str, Any]:
         words = self._wording.words(item, message)

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from connectors.base import Delivered, Item, Rejected, Result, Retry
+from connectors.base import Delivered, Item, Rejected, Result, Retry, SinkBroken
 from connectors.clip import one_line
-from connectors.redact import is_reference
+from connectors.redact import Secrets, is_reference
 from connectors.remembered import Remembered
 from connectors.settings import Block
 
@@ -30,6 +30,15 @@ class Recipients(msgspec.Struct, frozen=True, kw_only=True):
     def reference(self) -> str:
         """Where the list stands, if not here."""
         return self.to[0] if len(self.to) == 1 and is_reference(self.to[0]) else ""
+
+    def resolved(self, secrets: Secrets, address: re.Pattern[str], what: str) -> tuple[str, ...]:
+        """``to``, also where it is a reference. Raises SinkBroken where that holds no list of ``what``."""
+        if not self.reference:
+            return self.to
+        try:
+            return listed(secrets.resolve(self.reference), address)
+        except ValueError as problem:
+            raise SinkBroken(f"what {self.reference} holds must be {what} with commas: {problem}") from None
 
     def of(self, item: Item, listed: Iterable[str]) -> tuple[str, ...]:
         """Addresses, each once, for one notification; ``listed`` is ``to``, resolved."""

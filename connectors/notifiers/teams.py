@@ -6,19 +6,14 @@ It takes no idempotency key; what was sent is remembered, and a crash in between
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
-
-import msgspec
 
 from connectors.base import Delivered, Item, Rejected, Result, Retry
 from connectors.clip import as_markdown, fit
-from connectors.context import SinkContext
-from connectors.message import Message, message_of
-from connectors.posting import Answer, Poster, encoded, unexpected
-from connectors.remembered import Remembered
+from connectors.message import Message
+from connectors.notifiers.notifier import NotifierConfig, Remembering, read_common
+from connectors.posting import Answer, encoded, unexpected
 from connectors.settings import Block
-from connectors.wording import Texts, Wording, read_texts
 from streams.model import Severity
 
 _BYTES = 28 * 1024
@@ -31,46 +26,29 @@ _COLOURS = {
 }
 
 
-class TeamsConfig(msgspec.Struct, frozen=True, kw_only=True):
+class TeamsConfig(NotifierConfig, frozen=True, kw_only=True):
     """``url``: a reference to the webhook's address."""
 
     url: str
-    label: str = ""
-    texts: Texts = Texts()
-    allow_private: bool = False
 
 
 def read_config(block: Block) -> TeamsConfig:
-    return TeamsConfig(
-        url=block.secret("url"),
-        label=block.text("label", ""),
-        texts=read_texts(block),
-        allow_private=block.flag("allow_private", False),
-    )
+    return TeamsConfig(url=block.secret("url"), **read_common(block))
 
 
-class Teams:
+class Teams(Remembering[TeamsConfig]):
     """One channel or chat."""
 
-    def __init__(self, config: TeamsConfig, context: SinkContext) -> None:
-        self._config = config
-        self._wording = Wording(config.texts, as_markdown)
-        self._poster = Poster(context, config.allow_private)
-        self._remembered = Remembered(context)
-        self._url = ""
+    escape = staticmethod(as_markdown)
+    _url = ""
 
     async def open(self) -> None:
         self._url = self._poster.secret_url(self._config.url)
-        self._remembered.open()
-        await self._poster.open()
-
-    async def close(self) -> None:
-        self._remembered.close()
-        await self._poster.close()
+        await super().open()
 
     def preview(self, item: Item) -> dict[str, Any]:
         """The message that would be sent: at most 28 KB, whatever the alert holds."""
-        message = message_of(item, self._config.label)
+        message = self.message(item)
         body: dict[str, Any] = {}
         for text, facts, value in ((6000, 30, 600), (3000, 20, 200), (1000, 10, 100), (300, 5, 40)):
             body = self._message(item, message, text, facts, value)
@@ -78,19 +56,9 @@ class Teams:
                 break
         return body
 
-    async def deliver(self, batch: Sequence[Item]) -> Sequence[Result]:
-        return [await self._one(item) for item in batch]
-
-    async def _one(self, item: Item) -> Result:
-        if (reference := self._remembered.sent(item.key)) is not None:
-            return Delivered(reference)
+    async def _send(self, item: Item) -> Result:
         answer = await self._poster.send(self._url, self.preview(item))
-        if isinstance(answer, Retry):
-            return answer
-        result = said(answer)
-        if isinstance(result, Delivered):
-            self._remembered.keep(item.key, result.reference)
-        return result
+        return answer if isinstance(answer, Retry) else said(answer)
 
     def _message(self, item: Item, message: Message, text: int, facts: int, value: int) -> dict[str, Any]:
         words = self._wording.words(item, message)

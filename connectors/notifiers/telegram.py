@@ -6,102 +6,78 @@ It takes no idempotency key; what was sent is remembered, and a crash in between
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
-from connectors.base import Delivered, Item, Rejected, Result, Retry, SinkBroken
+from connectors.base import Item, Rejected, Result, Retry, SinkBroken
 from connectors.clip import as_html, fit, length
-from connectors.context import SinkContext
-from connectors.message import Message, message_of
-from connectors.posting import Answer, Poster, read_base, seconds_ms, unexpected
-from connectors.remembered import Earlier, Remembered
+from connectors.message import Message
+from connectors.notifiers.notifier import NotifierConfig, Threaded, read_common
+from connectors.posting import Answer, read_base, seconds_ms, unexpected
+from connectors.remembered import Earlier
 from connectors.settings import Block
-from connectors.wording import Texts, Wording, read_texts
 
 API = "https://api.telegram.org"
 _TEXT = 4096
 _GONE = ("message to edit not found", "message can't be edited", "message_id_invalid")
 
 
-class TelegramConfig(msgspec.Struct, frozen=True, kw_only=True):
+class TelegramConfig(NotifierConfig, frozen=True, kw_only=True):
     """``token``: a reference to the bot's. ``chat``: a number, or ``@channel``."""
 
     token: str
     chat: str
     api: str = API
-    label: str = ""
-    texts: Texts = Texts()
-    allow_private: bool = False
 
 
 def read_config(block: Block) -> TelegramConfig:
     chat = block.text("chat")
     if chat and not re.fullmatch(r"-?\d{1,20}|@[A-Za-z0-9_]{1,64}", chat, re.ASCII):
         block.problem("chat", 'must be a chat\'s number in quotes ("-1001234"), or @channel')
-    return TelegramConfig(
-        token=block.secret("token"),
-        chat=chat,
-        api=read_base(block, "api", API),
-        label=block.text("label", ""),
-        texts=read_texts(block),
-        allow_private=block.flag("allow_private", False),
-    )
+    token, api = block.secret("token"), read_base(block, "api", API)
+    return TelegramConfig(token=token, chat=chat, api=api, **read_common(block))
 
 
-class Telegram:
+class Telegram(Threaded[TelegramConfig]):
     """One chat."""
 
-    def __init__(self, config: TelegramConfig, context: SinkContext) -> None:
-        self._config, self._context = config, context
-        self._wording = Wording(config.texts, as_html)
-        self._poster = Poster(context, config.allow_private)
-        self._remembered = Remembered(context)
-        self._token = ""
+    escape = staticmethod(as_html)
+    _token = ""
 
     async def open(self) -> None:
         self._token = self._context.secrets.resolve(self._config.token)
         if not re.fullmatch(r"[A-Za-z0-9:_-]+", self._token):
             raise SinkBroken("the Telegram token must look like 123456:AbC-dEf")
-        self._remembered.open()
-        await self._poster.open()
-
-    async def close(self) -> None:
-        self._remembered.close()
-        await self._poster.close()
+        await super().open()
 
     def preview(self, item: Item) -> dict[str, Any]:
         """The body of a first ``sendMessage``."""
-        return self._body(item, message_of(item, self._config.label))
+        return self._body(item, self.message(item))
 
-    async def deliver(self, batch: Sequence[Item]) -> Sequence[Result]:
-        return [await self._one(item) for item in batch]
+    async def _update(self, item: Item, message: Message, earlier: Earlier) -> Earlier | Result | None:
+        body = {**self._body(item, message), "message_id": int(earlier.reference)}
+        updated = await self._call("editMessageText", body)
+        if not isinstance(updated, Rejected):
+            return updated
+        why = updated.reason.lower()
+        if any(gone in why for gone in _GONE):
+            return None
+        return earlier if "message is not modified" in why else updated
 
-    async def _one(self, item: Item) -> Result:
-        if (reference := self._remembered.sent(item.key)) is not None:
-            return Delivered(reference)
-        message = message_of(item, self._config.label)
+    async def _post(self, item: Item, message: Message, earlier: Earlier | None) -> Earlier | Result:
         body = self._body(item, message)
-        earlier = self._remembered.earlier(message.subject)
-        if earlier is not None:  # the update first: it may be repeated
-            updated = await self._call("editMessageText", {**body, "message_id": int(earlier.reference)})
-            if isinstance(updated, Rejected) and any(gone in updated.reason.lower() for gone in _GONE):
-                self._remembered.forget(message.subject)
-                earlier = None
-            elif not isinstance(updated, str) and "message is not modified" not in getattr(updated, "reason", ""):
-                return updated
         if earlier is not None:
             body["reply_parameters"] = {"message_id": int(earlier.reference), "allow_sending_without_reply": True}
-        posted = await self._call("sendMessage", body)
-        if not isinstance(posted, str):
-            return posted
-        self._remembered.keep(item.key, posted, message.subject, earlier or Earlier(self._config.chat, posted))
-        return Delivered(posted)
+        return await self._call("sendMessage", body)
 
-    async def _call(self, method: str, body: dict[str, Any]) -> str | Result:
+    async def _call(self, method: str, body: dict[str, Any]) -> Earlier | Result:
         answer = await self._poster.send(f"{self._config.api}/bot{self._token}/{method}", body)
-        return answer if isinstance(answer, Retry) else said(answer)
+        if isinstance(answer, Retry):
+            return answer
+        found = said(answer)
+        return Earlier(self._config.chat, found) if isinstance(found, str) else found
+
+    def _reference(self, posted: Earlier) -> str:
+        return posted.reference
 
     def _body(self, item: Item, message: Message) -> dict[str, Any]:
         words = self._wording.words(item, message)

@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
 from typing import Any
-
-import msgspec
 
 from connectors.base import Delivered, Item, Rejected, Result, Retry, SinkBroken
 from connectors.context import SinkContext
-from connectors.message import message_of
-from connectors.notifiers.recipients import Ledger, Recipients, listed, read_recipients, together
+from connectors.notifiers.notifier import NotifierConfig, Remembering, read_common
+from connectors.notifiers.recipients import Ledger, Recipients, read_recipients, together
 from connectors.notifiers.spoken import LONGEST_SMS, ONE_SMS, sms_text, twiml
-from connectors.posting import Answer, Poster, read_base, unexpected
-from connectors.remembered import Remembered
+from connectors.posting import Answer, read_base, unexpected
 from connectors.settings import Block
-from connectors.wording import Texts, Wording, read_texts
 
 API = "https://api.twilio.com"
 NUMBER = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
@@ -34,7 +29,7 @@ _NEVER = frozenset(
 )  # no such number, no permission for the region, unsubscribed, no mobile, too long, unreachable, blocked, filtered
 
 
-class TwilioConfig(msgspec.Struct, frozen=True, kw_only=True):
+class TwilioConfig(NotifierConfig, frozen=True, kw_only=True):
     """``account``: its SID. ``token``: a reference. ``longest``: of an SMS; 160 is what is sent as one."""
 
     account: str
@@ -45,9 +40,6 @@ class TwilioConfig(msgspec.Struct, frozen=True, kw_only=True):
     longest: int = LONGEST_SMS
     voice: str = ""
     language: str = "en-US"
-    label: str = ""
-    texts: Texts = Texts()
-    allow_private: bool = False
 
 
 def read_sms(block: Block) -> TwilioConfig:
@@ -82,22 +74,17 @@ def _read(block: Block, sender: str, phone: bool) -> TwilioConfig:
         longest=longest,
         voice=voice,
         language=language,
-        label=block.text("label", ""),
-        texts=read_texts(block),
-        allow_private=block.flag("allow_private", False),
+        **read_common(block),
     )
 
 
-class _Twilio:
+class _Twilio(Remembering[TwilioConfig]):
     """What both do alike: log in, find the numbers, tell each once."""
 
     resource = ""
 
     def __init__(self, config: TwilioConfig, context: SinkContext) -> None:
-        self._config, self._context = config, context
-        self._wording = Wording(config.texts, str)
-        self._poster = Poster(context, config.allow_private)
-        self._remembered = Remembered(context)
+        super().__init__(config, context)
         self._ledger = Ledger(self._remembered)
         self._to = () if config.recipients.reference else config.recipients.to
         self._headers: dict[str, str] = {}
@@ -108,25 +95,13 @@ class _Twilio:
         login = base64.b64encode(f"{self._config.account}:{token}".encode()).decode()
         secrets.hide(login)
         self._headers = {"authorization": f"Basic {login}"}
-        if reference := self._config.recipients.reference:
-            try:
-                self._to = listed(secrets.resolve(reference), NUMBER)
-            except ValueError as problem:
-                raise SinkBroken(f"what {reference} holds must be numbers with commas: {problem}") from None
-        self._remembered.open()
-        await self._poster.open()
-
-    async def close(self) -> None:
-        self._remembered.close()
-        await self._poster.close()
+        self._to = self._config.recipients.resolved(secrets, NUMBER, "numbers")
+        await super().open()
 
     def preview(self, item: Item) -> dict[str, Any]:
         """The form as it is sent to the first, and to whom."""
         to = self._config.recipients.of(item, self._to)
         return {"To": list(to) or self._config.recipients.reference, **self._form(item)}
-
-    async def deliver(self, batch: Sequence[Item]) -> Sequence[Result]:
-        return [await self._one(item) for item in batch]
 
     async def _one(self, item: Item) -> Result:
         to = self._config.recipients.of(item, self._to)
@@ -158,7 +133,7 @@ class Sms(_Twilio):
     resource = "Messages"
 
     def _form(self, item: Item) -> dict[str, str]:
-        message = message_of(item, self._config.label)
+        message = self.message(item)
         body = sms_text(message, self._wording.words(item, message), self._config.longest)
         own = self._config.sender
         return {"MessagingServiceSid" if own.startswith("MG") and len(own) == 34 else "From": own, "Body": body}
@@ -170,7 +145,7 @@ class Phone(_Twilio):
     resource = "Calls"
 
     def _form(self, item: Item) -> dict[str, str]:
-        message = message_of(item, self._config.label)
+        message = self.message(item)
         said_aloud = twiml(
             message, self._wording.words(item, message), item.alert.id, self._config.voice, self._config.language
         )

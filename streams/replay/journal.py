@@ -194,7 +194,7 @@ class _Partition:
         state.position = Position(committed=begin, next=begin, partitions=self._partitions)
         state.loaded()
         self._replay.partitions += 1
-        with _Stretch(self._consumer, self._topic, self._number, begin, steps[-1].end) as stretch:
+        with Stretch(self._consumer, self._topic, self._number, begin, steps[-1].end) as stretch:
             for step in steps:
                 try:
                     self._step(state, step, stretch)
@@ -203,7 +203,7 @@ class _Partition:
                     break
         self._replay.counts += state.counts
 
-    def _step(self, state: PartitionState, step: Step, stretch: _Stretch) -> None:
+    def _step(self, state: PartitionState, step: Step, stretch: Stretch) -> None:
         position = state.position
         if step.begin != position.next:
             self._tell("gap", f"the journal goes on at {step.begin}, the step before it ended at {position.next}")
@@ -229,7 +229,7 @@ class _Partition:
             if value is not None and len(value) > MAX_VALUE:
                 state.unload(key)
 
-    def _outputs(self, state: PartitionState, step: Step, control: Control, stretch: _Stretch) -> Iterable[Output]:
+    def _outputs(self, state: PartitionState, step: Step, control: Control, stretch: Stretch) -> Iterable[Output]:
         if step.begin == step.end:
             self._replay.ticks += 1
             return self._entry.tick(state, step.now, control, at_end=step.at_end)
@@ -251,7 +251,7 @@ class _Partition:
             self._replay.problem(f"{self._name}: {text}")
 
 
-class _Stretch:
+class Stretch:
     """The messages of a partition in [begin, end), handed out piece by piece."""
 
     def __init__(self, consumer: Consumer, topic: str, partition: int, begin: int, end: int) -> None:

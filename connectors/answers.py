@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import aiohttp
+from yarl import URL
 
+from connectors.base import Delivered, Rejected, Result, Retry
 from connectors.ssrf import Forbidden
 
 _MAX_ANSWER = 64 * 1024
@@ -50,3 +52,18 @@ def cause(error: BaseException) -> str:
         inner = below
     chosen = inner if isinstance(inner, Forbidden) else error
     return f"{type(chosen).__name__}: {chosen}" if not isinstance(chosen, Forbidden) else str(chosen)
+
+
+def classify(status: int, retry_after: str | None, location: str | None, said: str, now: int) -> Result:
+    """What an answer means. ``now`` is in seconds, for a Retry-After that is a date."""
+    if 200 <= status < 300:
+        return Delivered(f"HTTP {status}")
+    quoted = f": {said}" if said else ""
+    if 300 <= status < 400:
+        to = URL(location).host if location else None
+        return Rejected(f"HTTP {status}: redirects are not followed" + (f" (to {to})" if to else ""))
+    if status in (429, 503) and (after := retry_after_ms(retry_after, now)) is not None:
+        return Retry(f"HTTP {status}{quoted}", after_ms=after, everyone=True)
+    if status in (408, 425, 429) or status >= 500:
+        return Retry(f"HTTP {status}{quoted}")
+    return Rejected(f"HTTP {status}{quoted}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 
@@ -60,6 +61,11 @@ def as_slack(text: str) -> str:
 
 def as_html(text: str) -> str:
     return as_slack(text).replace('"', "&quot;").replace("'", "&#39;")
+
+
+def as_json(text: str) -> str:
+    """As it stands between the quotes of a JSON text."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def as_markdown(text: str) -> str:

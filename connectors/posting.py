@@ -12,10 +12,9 @@ from urllib.parse import urlencode
 import aiohttp
 from yarl import URL
 
-from connectors.answers import cause, is_literal, read_bounded, retry_after_ms
+from connectors.answers import cause, classify, is_literal, read_bounded, retry_after_ms
 from connectors.base import Rejected, Result, Retry, SinkBroken
 from connectors.context import SinkContext
-from connectors.notifiers.webhook import classify
 from connectors.settings import Block
 from connectors.ssrf import Forbidden, guarded_connector, is_public
 
@@ -72,12 +71,13 @@ def unexpected(answer: Answer) -> Result:
 def read_base(block: Block, name: str, default: str) -> str:
     """The address of a vendor's API, where it is not the usual one."""
     text = block.text(name, default)
-    if text and _url(text) is None:
+    if text and read_url(text) is None:
         block.problem(name, "must be an http:// or https:// URL")
     return text.rstrip("/")
 
 
-def _url(text: str) -> URL | None:
+def read_url(text: str) -> URL | None:
+    """An http or https address with a host; None for anything else."""
     try:
         url = URL(text)
         return url if url.scheme in ("http", "https") and url.host and url.port else None
@@ -86,10 +86,13 @@ def _url(text: str) -> URL | None:
 
 
 class Poster:
-    """POSTs JSON, or a form. ``open`` before ``send``; ``close`` may come without either."""
+    """POSTs JSON, or a form. ``open`` before ``send``; ``close`` may come without either.
 
-    def __init__(self, context: SinkContext, allow_private: bool) -> None:
-        self._context, self._allow_private = context, allow_private
+    ``needs_tls``: a public receiver is called by https alone.
+    """
+
+    def __init__(self, context: SinkContext, allow_private: bool, needs_tls: bool = True) -> None:
+        self._context, self._allow_private, self._needs_tls = context, allow_private, needs_tls
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -108,35 +111,46 @@ class Poster:
     def secret_url(self, reference: str) -> str:
         """The URL behind a reference; its path is a secret too. Raises SinkBroken, URL unseen."""
         text = self._context.secrets.resolve(reference).strip()
-        url = _url(text)
+        url = read_url(text)
         if url is None:
             raise SinkBroken(f"what {reference} holds must be an http:// or https:// URL")
+        self.hide(url)
+        return text
+
+    def hide(self, url: URL) -> None:
+        """Keep a password out of every redacted text, and the path: many receivers keep their token there."""
+        if url.password:
+            self._context.secrets.hide(url.password)
         if url.path_qs.strip("/"):
             self._context.secrets.hide(url.raw_path_qs)
-        return text
 
     async def send(
         self, url: str, body: Mapping[str, Any] | Sequence[Any], headers: Mapping[str, str] | None = None
     ) -> Answer | Retry:
         """What the vendor answered, whatever it was; Retry where there was no answer."""
-        return await self._post(url, encoded(body), headers)
+        return await self.send_bytes(url, encoded(body), headers)
 
     async def send_form(self, url: str, fields: Mapping[str, str], headers: Mapping[str, str]) -> Answer | Retry:
         """As ``send``, with ``fields`` as a browser's form."""
         data = urlencode(fields, errors="replace").encode("ascii")
-        return await self._post(url, data, {**headers, "content-type": "application/x-www-form-urlencoded"})
+        return await self.send_bytes(url, data, {**headers, "content-type": "application/x-www-form-urlencoded"})
 
-    async def _post(self, url: str, data: bytes, headers: Mapping[str, str] | None) -> Answer | Retry:
+    async def send_bytes(
+        self, url: str, data: bytes, headers: Mapping[str, str] | None, method: str = "POST"
+    ) -> Answer | Retry:
+        """As ``send``, with a body that is made already."""
         if self._session is None:
             raise SinkBroken("the sink is not open")
         target = URL(url)
         host = target.host or ""
-        if target.scheme != "https" and not self._allow_private:
+        if self._needs_tls and target.scheme != "https" and not self._allow_private:
             raise SinkBroken(f"{host} is not called without TLS; use https://")
         if not self._allow_private and is_literal(host) and not is_public(host):
             return Retry(str(Forbidden(host, host)))
         try:
-            async with self._session.post(target, data=data, headers=headers, allow_redirects=False) as answer:
+            async with self._session.request(
+                method, target, data=data, headers=headers, allow_redirects=False
+            ) as answer:
                 read = await read_bounded(answer)
         except TimeoutError:
             return Retry(f"no answer within {self._context.timeout_ms} ms")

@@ -18,7 +18,7 @@ from jinja2 import nodes
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import SandboxedEnvironment
 
-from connectors.clip import Escape, clean
+from connectors.clip import Escape, as_json, clean
 from streams.model import Alert, Notification
 from streams.model.notification import Group
 
@@ -75,8 +75,17 @@ def _replace(value: object, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
+class _Json(str):
+    """JSON that ``tojson`` made and nothing has touched since: it stands as it is where the template makes JSON."""
+
+    __slots__ = ()
+
+
 def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+    text = msgspec.json.encode(value).decode()
+    if len(text) > _LONGEST_TEXT:
+        raise _TooMuch("tojson makes a text that is too long")
+    return _Json(text)
 
 
 _taken = ("default", "d", "upper", "lower", "capitalize", "title", "trim", "length", "count", "first", "last", "int",
@@ -96,7 +105,7 @@ def _capped(function: Callable[..., Any]) -> Callable[..., Any]:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     **{name: _capped(jinja2.filters.FILTERS[name]) for name in _taken},
-    "join": _join, "replace": _replace, "tojson": _capped(_json), "items": lambda value: _items(list(value.items())),
+    "join": _join, "replace": _replace, "tojson": _json, "items": lambda value: _items(list(value.items())),
     "bounded": _items,
 }  # fmt: skip
 _TESTS = ("defined", "undefined", "none", "string", "number", "mapping", "in", "eq", "ne", "lt", "gt", "le", "ge")
@@ -130,6 +139,8 @@ def _sandbox(escape: Escape) -> _Sandbox:
             str(value)  # raises, naming what is missing
         if value is not None and not isinstance(value, (str, int, float, list, tuple, dict)):
             raise _TooMuch(f"a {type(value).__name__} cannot be shown")
+        if isinstance(value, _Json) and escape is as_json:
+            return str(value)
         return "" if value is None else escape(clean(value, _LONGEST_TEXT))
 
     env = _Sandbox(undefined=jinja2.StrictUndefined, autoescape=False, finalize=show, keep_trailing_newline=False)

@@ -96,13 +96,14 @@ class Receiver:
     accepted: dict[str, dict[str, Any]] = field(default_factory=dict)
     broken_rules: list[str] = field(default_factory=list)
     requests: list[dict[str, str]] = field(default_factory=list)
+    methods: list[str] = field(default_factory=list)
     duplicates: int = 0
     url: str = ""
 
     async def __aenter__(self) -> Self:
         self._bodies: dict[str, bytes] = {}
         app = web.Application(client_max_size=32 * 1024 * 1024)
-        app.router.add_post("/{tail:.*}", self._handle)
+        app.router.add_route("*", "/{tail:.*}", self._handle)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -117,6 +118,7 @@ class Receiver:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         self.requests.append(dict(request.headers))
+        self.methods.append(request.method)
         problem = self._check(request, body)
         if problem:
             self.broken_rules.append(problem)

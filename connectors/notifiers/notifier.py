@@ -76,9 +76,11 @@ class Notifier(Generic[C]):
 class Posting(Notifier[C]):
     """Speaks HTTP."""
 
+    needs_tls = True  #: a public receiver is called by https alone
+
     def __init__(self, config: C, context: SinkContext) -> None:
         super().__init__(config, context)
-        self._poster = Poster(context, config.allow_private)
+        self._poster = Poster(context, config.allow_private, self.needs_tls)
 
     async def open(self) -> None:
         await self._poster.open()

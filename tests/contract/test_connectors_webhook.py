@@ -10,16 +10,18 @@ import pytest
 from aiohttp import web
 
 from connectors.answers import retry_after_ms
-from connectors.base import Delivered, Rejected, Result, Retry, SinkBroken
+from connectors.base import Delivered, Item, Rejected, Result, Retry, SinkBroken
 from connectors.context import SinkContext
 from connectors.notifiers.webhook import signature, signing_key, webhook_id
 from connectors.redact import Secrets
-from connectors.registry import parse_sinks
+from connectors.registry import SinkErrors, parse_sinks
 from connectors.testing import SECRET, Receiver, answering, drip, flood, half_close, hang, notifier_item
-from tests.contract.sinks import hook, open_once
+from tests.contract.sinks import HOSTILE, hook, open_once
 
 
-def send(receiver_does: Any, tmp_path: Path, timeout_ms: int = 1500, **more: Any) -> tuple[Result, Receiver]:
+def send(
+    receiver_does: Any, tmp_path: Path, item: Item | None = None, timeout_ms: int = 1500, **more: Any
+) -> tuple[Result, Receiver]:
     async def scenario() -> tuple[Result, Receiver]:
         async with Receiver() as receiver:
             receiver.behave = receiver_does
@@ -27,7 +29,7 @@ def send(receiver_does: Any, tmp_path: Path, timeout_ms: int = 1500, **more: Any
             sink = config.make(SinkContext("w", tmp_path, Secrets({"HOOK": SECRET, "TOKEN": "hush-hush"}), timeout_ms))
             await sink.open()
             try:
-                (result,) = await asyncio.wait_for(sink.deliver([notifier_item()]), 5)
+                (result,) = await asyncio.wait_for(sink.deliver([item or notifier_item()]), 5)
             finally:
                 await sink.close()
             return result, receiver
@@ -208,3 +210,51 @@ def test_webhook_to_a_closed_port_is_tried_again(tmp_path: Path) -> None:
 
     result = asyncio.run(scenario())
     assert isinstance(result, Retry)
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_webhook_speaks_the_method_that_the_receiver_wants(method: str, tmp_path: Path) -> None:
+    result, receiver = send(None, tmp_path, method=method)
+    assert isinstance(result, Delivered)
+    assert receiver.methods == [method]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_webhook_template_makes_json_whatever_an_event_brought(text: str, tmp_path: Path) -> None:
+    template = '{"type": "x", "timestamp": 1, "data": {"said": "{{ alert.title }}", "key": {{ alert.key | tojson }}}}'
+    result, receiver = send(None, tmp_path, notifier_item(title=text, key={text: text}), template=template)
+    assert isinstance(result, Delivered), result
+    assert receiver.broken_rules == []  # it is signed as any other
+    (body,) = receiver.accepted.values()
+    if len(text) > 65_536:
+        assert "more than 65536 characters" in body["template_failed"]
+    else:
+        assert set(body["data"]) == {"said", "key"}
+
+
+def test_webhook_template_says_what_it_was_given(tmp_path: Path) -> None:
+    template = '{"type": "{{ reason }}", "timestamp": {{ alert.count }}, "data": {{ alert.key | tojson }}}'
+    _, receiver = send(None, tmp_path, notifier_item(key={"user": 'a "quoted" ☃\n'}), template=template)
+    assert receiver.accepted["n1-1"] == {"type": "new", "timestamp": 1, "data": {"user": 'a "quoted" ☃\n'}}
+
+
+@pytest.mark.parametrize("template", ["no JSON: {{ alert.title }}", "{{ alert.metadata.absent }}"])
+def test_webhook_template_that_makes_no_json_is_told_in_the_usual_body(template: str, tmp_path: Path) -> None:
+    result, receiver = send(None, tmp_path, template=template)
+    assert isinstance(result, Delivered)
+    assert "template failed" in receiver.accepted["n1-1"]["template_failed"]
+    assert receiver.accepted["n1-1"]["data"]["title"] == "20 failed logins for ada"
+
+
+@pytest.mark.parametrize(
+    ("block", "path"),
+    [
+        ({"method": "GET"}, "method"), ({"template": {"title": "x"}}, "template.title"), ({"url": "ftp://x"}, "url"),
+        ({"headers": {"webhook-id": "x"}}, "headers.webhook-id"), ({"headers": {"a": "b\r\nc: d"}}, "headers.a"),
+        ({"secret": "whsec_plain"}, "secret"),
+    ],
+)  # fmt: skip
+def test_a_wrong_block_is_told_by_its_path(block: dict[str, Any], path: str) -> None:
+    with pytest.raises(SinkErrors) as caught:
+        parse_sinks([{"name": "w", "type": "webhook", "url": "https://example.com/"} | block])
+    assert f"sinks[0].{path}" in dict(caught.value.problems)

@@ -9,14 +9,13 @@ from typing import Any
 
 import msgspec
 
-from streams.alerts.case import OPEN, Case, Memory, Thread
+from streams.alerts.case import OPEN, Case, Thread
+from streams.alerts.memory import read_memory
 from streams.model import Alert, Severity, Status, content_hash
 
 #: A fingerprint: typed, so that 1, true and "1" are three keys.
 ThreadKey = str
 CASES_KEPT = 2_000  #: decoded ones, ready to be changed again
-
-_memory = msgspec.json.Decoder(Memory)
 
 
 def fingerprint(rule: str, tenant: str, key: dict[str, Any], more: dict[str, Any] | None = None) -> ThreadKey:
@@ -91,7 +90,7 @@ class Book:
                 entry = self.entries.get(identity)
                 if entry is None:
                     return None
-                memory = _memory.decode(entry.value)
+                memory = read_memory(entry.value)
                 case = Case.of(memory.alert, self.threads[entry.thread], memory)
             self._cases[identity] = self.touched[identity] = case
         return case

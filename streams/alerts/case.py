@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from streams.alerts.memory import KeptAlert, Memory, Timer
 from streams.model import Alert, Evidence, Reason, Resolution, Severity, Status, Suppression
 
 FINDINGS_KEPT: Final = 16  #: ids of the last findings counted, so that one told twice counts once
@@ -73,35 +74,6 @@ class Thread:
 
     all: list[tuple[int, str]] = field(default_factory=list)
     open: list[tuple[int, str]] = field(default_factory=list)  #: those nobody has closed
-
-
-class Timer(StrEnum):
-    """What an alert may wait for, each at most once."""
-
-    REMIND = "remind"  #: to be said again
-    ESCALATE = "escalate"  #: to be told one level up
-    SNOOZE = "snooze"  #: to be active again
-    RECHECK = "recheck"  #: what suppresses it ends then
-    QUIET = "quiet"  #: without findings until then it resolves
-    ACKNOWLEDGE = "acknowledge"  #: the target for taking it in hand
-    RESOLVE = "resolve"  #: the target for closing it
-
-
-class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """All that survives of a case: the alert and what only this stage needs. ``v`` is the format's version."""
-
-    v: int
-    alert: Alert
-    findings: tuple[str, ...] = ()
-    commands: tuple[str, ...] = ()
-    timers: dict[Timer, int] = {}
-    held: tuple[Reason, ...] = ()
-    resolve_after: int = 0
-    began: int = 0
-    leveled: int = 0
-    entity: str = ""
-    heard: tuple[str, ...] | None = None
-    limits: tuple[int, int] = (0, 0)
 
 
 #: Fields of an alert that change; a case has each of them as it will be in the next version.
@@ -172,14 +144,14 @@ class Case:
     dirty: bool = False  #: what is remembered has changed, the alert or only what stands beside it
 
     @classmethod
-    def of(cls, alert: Alert, thread: Thread, memory: Memory | None = None) -> Case:
+    def of(cls, alert: Alert, thread: Thread, memory: Memory[KeptAlert] | None = None) -> Case:
         """The case of ``alert``: as remembered, or a new one whose version 0 was never seen."""
         case = cls(
             alert,
             thread,
             dict.fromkeys(memory.findings) if memory else {},
             dict.fromkeys(memory.commands) if memory else {},
-            dict(memory.timers) if memory else {},
+            memory.timers if memory else {},
             dict.fromkeys(memory.held) if memory else {},
             memory.resolve_after if memory else 0,
             memory.began if memory else 0,
@@ -265,7 +237,7 @@ class Case:
 assert tuple(Case.__slots__)[11 : 11 + len(CHANGING)] == CHANGING, "a case is made of them in this order"
 
 
-def _heard(alert: Alert, memory: Memory | None) -> tuple[str, ...]:
+def _heard(alert: Alert, memory: Memory[KeptAlert] | None) -> tuple[str, ...]:
     """As remembered; before it was, everybody told of an open alert."""
     if memory is not None and memory.heard is not None:
         return memory.heard

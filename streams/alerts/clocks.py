@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from streams.alerts.case import OPEN, Case, Timer, Why
+from streams.alerts.case import OPEN, Case, Why
 from streams.alerts.lifecycle import Move, move
+from streams.alerts.memory import Timer
 from streams.alerts.policy import Policy
 from streams.model import Reason, Status
 from streams.route.escalation import Escalation

@@ -9,10 +9,11 @@ from enum import StrEnum
 from typing import Any
 
 from streams.alerts.book import Book, ThreadKey, fingerprint
-from streams.alerts.case import Case, Thread, Timer, Why
+from streams.alerts.case import Case, Thread, Why
 from streams.alerts.crowds import INCIDENT
 from streams.alerts.incidents import PHASES
 from streams.alerts.lifecycle import Move, move
+from streams.alerts.memory import Timer
 from streams.model import Alert, Finding, FindingKind, Reason, Severity, Status, severity_rank
 
 SERIES = 24  #: observed values kept, the latest

@@ -7,8 +7,9 @@ from enum import StrEnum
 
 import msgspec
 
-from streams.alerts.case import HISTORY_KEPT, Case, Timer, Why
+from streams.alerts.case import HISTORY_KEPT, Case, Why
 from streams.alerts.incidents import PHASES, grow, shrink
+from streams.alerts.memory import Timer
 from streams.model import Action, Command, Disposition, Reason, Resolution, Status
 
 MAX_NOTE = 4_000  #: characters of one note

@@ -6,9 +6,9 @@ from typing import Final
 
 import msgspec
 
-from streams.alerts.case import Case, Timer
+from streams.alerts.case import Case
+from streams.alerts.memory import Memory
 from streams.errors import StateMismatch
-from streams.model import Reason
 from streams.state.alerts import rates, reminding, tray
 
 FORMAT: Final = 2
@@ -16,23 +16,6 @@ _OURS: Final = b'{"v":%d,' % FORMAT  #: how a ``Memory`` begins
 _NAMES: Final = {"alert": 1, tray.TABLE: 1, rates.TABLE: 2, reminding.TABLE: 1}
 
 _encode = msgspec.json.Encoder().encode
-
-
-class _Memory(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """``streams.alerts.case.Memory`` around an alert that is JSON already."""
-
-    v: int
-    alert: msgspec.Raw
-    findings: tuple[str, ...] = ()
-    commands: tuple[str, ...] = ()
-    timers: dict[Timer, int] = {}
-    held: tuple[Reason, ...] = ()
-    resolve_after: int = 0
-    began: int = 0
-    leveled: int = 0
-    entity: str = ""
-    heard: tuple[str, ...] | None = None
-    limits: tuple[int, int] = (0, 0)
 
 
 class _Version(msgspec.Struct):
@@ -45,7 +28,7 @@ class _Raw(msgspec.Struct):
 
 def memory_of(case: Case, alert: bytes) -> bytes:
     """What is stored of a case whose alert is this JSON."""
-    return _encode(_Memory(
+    return _encode(Memory(
         v=FORMAT, alert=msgspec.Raw(alert), findings=tuple(case.findings), commands=tuple(case.commands),
         timers=case.timers, held=tuple(case.held), resolve_after=case.resolve_after, began=case.began,
         leveled=case.leveled, entity=case.entity, heard=tuple(case.heard), limits=case.limits,

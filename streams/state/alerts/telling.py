@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from streams.alerts.case import OPEN, Case, Timer, Why
+from streams.alerts.case import OPEN, Case, Why
 from streams.alerts.crowds import INCIDENT, STORM
 from streams.alerts.inhibition import DEPENDENCY, INHIBITION, Standing
 from streams.alerts.lifecycle import BEGINNINGS
 from streams.alerts.maintenance import MAINTENANCE, Window
+from streams.alerts.memory import Timer
 from streams.alerts.policy import Policy
 from streams.alerts.reminders import REMINDER
 from streams.alerts.silences import SILENCE

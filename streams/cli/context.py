@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
 import os
 import re
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
 
-from streams.config import Config, load_config
-from streams.config.references import resolved
 from streams.errors import ClusterError, ConfigError
-from streams.runtime.names import Names
+
+if TYPE_CHECKING:  # imported by who needs them: `tocsin --help` needs neither
+    from confluent_kafka import KafkaError
+    from confluent_kafka.admin import AdminClient
+
+    from streams.config import Config
+    from streams.runtime.control import ControlReader
+    from streams.runtime.names import Names
 
 #: Where ``tocsin local up`` keeps its servers: in the working directory.
 LOCAL = Path(".tocsin/local")
@@ -26,8 +32,6 @@ LOCAL = Path(".tocsin/local")
 _quiet = logging.getLogger("tocsin.kafka")
 _quiet.addHandler(logging.NullHandler())
 _quiet.propagate = False
-
-_AUTHENTICATION = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}
 
 
 @dataclass
@@ -41,11 +45,20 @@ class Invocation:
     def load(self) -> Config:
         """The configuration; where it names no Kafka, the one of ``tocsin local up`` if that runs."""
         if self._loaded is None:
-            from streams.local.servers import find
+            from streams.config import load_config
 
-            local = find("kafka", LOCAL)
-            self._loaded = load_config(self.config, os.environ, default_bootstrap=local.address if local else None)
+            self._loaded = load_config(self.config, os.environ, default_bootstrap=_local_kafka())
         return self._loaded
+
+
+def _local_kafka() -> str | None:
+    """The bootstrap servers of `tocsin local up`, if that runs here."""
+    if not LOCAL.exists():
+        return None
+    from streams.local.servers import find
+
+    local = find("kafka", LOCAL)
+    return local.address if local else None
 
 
 def get_config(ctx: click.Context | None = None) -> Config:
@@ -56,11 +69,24 @@ def get_config(ctx: click.Context | None = None) -> Config:
 
 def names_of(config: Config) -> Names:
     """What things are called on the cluster."""
+    from streams.runtime.names import Names
+
     return Names(app=config.app, prefix=config.topic_prefix)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def who(given: str | None) -> str:
+    """Who asks: whom the command names, or the user."""
+    return given or os.environ.get("USER") or getpass.getuser()
 
 
 def kafka_options(config: Config) -> dict[str, Any]:
     """Options for any librdkafka client, secrets resolved. Raises ConfigError for a reference that leads nowhere."""
+    from streams.config.references import resolved
+
     kafka = config.kafka
     options: dict[str, Any] = {"log_level": 2}  # what goes wrong is raised or called back; stderr is for people
     for name, value in kafka.client.items():
@@ -77,6 +103,9 @@ def kafka_options(config: Config) -> dict[str, Any]:
 
 def admin(config: Config, seconds: float = 10) -> AdminClient:
     """An admin client whose cluster has answered. Raises ClusterError that tells unreachable from refused."""
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import AdminClient
+
     seen: list[KafkaError] = []
     options = kafka_options(config)
     servers = config.kafka.bootstrap_servers
@@ -101,10 +130,29 @@ def admin(config: Config, seconds: float = 10) -> AdminClient:
             return client
 
 
+@contextmanager
+def control() -> Iterator[ControlReader]:
+    """The control state of the cluster, read to its end and followed. Raises ClusterError."""
+    from streams.runtime.control import ControlReader
+    from streams.telemetry import configure_logging
+
+    config = get_config()
+    configure_logging("critical")  # what a worker would say of the records; stdout is the command's own
+    admin(config)
+    reader = ControlReader(kafka_options(config), names_of(config))
+    reader.start()
+    try:
+        yield reader
+    finally:
+        reader.stop()
+
+
 def _verdict(seen: list[KafkaError], servers: str) -> ClusterError | None:
     """What is clear without waiting longer."""
+    from confluent_kafka import KafkaError
+
     for error in seen:
-        if error.code() in _AUTHENTICATION:
+        if error.code() in {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}:
             return ClusterError(
                 f"Kafka at {servers} refuses the credentials: {_cause(error)}",
                 "check kafka.sasl (mechanism, username, password) and kafka.security_protocol",
@@ -120,6 +168,8 @@ def _verdict(seen: list[KafkaError], servers: str) -> ClusterError | None:
 
 
 def _unreachable(servers: str, seen: list[KafkaError]) -> ClusterError:
+    from confluent_kafka import KafkaError
+
     causes = [_cause(error) for error in seen if error.code() != KafkaError._ALL_BROKERS_DOWN]
     why = f": {causes[0]}" if causes else ""
     if _accepts(servers):

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from streams.cli.context import admin, get_config, kafka_options, names_of
-from streams.cli.rules_given import json_option, line
+from streams.cli.printing import json_option, line
 from streams.config import event_sources
 from streams.errors import ConfigError
 from streams.replay.lookback.coverage import Covered, Gap, Why, covered

@@ -13,7 +13,7 @@ from connectors.notifiers.console import plain
 from streams.cli.alert_display import COLOURS, console
 from streams.cli.alert_lookup import desk, find
 from streams.cli.context import admin, get_config, kafka_options, names_of
-from streams.cli.rules_given import line
+from streams.cli.printing import line
 from streams.config import Config, event_sources
 from streams.errors import ClusterError
 from streams.model import Alert, Notification

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from streams.cli.policy_given import given_records, policy_of, policy_options
-from streams.cli.rules_given import json_option, line
+from streams.cli.printing import json_option, line
 from streams.errors import ConfigError
 from streams.route.oncall import OVERRIDE, Override, Schedule, parse_moment
 from streams.rules.durations import parse_duration

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
-from streams.cli import routes_check, routes_test
+from streams.cli.on_demand import OnDemand
 from streams.cli.policy_given import given_records, policy_of, policy_options, routed
+from streams.cli.printing import line
 from streams.cli.route_text import node_document, policy_lines
-from streams.cli.rules_given import line
+
+_ELSEWHERE = {"test": "streams.cli.routes_test:command", "check": "streams.cli.routes_check:command"}
 
 
-@click.group("routes")
+@click.group("routes", cls=OnDemand, elsewhere=_ELSEWHERE)
 def command() -> None:
     """Where alerts go: the routing tree, what would be said of an alert, and tests of both.
 
@@ -52,7 +54,3 @@ def show(file: Path | None, live: bool, as_json: bool) -> None:
             "escalations": escalations,
         }
     )
-
-
-command.add_command(routes_test.command)
-command.add_command(routes_check.command)

@@ -10,7 +10,7 @@ import click
 from streams.alerts.policy import parse_policy
 from streams.cli.junit import write_junit
 from streams.cli.policy_given import Records, given_records, policy_options
-from streams.cli.rules_given import json_option, line
+from streams.cli.printing import json_option, line
 from streams.errors import ConfigError
 from streams.replay.routes.checks import CaseResult, CheckFile, check, load
 from streams.rules.problems import Problem

@@ -13,8 +13,8 @@ import click
 from streams.alerts.policy import Policy
 from streams.alerts.subject import Subject
 from streams.cli.policy_given import given_records, policy_of, policy_options, routed
+from streams.cli.printing import line
 from streams.cli.route_text import grouping_words, receiver_words, tree_lines
-from streams.cli.rules_given import line
 from streams.config.document import read
 from streams.errors import ConfigError
 from streams.model import Alert, Notification, Reason

@@ -9,12 +9,11 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from streams.cli import rules_catalogue, rules_docs, rules_explain, rules_import, rules_new, rules_shadow, rules_test
 from streams.cli.context import admin, get_config, kafka_options, names_of
+from streams.cli.on_demand import OnDemand
+from streams.cli.printing import json_option, line
 from streams.cli.rules_given import (
     effective,
-    json_option,
-    line,
     paths_argument,
     sources_by_name,
     warn_of_unknown_sources,
@@ -22,33 +21,29 @@ from streams.cli.rules_given import (
 )
 from streams.config.rules import with_overrides
 from streams.errors import USAGE, TocsinError
-from streams.replay.report import console_for_tables
-from streams.replay.rules.cases import test_rules
 from streams.rules.lists import used
 from streams.rules.problems import RuleErrors
 from streams.rules.rule import Rule
 
+_ELSEWHERE = {
+    "test": "streams.cli.rules_test:command",
+    "explain": "streams.cli.rules_explain:command",
+    "reference": "streams.cli.rules_docs:command",
+    "catalogue": "streams.cli.rules_catalogue:command",
+    "new": "streams.cli.rules_new:command",
+    "import-sigma": "streams.cli.rules_import:import_sigma",
+    "import-policies": "streams.cli.rules_import:import_policies",
+    "shadow": "streams.cli.rules_shadow:shadow",
+    "promote": "streams.cli.rules_shadow:promote",
+}
 
-@click.group("rules")
+
+@click.group("rules", cls=OnDemand, elsewhere=_ELSEWHERE)
 def command() -> None:
     """Write, check, test, explain, list and apply rules.
 
     Without a PATH: the configured rules, by default the shipped packs.
     """
-
-
-for _command in (
-    rules_test.command,
-    rules_explain.command,
-    rules_docs.command,
-    rules_catalogue.command,
-    rules_new.command,
-    rules_import.import_sigma,
-    rules_import.import_policies,
-    rules_shadow.shadow,
-    rules_shadow.promote,
-):
-    command.add_command(_command)
 
 
 @command.command("check")
@@ -90,6 +85,8 @@ def list_(paths: tuple[Path, ...], as_json: bool) -> None:
         for row in rows:
             line(row)
         return
+    from streams.replay.report import console_for_tables
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("rule", "source", "kind", "key", "severity", "type", "title"):
         table.add_column(name, overflow="fold")
@@ -137,12 +134,14 @@ def apply(paths: tuple[Path, ...], skip_tests: bool, policy: bool) -> None:
       tocsin rules apply streams/packs/audit my-rules/
     """
     from streams.cli.lists import warn_of_missing
+    from streams.cli.rules_test import print_results
+    from streams.replay.rules.cases import test_rules
     from streams.runtime.control import policy_record, publish, ruleset_record
 
     base = written(paths)
     warn_of_unknown_sources(base)
     if not skip_tests and (failed := [one for one in test_rules(base, sources_by_name()) if not one.passed]):
-        rules_test.print_results(failed)
+        print_results(failed)
         raise TocsinError("the rules were not applied: their tests fail", "mend them, or use --skip-tests")
     config = get_config()
     ruleset = with_overrides(config, base)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from streams.cli.printing import json_option, line
 from streams.cli.rules_given import effective as effective_rules
-from streams.cli.rules_given import json_option, line, paths_argument, sources_by_name
+from streams.cli.rules_given import paths_argument, sources_by_name
 from streams.errors import ConfigError
 from streams.replay.rules.explain import Explanation, explain
 from streams.rules.problems import did_you_mean

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli.rules_given import json_option, line, sources_by_name
+from streams.cli.printing import json_option, line
+from streams.cli.rules_given import sources_by_name
 from streams.detect.registry import KINDS
 from streams.errors import USAGE, ConfigError, TocsinError
 from streams.replay.rules.cases import test_rules

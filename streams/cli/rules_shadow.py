@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from streams.cli.context import admin, get_config, kafka_options, names_of
-from streams.cli.rules_given import json_option, line
+from streams.cli.printing import json_option, line
 from streams.config import Config, event_sources, registry_of
 from streams.replay.backtest.trial import Trial, Trials, key_of, promoted
 from streams.replay.moments import rfc3339

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from streams.cli.junit import write_junit
-from streams.cli.rules_given import json_option, line, paths_argument, sources_by_name, written
+from streams.cli.printing import json_option, line
+from streams.cli.rules_given import paths_argument, sources_by_name, written
 from streams.replay.rules.cases import CaseResult, test_rules
 from streams.replay.rules.coverage import Coverage, coverage
 

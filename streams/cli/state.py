@@ -11,8 +11,9 @@ import click
 import msgspec
 
 from streams.cli.context import admin, get_config, kafka_options, names_of
+from streams.cli.printing import line
 from streams.cli.replay_inputs import opened, sources_of, wanted_of
-from streams.cli.rules_given import effective, line
+from streams.cli.rules_given import effective
 from streams.config import Config, event_sources
 from streams.errors import ConfigError
 from streams.model import Batch, Source

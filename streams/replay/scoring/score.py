@@ -8,7 +8,7 @@ or in its attack under another key; and *by-catch* where it lies in a scenario o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -87,12 +87,9 @@ def score(alerts: Iterable[Alert], labels: Iterable[Label], rules: Iterable[str]
     known = sorted(labels, key=lambda label: (label.first_event_time, label.attack))
     names = {*rules, *(alert.rule for alert in told)}
     scores = {name: RuleScore(name) for name in sorted(names)}
-    places, by_id = _Places(known), {alert.id: alert for alert in told}
     found: dict[str, Alert] = {}
-    for alert in told:
+    for alert, verdict, label in judged(told, known):
         one = scores[alert.rule]
-        touched = places.of(alert, by_id)
-        verdict, label = _verdict(alert, touched)
         one.alerts += 1
         one.verdicts[verdict] += 1
         if verdict is Verdict.TRUE and label is not None:
@@ -106,6 +103,13 @@ def score(alerts: Iterable[Alert], labels: Iterable[Label], rules: Iterable[str]
         if label.rule in scores:
             _count(scores[label.rule], label, found.get(label.attack))
     return scores
+
+
+def judged(alerts: Sequence[Alert], labels: Iterable[Label]) -> Iterator[tuple[Alert, Verdict, Label | None]]:
+    """What each alert is, and the label that says so; None where nothing labelled is in its evidence."""
+    places, by_id = _Places(labels), {alert.id: alert for alert in alerts}
+    for alert in alerts:
+        yield alert, *_verdict(alert, places.of(alert, by_id))
 
 
 def about(alerts: Iterable[Alert], labels: Iterable[Label]) -> dict[str, set[str]]:

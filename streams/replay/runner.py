@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from streams.codec.outputs import PLAIN
 from streams.detect.base import NEVER
 from streams.model import Alert, Batch, Control, DeadLetter, Output, Record, Source
 from streams.replay.hop import TIMED, Hop
+from streams.replay.keeper import FORGETFUL, Keeper
 from streams.replay.spool import Spool, Waiting, merged
 from streams.rules.chains import ALERTS
 from streams.rules.rule import RuleSet
@@ -185,14 +186,16 @@ def detect_log(
     send: Callable[[Output], None] | None = None,
     progress: Callable[[int], None] | None = None,
     watch: Callable[[], int] | None = None,
+    keeper: Keeper = FORGETFUL,
 ) -> Detected:
     """One partition through DETECT; its findings, in its order. ``send`` takes the copies for rules of another key;
-    they are kept without it. ``watch`` tells ns: every so many batches, the steps of rules are timed by it.
+    they are kept without it. ``watch`` tells ns: every so many batches, the steps of rules are timed by it. What
+    ``keeper`` has is not stepped again.
     """
     state = DetectState(log.source, log.partition, rekeyed_partitions=1, program=program, locate=log.locate)
-    state.loaded()
-    made, now = Detected(log.source.topic, log.partition), 0
-    for number, chunk in enumerate(log.chunks):
+    made = Detected(log.source.topic, log.partition)
+    begin, now = keeper.begin(state, made)
+    for number, chunk in enumerate(islice(log.chunks, begin, None), begin):
         batch = chunk if isinstance(chunk, Batch) else Batch(chunk)
         records = batch.records
         now = max(now, *(record[2] for record in records))
@@ -206,12 +209,12 @@ def detect_log(
                 send(output)
             else:
                 made.copies.add(Waiting(now, output.key, output.value))
-        state.changes()  # nobody stores them
         made.read += len(records)
         if progress is not None:
             progress(made.read)
         made.timings += state.timings
         state.timings.clear()
+        keeper.passed(number + 1, now, state, made)
     made.now, made.mark, made.counts = now, state.clock.mark, state.counts
     return made
 

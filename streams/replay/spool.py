@@ -33,6 +33,16 @@ class Spool:
         self._file.write(waiting.value)
         self.count += 1
 
+    def since(self, begin: int) -> bytes:
+        """What was added behind the first ``begin`` bytes."""
+        self._file.seek(begin)
+        return self._file.read()
+
+    def extend(self, content: bytes, count: int) -> None:
+        """Add ``count`` records, as ``since`` gave them."""
+        self._file.write(content)
+        self.count += count
+
     def __getstate__(self) -> tuple[int, bytes]:
         self._file.seek(0)
         return self.count, self._file.read()

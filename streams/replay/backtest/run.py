@@ -5,7 +5,10 @@ What comes out is a function of the logs and the rules: not of how many processe
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,10 +19,12 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
-from streams.errors import TocsinError
+from streams.errors import ConfigError, TocsinError
 from streams.model import Control
+from streams.replay.backtest.kept import Kept, WorkFolder
+from streams.replay.keeper import FORGETFUL
 from streams.replay.logs import Facts, Log, noted
-from streams.replay.runner import Detected, Replayed, conclude, control_of, detect_log
+from streams.replay.runner import Detected, PartitionLog, Replayed, conclude, control_of, detect_log
 from streams.rules.rule import RuleSet
 from streams.runtime.stages import program
 
@@ -43,6 +48,7 @@ class _Work:
     logs: Sequence[Log]
     controls: Sequence[Control]
     done: Any  #: shared numbers: records read, by task
+    folder: WorkFolder | None  #: where the way through them is kept
 
 
 _work: _Work | None = None
@@ -56,8 +62,10 @@ def backtest(
     *,
     jobs: int = 1,
     progress: Callable[[int], None] | None = None,
+    folder: WorkFolder | None = None,
 ) -> list[Ran]:
-    """Each of ``rulesets`` over ``logs``. ``progress`` is told how many records were read, over all rule sets.
+    """Each of ``rulesets`` over ``logs``. ``progress`` is told how many records were read, over all rule sets. What
+    ``folder`` has of the same backtest is not done again, and it keeps what is done; it must be of these very rules.
 
     Raises TocsinError where a child is killed, and whatever reading a log raises.
     """
@@ -67,7 +75,7 @@ def backtest(
     tasks = list(product(range(len(rulesets)), range(len(ordered))))
     for (_, log), control in product(enumerate(ordered), controls):
         program(control.ruleset, log.source)  # children inherit what is compiled
-    _work = _Work(ordered, controls, _shared(len(tasks)))
+    _work = _Work(ordered, controls, _shared(len(tasks)), folder)
     try:
         made = dict(zip(tasks, _made(tasks, jobs, progress), strict=True))
     finally:
@@ -101,7 +109,8 @@ def _made(tasks: list[_Task], jobs: int, progress: Callable[[int], None] | None)
             yield _detect(number, task, progress)
         return
     # Forked before there are threads or clients: rules and mappings hold functions, which do not pickle.
-    with ProcessPoolExecutor(min(jobs, len(tasks)), multiprocessing.get_context("fork")) as pool:
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(min(jobs, len(tasks)), context, _die_with, (os.getpid(),)) as pool:
         coming = [pool.submit(_detect, number, task) for number, task in enumerate(tasks)]
         try:
             for future in coming:
@@ -131,7 +140,40 @@ def _detect(number: int, task: _Task, progress: Callable[[int], None] | None = N
         if progress is not None:
             progress(sum(work.done))
 
-    with work.logs[place].open() as log:
-        log = replace(log, chunks=noted(log.chunks, facts))
-        made = detect_log(log, work.controls[ruleset], progress=told, watch=time.perf_counter_ns)
+    kept = None if work.folder is None else work.folder.kept(ruleset, place)
+    log = work.logs[place]
+    try:
+        if kept is not None and (read := kept.finished) is not None:
+            told(read.read)
+            return kept.made(log.source.topic, log.order()[2]), read
+        with log.open() as opened:
+            made = _stepped(opened, facts, work.controls[ruleset], kept, told)
+        if kept is not None:
+            kept.finish(made, facts)
+    finally:
+        if kept is not None:
+            kept.close()
     return made, facts
+
+
+def _stepped(
+    log: PartitionLog, facts: Facts, control: Control, kept: Kept | None, told: Callable[[int], None]
+) -> Detected:
+    log = replace(log, chunks=noted(log.chunks, facts))
+    made = detect_log(
+        log, control, progress=told, watch=time.perf_counter_ns, keeper=FORGETFUL if kept is None else kept
+    )
+    if made.read != facts.read:
+        raise ConfigError(
+            f"{log.source.name}: {facts.read:,} records are there, where {made.read:,} had been read before",
+            "the log has changed since this backtest was begun: name another folder",
+        )
+    return made
+
+
+def _die_with(parent: int) -> None:
+    """A pool's process does not outlive one that is killed: it would wait for work for ever."""
+    death = 1  # PR_SET_PDEATHSIG
+    ctypes.CDLL(None).prctl(death, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)

@@ -1,0 +1,230 @@
+"""Carrying out a backtest that was asked for: rules, inputs, labels, the run itself, and its report."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from streams.cli.backtest_inputs import Inputs, command_again, inputs, parse_end
+from streams.cli.context import admin, kafka_options, names_of
+from streams.cli.list_sources import with_lists
+from streams.cli.replay_inputs import TOPIC, sources_of, wanted_of
+from streams.config import Config, event_sources
+from streams.config.rules import with_their_overrides, written_rules
+from streams.errors import ConfigError, TocsinError
+from streams.replay.backtest.document import costs, report
+from streams.replay.backtest.kept import Manifest, WorkFolder
+from streams.replay.backtest.labelled import Labels, labels_of
+from streams.replay.backtest.run import Ran, backtest
+from streams.replay.topics import EARLIEST, LATEST
+from streams.rules.lists import used
+from streams.rules.rule import LIVE, RuleSet
+
+CURRENT = "current"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a backtest is about, as it was written: the options of ``tocsin backtest``."""
+
+    begin: str = EARLIEST
+    end: str = LATEST
+    given: tuple[str, ...] = ()
+    mappings: tuple[str, ...] = ()
+    paths: tuple[Path, ...] = ()
+    lists: tuple[str, ...] = ()
+    baseline: str | None = None
+    whole: bool = False
+    labelled: Path | None = None
+
+
+@dataclass
+class Prepared:
+    """All that is needed to run it: nothing has been read but the ends of topics and the files' hashes."""
+
+    rulesets: list[RuleSet]  #: the candidate, then the baseline if there is one
+    read: Inputs
+    labels: Labels | None
+    folder: WorkFolder | None = None
+
+
+@dataclass
+class Done:
+    """A finished backtest. ``seconds``: how long the run took."""
+
+    report: dict[str, Any]
+    ran: list[Ran]
+    costs: list[dict[str, Any]]
+    seconds: float
+
+    @property
+    def speed(self) -> str:
+        return f"{self.report['counts']['events'] * len(self.ran):,} events in {self.seconds:.1f} s."
+
+
+def rulesets_of(asked: Asked, config: Config) -> list[RuleSet]:
+    """The candidate, then the baseline if there is one."""
+    written = written_rules(config, asked.paths)
+    candidate = with_lists(with_their_overrides(config, _as_live(written)), asked.lists)
+    if asked.baseline is None:
+        return [candidate]
+    return [candidate, _baseline(config, asked.baseline, asked.lists, None if asked.whole else candidate)]
+
+
+def prepared(asked: Asked, rulesets: list[RuleSet], config: Config, work: Path | None = None) -> Prepared:
+    """Look at the inputs. ``work``: a folder to keep the way in; what was begun there is gone on with."""
+    folder = None if work is None else WorkFolder(work)
+    begun = None if folder is None else folder.asked(_written(asked))
+    labels = None if asked.labelled is None else labels_of(asked.labelled)
+    both = RuleSet(tuple({rule.id: rule for one in reversed(rulesets) for rule in one.rules}.values()))
+    given, begin, end = (asked.given, asked.begin, asked.end) if begun is None else _resolved(begun.arguments)
+    wanted = wanted_of(given) if given else _every(both, config)
+    sources = sources_of(wanted, asked.mappings, both, config)
+    read = inputs(wanted, sources, parse_end(begin, "--from"), parse_end(end, "--to"), config)
+    if begun is not None:
+        read.arguments, read.notes = begun.arguments, begun.notes
+    if folder is not None:
+        content = _content(asked, rulesets, read, config)
+        manifest = Manifest(asked=_written(asked), content=content, arguments=read.arguments, notes=read.notes)
+        if folder.begin(manifest):
+            click.echo(f"going on with what is in {folder.path}", err=True)
+    return Prepared(rulesets, read, labels, folder)
+
+
+def carried_out(
+    asked: Asked, ready: Prepared, config: Config, jobs: int | None, console: Console, more: Sequence[str] = ()
+) -> Done:
+    """Run it, and report. ``more``: options that belong to the command that makes the report again."""
+    ran, seconds = _run(ready, config, jobs, console)
+    _refuse_empty(ran[0], ready.read)
+    again = command_again([*ready.read.arguments, *_options(asked), *more])
+    made = report(ready.read.logs, ran[0], again, ran[1] if asked.baseline else None, ready.labels)
+    made["notes"] = ready.read.notes
+    return Done(made, ran, costs(ran[0].result.timings), seconds)
+
+
+def _written(asked: Asked) -> dict[str, Any]:
+    """As JSON has it."""
+    return msgspec.json.decode(msgspec.json.encode(msgspec.to_builtins(asked, enc_hook=str)))  # type: ignore[no-any-return]
+
+
+def _resolved(arguments: Sequence[str]) -> tuple[tuple[str, ...], str, str]:
+    """``--source``, ``--from`` and ``--to`` out of what ``Inputs.arguments`` says."""
+    pairs = [(arguments[n], arguments[n + 1]) for n in range(0, len(arguments), 2)]
+    ends = dict(pairs)
+    given = tuple(value for name, value in pairs if name == "--source")
+    return given, ends.get("--from", EARLIEST), ends.get("--to", LATEST)
+
+
+def _content(asked: Asked, rulesets: Sequence[RuleSet], read: Inputs, config: Config) -> str:
+    """Hash of what the result follows from."""
+    mappings = [Path(text.partition("=")[2] or text) for text in asked.mappings]
+    parts: list[Any] = [
+        importlib.metadata.version("tocsin"), [one.identity for one in rulesets], config.policy,
+        [log.described() for log in read.logs], asked.mappings,
+        [hashlib.sha256(path.read_bytes()).hexdigest() for path in mappings if path.is_file()],
+    ]  # fmt: skip
+    return hashlib.sha256(msgspec.json.encode(parts, order="sorted", enc_hook=str)).hexdigest()
+
+
+def _options(asked: Asked) -> list[str]:
+    pairs = [
+        *(("--mapping", text) for text in asked.mappings), *(("--rules", str(path)) for path in asked.paths),
+        *(("--list", text) for text in asked.lists),
+        *([("--baseline", asked.baseline)] if asked.baseline else []),
+        *([("--labels", str(asked.labelled))] if asked.labelled else []),
+    ]  # fmt: skip
+    return [*(part for pair in pairs for part in pair), *(["--whole"] if asked.whole else [])]
+
+
+def _as_live(ruleset: RuleSet) -> RuleSet:
+    """A candidate that is only tried so far would tell nobody: what it would tell is the question."""
+    return replace(
+        ruleset, rules=tuple(replace(rule, stage=LIVE) if rule.is_shadow else rule for rule in ruleset.rules)
+    )
+
+
+def _baseline(config: Config, named: str, lists: Sequence[str], candidate: RuleSet | None) -> RuleSet:
+    """The rules to compare with; with ``candidate`` those of its ids alone."""
+    ruleset = _in_force(config) if named == CURRENT else written_rules(config, [Path(named)])
+    if candidate is not None:
+        ids = {rule.id for rule in candidate.rules}
+        kept = tuple(rule for rule in ruleset.rules if rule.id in ids)
+        if left := len(ruleset.rules) - len(kept):
+            click.echo(f"of the baseline {left} left out that the candidate has not (--whole takes them in)", err=True)
+        ruleset = replace(ruleset, rules=kept)
+    if named == CURRENT:  # as they are in force: with their overrides and lists
+        return ruleset
+    ruleset = with_their_overrides(config, ruleset)
+    names = used(ruleset)
+    return with_lists(ruleset, [text for text in lists if text.partition("=")[0] in names])
+
+
+def _in_force(config: Config) -> RuleSet:
+    from streams.runtime.control import ControlReader
+    from streams.telemetry import configure_logging
+
+    configure_logging("critical")  # what a worker would say of the records; stdout is the command's own
+    admin(config)
+    reader = ControlReader(kafka_options(config), names_of(config))
+    reader.start()
+    try:
+        ruleset = reader.in_force().ruleset
+    finally:
+        reader.stop()
+    if not isinstance(ruleset, RuleSet) or not ruleset.rules:
+        raise ConfigError("no rules are in force on the cluster", "`tocsin rules apply` brings some into force")
+    return ruleset
+
+
+def _every(ruleset: RuleSet, config: Config) -> dict[str, list[str]]:
+    """The topics of all configured sources that the rules read."""
+    found = {one.name: [f"{TOPIC}{one.topic}"] for one in event_sources(config) if ruleset.reading(one.name)}
+    if not found:
+        raise ConfigError("no configured source is read by these rules", "name what to read: --source NAME=FILE")
+    return found
+
+
+def _run(ready: Prepared, config: Config, jobs: int | None, console: Console) -> tuple[list[Ran], float]:
+    """What came of it, and how long it took, s."""
+    logs, rulesets, began = ready.read.logs, ready.rulesets, time.monotonic()
+    processes = jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else jobs or 1
+    columns = (TextColumn("{task.completed:,.0f} events"), BarColumn(), TaskProgressColumn(),
+               TextColumn("{task.fields[rate]}"), TimeRemainingColumn())  # fmt: skip
+    # Without a thread that paints: children are forked, and a thread would not come with them.
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal, auto_refresh=False
+    ) as bar:
+        task = bar.add_task("", total=sum(log.size for log in logs) * len(rulesets), rate="")
+
+        def told(n: int) -> None:
+            rate = f"{n / max(time.monotonic() - began, 1e-3):,.0f}/s"
+            bar.update(task, completed=n, rate=rate, refresh=True)
+
+        ran = backtest(logs, rulesets, config.policy, jobs=processes, progress=told, folder=ready.folder)
+    return ran, time.monotonic() - began
+
+
+def _refuse_empty(ran: Ran, read: Inputs) -> None:
+    result = ran.result
+    if not result.read:
+        where = ", ".join(dict.fromkeys(str(log.described().get("topic", "the files")) for log in read.logs))
+        raise ConfigError(
+            f"there are no events in this range ({where})", read.notes[0] if read.notes else "widen --from and --to"
+        )
+    if result.total("dead") == result.read:
+        raise TocsinError(
+            f"all {result.read} records were refused; the first: {result.refused[0].error}",
+            "if these are no events of Tocsin's own form, choose a --mapping",
+        )

@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from aiohttp.abc import AbstractResolver
+from typing import TYPE_CHECKING
 
 from connectors.redact import Secrets
+
+if TYPE_CHECKING:  # for commands that only show alerts, or read a storage
+    from aiohttp.abc import AbstractResolver
 
 
 @dataclass(frozen=True, slots=True)

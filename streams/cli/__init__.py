@@ -7,7 +7,6 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -84,11 +83,17 @@ class _Registry(click.Group):
             formatter.write_dl([(name, what) for name, (_, what) in COMMANDS.items()])
 
 
-def _version() -> str:
+def _say_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if not asked:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
-        return version("tocsin")
+        found = version("tocsin")
     except PackageNotFoundError:
-        return "unknown (not installed)"
+        found = "unknown (not installed)"
+    click.echo(f"tocsin, version {found}")
+    ctx.exit()
 
 
 @click.command(
@@ -96,7 +101,14 @@ def _version() -> str:
 )
 @click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="tocsin.yaml, or another file like it.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
-@click.version_option(_version(), prog_name="tocsin")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_say_version,
+    help="Show the version and exit.",
+)
 @click.pass_context
 def cli(ctx: click.Context, config: Path | None, debug: bool) -> None:
     """Finds suspicious patterns in events on Kafka: exact, replayable alerts."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from rich.console import Console
@@ -12,9 +12,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from streams.model import Alert, Evidence, Notification
-from streams.replay.journal import JournalReplay
 from streams.replay.moments import rfc3339
 from streams.rules.rule import RuleSet
+
+if TYPE_CHECKING:  # for who tests rules: it brings Kafka and the runtime
+    from streams.replay.journal import JournalReplay
 
 _COUNTING = ("count", "distinct")
 _alert = msgspec.json.Decoder(Alert)

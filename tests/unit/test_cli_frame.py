@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -50,10 +51,46 @@ def test_help_lists_every_command_without_importing_any(capsys: pytest.CaptureFi
     for name, (_, what) in frame.COMMANDS.items():
         assert name in out
         assert what in out
-    code = "import sys, streams.cli as c\ntry: c.main(['--help'])\nexcept SystemExit: pass\n"
-    code += "print([m for m in sys.modules if m.startswith('streams.cli.') or m in ('faust', 'jgo')])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.splitlines()[-1] == "['streams.cli.context']"
+
+
+#: What is slow to import. A command that wants one of them imports it when it comes to it.
+HEAVY = ("aiohttp", "confluent_kafka", "duckdb", "faust", "jgo", "jinja2", "prometheus_client", "pyarrow", "structlog")
+#: For the help of `tocsin` itself these are too.
+NOT_FOR_HELP = (*HEAVY, "asyncio", "importlib.metadata", "msgspec", "rich", "streams.config", "yaml")
+
+SAY_WHAT_IS_IMPORTED = """
+import contextlib, io, json, sys
+import streams.cli as frame
+
+for args in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            frame.main(args)
+        except SystemExit as ended:
+            status = ended.code
+    print(json.dumps([args, status, sorted(sys.modules)]))
+"""
+
+
+def test_nothing_heavy_is_imported_for_commands_that_only_look(tmp_path: Path) -> None:
+    (tmp_path / "tocsin.yaml").write_text("policy: {preset: operations}\nsinks: [{name: chat, type: console}]\n")
+    calls = [
+        ["--help"],
+        ["--config", str(tmp_path / "tocsin.yaml"), "routes", "show"],
+        ["rules", "test", str(ROOT / "streams/packs/audit/audit-sequence-gap.yaml")],
+        ["alerts", "--help"],
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", SAY_WHAT_IS_IMPORTED, json.dumps(calls)],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    after = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(args, status) for args, status, _ in after] == [(args, 0) for args in calls]
+    first, second, *_, last = (set(modules) for _, _, modules in after)
+    assert [name for name in first if name.startswith("streams.cli.")] == ["streams.cli.context"]
+    assert sorted(first.intersection(NOT_FOR_HELP)) == []
+    assert "connectors.notifiers.console" in second, "the connector that is configured is there"
+    assert sorted(last.intersection(HEAVY)) == []
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

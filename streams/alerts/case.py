@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import attrgetter
@@ -85,6 +86,7 @@ CHANGING: Final = (
 )  # fmt: skip
 
 _changing = attrgetter(*CHANGING)
+_set = msgspec.structs.force_setattr  # of a copy that nobody has seen yet: a third of what ``replace`` takes
 
 
 @dataclass(slots=True, eq=False)
@@ -215,11 +217,14 @@ class Case:
     def finish(self, now: int) -> Alert:
         """The next version, and a case ready for the next step. Only where the alert has changed."""
         assert self.why is not None, "an alert that has not changed has no next version"
-        changed = dict(zip(CHANGING, _changing(self), strict=True))
-        changed["values"] = dict(self.values)
-        self.base = msgspec.structs.replace(
-            self.base, version=self.base.version + 1, updated_at=now, why=self.why.value, **changed
-        )
+        before, self.base = self.base, copy(self.base)
+        for name, was, value in zip(CHANGING, _changing(before), _changing(self), strict=True):
+            if value is not was:
+                _set(self.base, name, value)
+        _set(self.base, "values", dict(self.values))
+        _set(self.base, "version", before.version + 1)
+        _set(self.base, "updated_at", now)
+        _set(self.base, "why", self.why.value)
         return self.base
 
     def without_events(self) -> Alert:

@@ -51,6 +51,7 @@ class Standing:
         self._since: dict[str, int] = {}
         self._sources = _agreeing([(one.source, one) for one in self.inhibitions])
         self._targets = _agreeing([(one.target, one) for one in self.inhibitions])
+        self._fields = tuple(dict.fromkeys(path.partition(".")[0] for path in self.paths))
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -60,6 +61,10 @@ class Standing:
             for one in self.inhibitions
             for path in (*(matcher.path for matcher in (*one.source, *one.target)), *one.equal)
         )
+
+    def is_same(self, before: object, after: object) -> bool:
+        """Whether two versions of an alert have the very same in every field that counts here."""
+        return all(getattr(before, name, None) is getattr(after, name, None) for name in self._fields)
 
     def __contains__(self, identity: str) -> bool:
         """Whether an alert may hide others."""

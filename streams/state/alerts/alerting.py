@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.alerts.book import Book
+from streams.alerts.book import Book, Entry
 from streams.alerts.case import CLOSED, OPEN, Case
 from streams.alerts.clocks import ring, wind
 from streams.alerts.fold import fold
@@ -19,7 +19,7 @@ from streams.alerts.inhibition import Standing
 from streams.alerts.policy import DEFAULT, Policy, parse_policy, with_records
 from streams.alerts.subject import Subject
 from streams.errors import ConfigError
-from streams.model import Control, Output, Status, content_hash
+from streams.model import Alert, Control, Output, Status, content_hash
 from streams.state.alerts import rates, reminding, tray
 from streams.state.alerts.crowd import Crowd, storm
 from streams.state.alerts.messages import message_of
@@ -271,7 +271,7 @@ class AlertState:
         return said
 
     def _write(self, case: Case, said: list[Said], now: int, outputs: list[Output]) -> None:
-        before = self.book.entries.get(case.base.id)
+        before, last = self.book.entries.get(case.base.id), case.base
         if case.why is None:  # only what stands beside the alert has changed
             value = _encode(case.base)
         else:
@@ -290,9 +290,9 @@ class AlertState:
         identity = case.base.id
         self.book.settle(case, memory_of(case, value))
         self._dirty[identity] = None
-        self._index(case, before, now)
+        self._index(case, before, last, now)
 
-    def _index(self, case: Case, before: Any, now: int) -> None:
+    def _index(self, case: Case, before: Entry | None, last: Alert, now: int) -> None:
         identity, tenant = case.base.id, case.base.tenant
         due = min(case.timers.values(), default=None)
         if due is not None and (before is None or before.due != due):
@@ -303,7 +303,9 @@ class AlertState:
             self._held.setdefault(tenant, {})[identity] = None
         elif identity in (held := self._held.get(tenant, {})):
             del held[identity]
-        self._loosen(tenant, identity, Subject(case) if case.is_open else None, case.base.created_at)
+        stood = before is not None and before.status in OPEN
+        if stood is not case.is_open or not self.telling.standing.is_same(last, case.base):
+            self._loosen(tenant, identity, Subject(case) if case.is_open else None, case.base.created_at)
 
     def _loosen(self, tenant: str, identity: str, subject: Subject | None, since: int = 0) -> None:
         """An alert stands otherwise now, or not at all: what it hid may be free."""

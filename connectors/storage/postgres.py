@@ -20,7 +20,8 @@ from connectors.base import Delivered, Item, Record, Rejected, Result, Retry, Si
 from connectors.context import SinkContext
 from connectors.redact import is_reference
 from connectors.settings import Block
-from connectors.storage.postgres_rows import ALERTS, TABLES, Table, newest_last, table_and_row
+from connectors.storage.newest import newest_last
+from connectors.storage.postgres_rows import ALERTS, TABLES, VERSION, Table, table_and_row
 from streams.model import position
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -217,7 +218,7 @@ class Postgres:
 async def _write_table(connection: Any, table: Table, rows: list[tuple[Any, ...]]) -> None:
     columns: tuple[str, ...] = table.columns
     if table is ALERTS:
-        rows, columns = newest_last(rows), (*columns, "newest")
+        rows, columns = newest_last(rows, VERSION), (*columns, "newest")
     await connection.copy_records_to_table(f"incoming_{table.name}", records=rows, columns=columns)
     for statement in _STATEMENTS[table.name]:
         await connection.execute(statement)

@@ -6,7 +6,6 @@ PostgreSQL's text has no NUL, and an index has no room for long values; ``docume
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -121,10 +120,3 @@ def table_and_row(work: Item | Record) -> tuple[Table, tuple[Any, ...]]:
 
 
 VERSION = ALERTS.columns.index("version")
-
-
-def newest_last(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Rows of alerts by id and version, each with a last column: whether it is the newest of its alert here."""
-    ordered = sorted(rows, key=lambda one: (one[0], one[VERSION]))
-    following: Sequence[tuple[Any, ...] | None] = (*ordered[1:], None)
-    return [(*one, after is None or after[0] != one[0]) for one, after in zip(ordered, following, strict=True)]

@@ -8,23 +8,37 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from operator import attrgetter
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from connectors.base import Delivered, Item, Rejected, Result, Retry, SinkBroken
 from connectors.context import SinkContext
 from connectors.settings import Block
-from connectors.storage.sqlite_schema import APPLICATION, CREATE, FIELDS, KEEP, UPGRADE, UPSERT, VERSION
-from streams.model import position
+from connectors.storage.newest import newest_last
+from connectors.storage.sqlite_schema import (
+    APPLICATION,
+    CREATE,
+    EARLIER,
+    FIELDS,
+    INSERT,
+    LEAVE,
+    OVERTAKE,
+    SET_ASIDE,
+    VERSION,
+)
+from streams.model import Alert, position
 
 T = TypeVar("T")
 _fields = attrgetter(*FIELDS)
+_VERSION = FIELDS.index("version")
+_alert = msgspec.json.Decoder(Alert)
 _BROKEN = "restore the file from a copy, or move it away: a sink with a new name fills it again from the alerts topic"
+_AT_ONCE = 2_000  #: versions taken from a file of before
 #: Primary result codes after which waiting helps: busy, locked, I/O error, full disk, cannot open, read-only.
 _PASSING = frozenset(
     {
@@ -116,42 +130,40 @@ class SQLite:
 def _store_all(db: sqlite3.Connection, batch: Sequence[Item]) -> list[Result]:
     """All at once; one by one where some value is refused, so that the others are stored."""
     try:
-        _insert(db, batch)
+        _insert(db, map(_row_of, batch))
     except _REFUSED:
+        db.execute("ROLLBACK")
+        db.execute("BEGIN IMMEDIATE")
         return [_store_one(db, item) for item in batch]
     return [Delivered(position(*item.origin)) for item in batch]
 
 
 def _store_one(db: sqlite3.Connection, item: Item) -> Result:
     try:
-        _insert(db, [item])
+        _insert(db, [_row_of(item)])  # a value is refused by the first statement, before anything is stored
     except _REFUSED as error:
         return Rejected(f"{type(error).__name__}: {error}")
     return Delivered(position(*item.origin))
 
 
-def _insert(db: sqlite3.Connection, batch: Sequence[Item]) -> None:
-    """Raises one of _REFUSED with nothing stored, or another error with the transaction as SQLite left it."""
-    rows = sorted(map(_rows, batch))  # in the order of the tables: neighbours are on one page
-    db.execute("SAVEPOINT these")
-    try:
-        db.executemany(UPSERT, [alert for _, alert, _ in rows])
-        db.executemany(KEEP, [version for _, _, version in rows])
-    except _REFUSED:
-        db.execute("ROLLBACK TO these")
-        db.execute("RELEASE these")
-        raise
-    db.execute("RELEASE these")  # not after any other error: a full disk has rolled back everything by itself
+def _insert(db: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Two statements for a batch, in the order of the index by id: neighbours are on one page.
+
+    Raises one of _REFUSED with some rows stored; after another error the transaction is as SQLite left it.
+    """
+    ordered = newest_last(rows, _VERSION)
+    db.executemany(INSERT, ordered)
+    db.executemany(OVERTAKE, [row[:2] for row in ordered if row[-1]])
 
 
-def _rows(item: Item) -> tuple[tuple[str, int, int], tuple[object, ...], tuple[object, ...]]:
-    """What to sort by, the row of the alert, and that of its version."""
-    alert = item.alert
-    document, where = item.raw.decode(), position(*item.origin)
-    kept = (alert.id, alert.version, alert.tenant, alert.status, alert.severity, alert.why, alert.updated_at)
+def _row_of(item: Item) -> tuple[Any, ...]:
+    return _row(item.alert, item.raw.decode(), position(*item.origin))
+
+
+def _row(alert: Alert, document: str, where: str) -> tuple[Any, ...]:
+    """What INSERT takes, without the last."""
     hidden_by = f"{alert.suppressed[0].stage} {alert.suppressed[0].by}" if alert.suppressed else ""
-    row = (*_fields(alert), hidden_by, len(alert.notification_failed), document, where)
-    return (alert.id, alert.version, id(item)), row, (*kept, document, where)
+    return (*_fields(alert), hidden_by, len(alert.notification_failed), document, where)
 
 
 def open_database(path: Path, busy_ms: int) -> sqlite3.Connection:
@@ -175,8 +187,7 @@ def open_database(path: Path, busy_ms: int) -> sqlite3.Connection:
         elif version < VERSION:
             db.execute("BEGIN IMMEDIATE")
             if db.execute("PRAGMA user_version").fetchone()[0] < VERSION:  # another worker may have been first
-                _run(db, UPGRADE)
-                db.execute(f"PRAGMA user_version = {VERSION}")
+                _upgrade(db, path)
             db.execute("COMMIT")
     except BaseException:
         db.close()
@@ -189,6 +200,20 @@ def _create(db: sqlite3.Connection, path: Path) -> None:
         raise SinkBroken(f"{path} is a database, but not one of Tocsin's", "choose another path")
     _run(db, CREATE)
     db.execute(f"PRAGMA application_id = {APPLICATION}")
+    db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _upgrade(db: sqlite3.Connection, path: Path) -> None:
+    """Store what is there anew, in the transaction that is open."""
+    _run(db, SET_ASIDE)
+    _run(db, CREATE)
+    earlier = db.execute(EARLIER)
+    try:
+        while found := earlier.fetchmany(_AT_ONCE):
+            _insert(db, [_row(_alert.decode(document), document, where) for document, where in found])
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise SinkBroken(f"{path} holds a version that cannot be read: {error}", _BROKEN) from None
+    _run(db, LEAVE)
     db.execute(f"PRAGMA user_version = {VERSION}")
 
 

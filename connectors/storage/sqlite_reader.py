@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.storage.sqlite_schema import VERSION
+from connectors.storage.sqlite_schema import SPARSE, VERSION
 from streams.errors import TocsinError
 from streams.model import Alert
 
@@ -50,10 +50,15 @@ def read_alerts(path: Path, *, limit: int = 50, offset: int = 0, **wanted: str |
     if unknown := set(wanted) - set(_FILTERS):
         raise TypeError(f"cannot filter by {', '.join(sorted(unknown))}")
     given = {name: value for name, value in wanted.items() if value is not None}
-    where = " AND ".join(f"{name} = ?" for name in given) or "1"
+    where = " AND ".join(_is(name, value) for name, value in given.items()) or "1"
     query = f"SELECT document FROM alerts WHERE {where} ORDER BY created_at DESC, id LIMIT ? OFFSET ?"
     with _reading(path) as db:
         return [_decode(row[0]) for row in db.execute(query, (*given.values(), limit, offset))]
+
+
+def _is(name: str, value: str) -> str:
+    """A condition on a column, its value to come, as the column's index wants it."""
+    return f"{name} = ? AND {name} != ''" if value and name in SPARSE else f"{name} = ?"
 
 
 def newest_alerts(path: Path, *, tenant: str | None = None, incident: str | None = None, since: int = 0) -> list[Alert]:
@@ -62,7 +67,7 @@ def newest_alerts(path: Path, *, tenant: str | None = None, incident: str | None
     where = "created_at >= ?"
     for name, value in (("tenant", tenant), ("incident", incident)):
         if value is not None:
-            where += f" AND {name} = ?"
+            where += f" AND {_is(name, value)}"
             given.append(value)
     with _reading(path) as db:
         rows = db.execute(f"SELECT document FROM alerts WHERE {where} ORDER BY created_at, id", given)

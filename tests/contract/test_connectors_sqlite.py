@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,15 +12,16 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Delivered, Rejected, Retry, Sink, SinkBroken
+from connectors.base import Delivered, Item, Rejected, Retry, Sink, SinkBroken
 from connectors.context import SinkContext
 from connectors.registry import parse_sinks
-from connectors.storage.sqlite_reader import newest_alerts, read_alerts
+from connectors.storage.sqlite_reader import _is, newest_alerts, read_alerts, read_versions
 from connectors.storage.sqlite_schema import APPLICATION
 from connectors.testing import storage_item
 from streams.errors import TocsinError
 from streams.model import Suppression
-from tests.contract.sinks import open_once, place
+from tests.contract.places import place
+from tests.contract.sinks import open_once
 
 
 def database(tmp_path: Path, steps: Callable[[Sink], Awaitable[object]], **more: Any) -> None:
@@ -148,25 +150,96 @@ def test_what_people_do_with_an_alert_has_columns(tmp_path: Path) -> None:
         ]  # fmt: skip
 
 
-def test_a_file_of_schema_1_is_brought_up_to_date(tmp_path: Path) -> None:
-    item = storage_item(1, assignee="ada", suppressed=(Suppression(stage="silence", by="night", since=1),))
+def earlier_file(tmp_path: Path, schema: int, *items: Item) -> None:
+    """As a worker of then left it: a table of the newest, and one of all."""
+    fields = ("assignee", "incident", "suppressed_by") if schema == 2 else ()
     with sqlite3.connect(tmp_path / "a.db") as db:
         db.executescript(FIRST)
-        columns = [row[1] for row in db.execute("PRAGMA table_info(alerts)")]
-        values = {"document": item.raw.decode(), "position": "alerts/0/0", "notification_failed": 0}
-        row = [values[name] if name in values else getattr(item.alert, name) for name in columns]
-        db.execute(f"INSERT INTO alerts VALUES ({', '.join('?' * len(row))})", row)
+        for name in fields:
+            db.execute(f"ALTER TABLE alerts ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
+        db.execute("CREATE INDEX alerts_tenant ON alerts (tenant, created_at)")
+        for item in items:
+            for table in ("alerts", "alert_versions"):
+                columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
+                values = {"document": item.raw.decode(), "position": "alerts/0/0", "notification_failed": 0}
+                row = [values.get(name, getattr(item.alert, name, "")) for name in columns]
+                db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(row))})", row)
         db.execute(f"PRAGMA application_id = {APPLICATION}")
-        db.execute("PRAGMA user_version = 1")
+        db.execute(f"PRAGMA user_version = {schema}")
     db.close()
-    with pytest.raises(TocsinError, match="has schema 1"):
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+def test_a_file_of_an_earlier_schema_is_brought_up_to_date(schema: int, tmp_path: Path) -> None:
+    hidden = (Suppression(stage="silence", by="night", since=1),)
+    first, second = (storage_item(1, assignee="ada", suppressed=hidden, version=n, title=f"v{n}") for n in (1, 2))
+    earlier_file(tmp_path, schema, first, second, storage_item(3))
+    with pytest.raises(TocsinError, match=f"has schema {schema}"):
         newest_alerts(tmp_path / "a.db")
     for _ in range(2):
-        database(tmp_path, lambda sink: sink.deliver([storage_item(2, assignee="eve")]))
-    assert [alert.assignee for alert in read_alerts(tmp_path / "a.db", assignee="ada")] == ["ada"]
-    assert len(newest_alerts(tmp_path / "a.db")) == 2
+        database(tmp_path, lambda sink: sink.deliver([storage_item(2, assignee="eve"), first]))
+    assert [alert.title for alert in read_alerts(tmp_path / "a.db", assignee="ada")] == ["v2"]
+    assert len(newest_alerts(tmp_path / "a.db")) == 3
+    assert read_versions(tmp_path / "a.db", first.alert.id) == [
+        (first.alert, "alerts/0/0"), (second.alert, "alerts/0/0"),
+    ]  # fmt: skip
     with sqlite3.connect(tmp_path / "a.db") as db:
-        assert db.execute("SELECT suppressed_by FROM alerts ORDER BY id").fetchall() == [("silence night",), ("",)]
+        assert db.execute("SELECT suppressed_by FROM alerts ORDER BY id").fetchall() == [
+            ("silence night",),
+            ("",),
+            ("",),
+        ]
+
+
+def test_an_earlier_file_with_a_version_that_cannot_be_read_is_left_as_it_is(tmp_path: Path) -> None:
+    earlier_file(tmp_path, 2, storage_item(1))
+    with sqlite3.connect(tmp_path / "a.db") as db:
+        db.execute("UPDATE alert_versions SET document = '{}'")
+    db.close()
+    (config,) = parse_sinks([{"name": "s", "type": "sqlite", "path": "a.db"}])
+    with pytest.raises(SinkBroken, match="cannot be read"):
+        asyncio.run(open_once(config.make(SinkContext("s", tmp_path))))
+    with sqlite3.connect(tmp_path / "a.db") as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert db.execute("SELECT count(*) FROM alerts").fetchone() == (1,)
+
+
+def test_versions_in_any_order_and_cut_into_any_batches_leave_one_newest(tmp_path: Path) -> None:
+    draw = random.Random(7)
+
+    async def steps(sink: Sink) -> None:
+        items = [storage_item(n, version=v) for n in range(40) for v in range(1, 6)] * 2
+        draw.shuffle(items)
+        while items:
+            batch = [items.pop() for _ in range(min(len(items), draw.randint(1, 60)))]
+            assert all(isinstance(result, Delivered) for result in await sink.deliver(batch))
+
+    database(tmp_path, steps)
+    with sqlite3.connect(tmp_path / "a.db") as db:
+        assert db.execute("SELECT count(*), count(DISTINCT id), min(version) FROM alerts").fetchall() == [(40, 40, 5)]
+        assert db.execute("SELECT count(*) FROM alert_versions").fetchone() == (200,)
+
+
+@pytest.mark.parametrize(
+    ("condition", "index"),
+    [
+        ("tenant = 'a' ORDER BY created_at DESC", "newest_tenant"),
+        ("status = 'active' ORDER BY created_at DESC", "newest_status"),
+        ("severity = 'high' ORDER BY created_at DESC", "newest_severity"),
+        ("type = 'security' ORDER BY created_at DESC", "newest_type"),
+        ("source = 'audit' ORDER BY created_at DESC", "newest_source"),
+        ("1 ORDER BY created_at DESC", "newest_created"),
+        (f"{_is('incident', 'i')} ORDER BY created_at", "newest_incident"),
+        (f"{_is('assignee', 'a')} ORDER BY created_at", "newest_assignee"),
+        ("id = 'a'", "sqlite_autoindex"),
+    ],
+)
+def test_a_listing_goes_by_an_index(condition: str, index: str, tmp_path: Path) -> None:
+    database(tmp_path, lambda sink: sink.deliver([storage_item(1)]))
+    with sqlite3.connect(tmp_path / "a.db") as db:
+        query = f"EXPLAIN QUERY PLAN SELECT document FROM alerts WHERE {condition}"
+        plan = [row[3] for row in db.execute(query, ("a",) * condition.count("?"))]
+    assert index in plan[0], plan
 
 
 #: The tables as the first schema had them.

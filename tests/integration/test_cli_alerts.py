@@ -237,7 +237,7 @@ def test_reading_while_a_worker_writes(cluster: Cluster) -> None:
     cluster.store(*(sample_alert(n) for n in range(50)))
     writer = sqlite3.connect(cluster.directory / "data" / "alerts.db", isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
-    writer.execute("UPDATE alerts SET title = 'not committed'")
+    writer.execute("UPDATE alert_versions SET title = 'not committed'")
     rows = cluster.tocsin("list", "--json").stdout
     writer.execute("ROLLBACK")
     writer.close()

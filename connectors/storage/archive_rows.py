@@ -101,6 +101,15 @@ def decode(name: str, data: bytes) -> list[Row]:
     return list(_from_parquet(data) if name.endswith(".parquet") else _from_lines(data))
 
 
+def decode_keyed(name: str, data: bytes, key: bytes) -> list[Row]:
+    """Those rows of a file that have this key, in a fraction of the time. Raises ValueError like ``decode``."""
+    if not name.endswith(".parquet"):
+        return [row for row in decode(name, data) if row.key == key]
+    pa, _ = _arrow()
+    table = _table(data)
+    return list(_rows_of(table.filter(pa.compute.equal(table["key"], pa.scalar(key, pa.binary())))))
+
+
 def _lines(rows: Iterable[Row]) -> bytes:
     out = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=out, mtime=0, compresslevel=6) as file:
@@ -163,6 +172,7 @@ def _from_lines(data: bytes) -> Iterable[Row]:
 def _arrow() -> tuple[Any, Any]:
     try:
         import pyarrow
+        import pyarrow.compute
         import pyarrow.parquet
     except ImportError:
         raise SinkBroken("an archive in Parquet needs pyarrow", "pip install 'tocsin[archive]'") from None
@@ -190,11 +200,18 @@ def _parquet(rows: Sequence[Row]) -> bytes:
 
 
 def _from_parquet(data: bytes) -> Iterable[Row]:
+    return _rows_of(_table(data))
+
+
+def _table(data: bytes) -> Any:
     pa, parquet = _arrow()
     try:
-        table = parquet.read_table(io.BytesIO(data), partitioning=None)
+        return parquet.read_table(io.BytesIO(data), partitioning=None)
     except pa.ArrowException as error:
         raise ValueError(f"not a Parquet file: {error}") from None
+
+
+def _rows_of(table: Any) -> Iterable[Row]:
     for one in table.to_pylist():
         value = one["bytes"] if one["value"] is None else one["value"].encode()
         yield Row(one["topic"], one["partition"], one["offset"], one["at"], one["key"], one["tenant"], value)

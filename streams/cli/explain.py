@@ -12,11 +12,13 @@ from rich.text import Text
 from connectors.notifiers.console import plain
 from streams.cli.alert_display import COLOURS, console
 from streams.cli.alert_lookup import desk, find
+from streams.cli.archives import archives_of
 from streams.cli.context import admin, get_config, kafka_options, names_of
 from streams.cli.printing import line
 from streams.config import Config, event_sources
-from streams.errors import ClusterError
+from streams.errors import ClusterError, TocsinError
 from streams.model import Alert, Notification
+from streams.replay.lookback.archived import Archives
 from streams.replay.lookback.explain import Held, Rerun, events_of, held, rerun, why_not_told, why_severity
 from streams.replay.moments import rfc3339
 from streams.replay.rules.remembered import readable
@@ -33,7 +35,8 @@ def command(alert_id: str, as_json: bool) -> int:
     severity, and who was told of it or why nobody was.
 
     Runs the rule, in the version that opened it, over the events of its key again; exit status 1 where that does not
-    open the same alert. Events that retention took are shown as the alert has them.
+    open the same alert. What the topics do not hold any more, the alert and its events, is looked for in the archives
+    of the configuration; there by the whole id. Events that are nowhere are shown as the alert has them.
 
     \b
     Examples:
@@ -41,10 +44,12 @@ def command(alert_id: str, as_json: bool) -> int:
       tocsin explain 3f9a02c1 --json
     """
     config = get_config()
-    versions = find(config, alert_id, history=True)
-    alert = versions[-1][0]
-    there, trace, notifications, problem = _looked(config, alert)
-    document = _document([one for one, _ in versions], there, trace, notifications)
+    archives = archives_of(config)
+    versions, where = _versions(config, alert_id, archives)
+    alert = versions[-1]
+    there, trace, notifications, problem = _looked(config, alert, archives)
+    document = _document(versions, there, trace, notifications, archives)
+    document["alert"]["read_in"] = where
     if problem:
         document["rerun"]["problem"] = problem
     if as_json:
@@ -54,7 +59,18 @@ def command(alert_id: str, as_json: bool) -> int:
     return 0 if trace.reproduced or alert.rule.startswith("tocsin.") else 1
 
 
-def _looked(config: Config, alert: Alert) -> tuple[Held | None, Rerun, list[Notification], str]:
+def _versions(config: Config, alert_id: str, archives: Archives) -> tuple[list[Alert], str]:
+    """The versions of the alert, and where they stood. Raises TocsinError where nobody knows it."""
+    try:
+        return [one for one, _ in find(config, alert_id, history=True)], "storage or topic"
+    except TocsinError:
+        name, found = archives.alert(alert_id)
+        if not found:
+            raise
+    return [one for one, _ in found], f"archive {name}"
+
+
+def _looked(config: Config, alert: Alert, archives: Archives) -> tuple[Held | None, Rerun, list[Notification], str]:
     """What the cluster has to say; without one the alert speaks for itself."""
     try:
         admin(config)
@@ -67,14 +83,16 @@ def _looked(config: Config, alert: Alert) -> tuple[Held | None, Rerun, list[Noti
         return there, Rerun(), notifications, "no rule opened it: the engine did, or a person"
     terminal = console()
     if not terminal.is_terminal:
-        return there, rerun(options, names, sources, there, alert), notifications, ""
+        return there, rerun(options, names, sources, there, alert, archives), notifications, ""
     with terminal.status("running the rule again") as status:
-        trace = rerun(options, names, sources, there, alert, lambda n: status.update(f"{n:,} events read again"))
+        trace = rerun(
+            options, names, sources, there, alert, archives, lambda n: status.update(f"{n:,} events read again")
+        )
     return there, trace, notifications, ""
 
 
 def _document(
-    versions: list[Alert], there: Held | None, trace: Rerun, notifications: list[Notification]
+    versions: list[Alert], there: Held | None, trace: Rerun, notifications: list[Notification], archives: Archives
 ) -> dict[str, Any]:
     alert = versions[-1]
     rule, values = trace.rule, alert.values
@@ -98,7 +116,7 @@ def _document(
             "severity": alert.severity.value, "status": alert.status.value, "count": alert.count,
         },
         "fired": fired,
-        "events": events_of(alert, trace, there),
+        "events": events_of(alert, trace, there, archives),
         "state": {
             "before": readable(table, step.before) if step is not None and table is not None else None,
             "after": readable(table, step.after) if step is not None and table is not None else None,
@@ -106,6 +124,10 @@ def _document(
         "rerun": {
             "reproduced": trace.reproduced, "from": trace.begins, "read": trace.one.read if trace.one else 0,
             "of_this_key": trace.one.own if trace.one else 0, "problem": trace.problem,
+            "from_archive": [
+                {"archive": name, "partition": part, "begin": begin, "end": end}
+                for part, (name, begin, end) in trace.archived.items()
+            ],
         },
         "versions": [
             {"version": one.version, "at": rfc3339(one.updated_at), "why": one.why, "status": one.status.value,
@@ -129,6 +151,7 @@ def _print(document: Mapping[str, Any]) -> None:
     key = ", ".join(f"{name}={value}" for name, value in alert["key"].items())
     for name, text in (
         ("alert", f"{alert['id']} version {alert['version']}, {alert['status']}, {alert['count']} findings"),
+        ("read in", alert["read_in"]),
         ("rule", f"{alert['rule']} version {alert['rule_version']}, rule set {alert['ruleset']}"),
         ("key", f"{alert['tenant']}: {key}"),
         ("fired", f"observed {fired['observed']} against {fired['threshold']}"
@@ -144,6 +167,9 @@ def _print(document: Mapping[str, Any]) -> None:
         out.print(Text(f"state {name}: ", style="dim") + Text(plain(_brief(state), 300)))
     again = document["rerun"]
     said = "the rule, run again, opens this alert" if again["reproduced"] else plain(again["problem"], 300)
+    for part in again["from_archive"]:
+        place = f"{part['partition']}/{part['begin']} to {part['end'] - 1}"
+        out.print(Text(plain(f"{place} stand on their topic no more: read in the archive {part['archive']}", 300)))
     out.print(Text(f"{said} ({again['read']:,} events read, {again['of_this_key']:,} of this key)"))
     for one in document["told"]:
         words = f"told {one['receiver']} at {one['at']}: {one['reason']}" + (f", {one['why']}" if one["why"] else "")

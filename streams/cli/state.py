@@ -10,6 +10,7 @@ from typing import Any
 import click
 import msgspec
 
+from streams.cli.archives import archives_of
 from streams.cli.context import admin, get_config, kafka_options, names_of
 from streams.cli.printing import line
 from streams.cli.replay_inputs import opened, sources_of, wanted_of
@@ -17,6 +18,7 @@ from streams.cli.rules_given import effective
 from streams.config import Config, event_sources
 from streams.errors import ConfigError
 from streams.model import Batch, Source
+from streams.replay.lookback.archived import Archives
 from streams.replay.lookback.onekey import OneKey, alone, given_key
 from streams.replay.moments import parse_moment, rfc3339
 from streams.replay.rules.remembered import needed, readable
@@ -50,8 +52,8 @@ def at(
 
     Everything is rebuilt by replaying the rule's topics, or what --source names, up to TIME: the time at which records
     were written, not that of events. A file's lines count as written at their event time. Without --source the rule is
-    that in force at TIME, with it that of --rules or of the configuration. State that rests on records which retention
-    took is missing; `begins` says where reading began.
+    that in force at TIME, with it that of --rules or of the configuration. What retention took from the topics is read
+    in the archives of the configuration; `begins` says where reading began, `problems` what is nowhere.
 
     \b
     Examples:
@@ -69,16 +71,16 @@ def at(
     except ValueError as error:
         raise ConfigError(str(error), "write each as --key NAME=VALUE") from None
     only = alone(ruleset, rule)
-    one = OneKey(only, tenant, is_key)
+    one, archives = OneKey(only, tenant, is_key), archives_of(config)
     if given:
         wanted = wanted_of(given)
         begins = _fed(one, wanted, sources_of(wanted, mappings, only, config), config, until)
     else:
-        begins = _from_topics(one, rule, config, until)
+        begins = _from_topics(one, rule, config, until, archives)
     one.settle()
     if not one.read:
         raise ConfigError(f"no record was written up to {rfc3339(until)}", "give a later --time, or another --source")
-    line(_document(one, rule, tenant, keys, until, begins))
+    line({**_document(one, rule, tenant, keys, until, begins), "problems": archives.problems})
 
 
 def _parts(keys: Sequence[str]) -> dict[str, str]:
@@ -108,7 +110,7 @@ def _in_force(config: Config, until: int) -> RuleSet:
     return chosen
 
 
-def _from_topics(one: OneKey, rule: Rule, config: Config, until: int) -> dict[str, int]:
+def _from_topics(one: OneKey, rule: Rule, config: Config, until: int, archives: Archives) -> dict[str, int]:
     known = {source.name: source for source in event_sources(config)}
     begins: dict[str, int] = {}
     for name in rule.sources:
@@ -120,7 +122,11 @@ def _from_topics(one: OneKey, rule: Rule, config: Config, until: int) -> dict[st
         topic = Topic(kafka_options(config), TopicRange(names_of(config).topic(source.topic), end=end))
         try:
             for partition, (begin, _) in topic.ranges.items():
-                begins[f"{source.topic}/{partition}"] = begin
+                low, kept = topic.lows[partition], archives.begin(source.topic, partition)
+                begins[f"{source.topic}/{partition}"] = begin if kept is None else min(kept, begin)
+                if kept is not None and kept < low:
+                    earlier = PartitionLog(source, partition, archives.batches(source.topic, partition, kept, low))
+                    one.feed(source, partition, _up_to(earlier, until))
                 one.feed(source, partition, topic.batches(partition))
         finally:
             topic.close()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from connectors.registry import SinkErrors, parse_sinks
 from connectors.storage.archive import open_store
 from connectors.storage.archive_care import holdings, prune, remove_orphans, verify
 from connectors.storage.archive_ranges import Claimed, Ranges, Recreated
+from connectors.storage.archive_reader import first_offset, stretch, with_key
 from connectors.storage.archive_retention import DAY, DEFAULT
 from connectors.storage.archive_rows import Place, Row, decode, encode, row_of
 from connectors.storage.archive_store import Bucket, Folder, Store
@@ -78,6 +80,40 @@ def placed(offsets: Sequence[int], topic: str = "audit.events", at: int = START)
 
 def offsets_in(store: Store, topic: str = "audit.events") -> list[int]:
     return [row.offset for row in archived(store, topic, 0)]
+
+
+@pytest.mark.parametrize("format_", ["parquet", "jsonl"])
+@pytest.mark.parametrize(
+    ("begin", "end", "pieces"),
+    [
+        (0, 3, [(0, 3, [0, 1, 2])]),
+        (1, 5, [(1, 4, [1, 2, 3]), (4, 5, [4])]),
+        (5, 99, [(5, 8, [5, 6, 7])]),
+        (8, 99, []),
+        (3, 3, []),
+    ],
+)
+def test_a_stretch_is_read_back_range_by_range(
+    store: Store, format_: str, begin: int, end: int, pieces: list[tuple[int, int, list[int]]]
+) -> None:
+    ranges = Ranges(store, "audit.events", 0, format_)
+    ranges.write(placed(range(4)))
+    ranges.write(placed(range(4, 8)))
+    assert first_offset(store, "audit.events", 0) == 0
+    assert first_offset(store, "audit.events", 1) is None
+    read = stretch(store, "audit.events", 0, begin, end)
+    assert [(piece.begin, piece.end, [row.offset for row in piece.rows]) for piece in read] == pieces
+
+
+@pytest.mark.parametrize("format_", ["parquet", "jsonl"])
+def test_the_records_of_a_key_are_found_in_order_with_what_they_held(tmp_path: Path, format_: str) -> None:
+    store, sent = Folder(tmp_path), [storage_item(n) for n in (0, 1, 0, 2, 0)]
+    ranges = Ranges(store, "alerts", 0, format_)
+    items = [replace(item, origin=Origin("alerts", 0, offset)) for offset, item in enumerate(sent)]
+    ranges.write([row_of(item, DEFAULT) for item in items])
+    found = list(with_key(store, "alerts", 0, items[0].alert.id.encode()))
+    assert [(row.offset, row.value) for row in found] == [(n, items[n].raw) for n in (0, 2, 4)]
+    assert list(with_key(store, "alerts", 0, b"nobody")) == []
 
 
 @pytest.mark.parametrize("format_", ["parquet", "jsonl"])
@@ -275,6 +311,7 @@ def test_a_bucket_that_does_not_answer_is_waited_for(tmp_path: Path) -> None:
 def test_a_full_disk_is_waited_for_and_nothing_half_written_is_read(tmp_path: Path) -> None:
     code = """
 import asyncio, resource, sys
+from dataclasses import replace
 from pathlib import Path
 from tests.contract.test_connectors_archive import deliver
 from connectors.testing import storage_item
@@ -296,6 +333,7 @@ print([type(r).__name__ for r in asyncio.run(deliver({"format": "jsonl"}, Path(s
 def test_sigkill_while_writing_and_begun_again_until_it_is_all_there(tmp_path: Path) -> None:
     code = """
 import asyncio, sys
+from dataclasses import replace
 from pathlib import Path
 from tests.contract.test_connectors_archive import deliver
 from connectors.testing import storage_item

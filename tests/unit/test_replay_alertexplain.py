@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connectors.base import Origin, as_record
+from connectors.storage.archive_ranges import Ranges
+from connectors.storage.archive_retention import DEFAULT
+from connectors.storage.archive_rows import row_of
+from connectors.storage.archive_store import Folder
 from streams.detect.registry import KINDS
+from streams.errors import TocsinError
 from streams.model import Alert, Control, Evidence, Severity, Status, Suppression
+from streams.replay.lookback.archived import Archives
 from streams.replay.lookback.explain import Held, Rerun, events_of, place_of, rule_of, why_not_told, why_severity
 from streams.rules.load import ruleset_from_documents
 from streams.runtime.control import POLICY, ControlLog
@@ -55,10 +63,46 @@ def test_the_severity_is_told_by_the_rung_and_what_the_next_would_need(
 )
 def test_each_event_is_said_to_stand_on_the_topic_or_on_the_alert_or_to_be_gone(low: int, stands: list[str]) -> None:
     there = Held({("audit.events", 0): low}, ControlLog(), {})
-    events = events_of(alert(), Rerun(), there)
+    events = events_of(alert(), Rerun(), there, Archives({}))
     assert [event["on"] for event in events] == stands
     assert [event["completing"] for event in events] == [False, False, True]
     assert events[-1]["event"] == {"n": 9}
+
+
+def test_what_is_gone_from_the_topic_is_shown_as_the_archive_has_it(tmp_path: Path) -> None:
+    store = Folder(tmp_path)
+    events = [as_record(f'{{"n":{n}}}'.encode(), Origin("audit.events", 0, n), BASE, None) for n in range(2, 6)]
+    Ranges(store, "audit.events", 0, "jsonl").write([row_of(event, DEFAULT) for event in events])
+    said = events_of(alert(), Rerun(), Held({("audit.events", 0): 5}, ControlLog(), {}), Archives({"cold": store}))
+    assert [(one["on"], one["event"]) for one in said] == [("archive", {"n": 3}), ("topic", None), ("topic", {"n": 9})]
+
+
+def test_what_an_archive_does_not_have_is_named_once(tmp_path: Path) -> None:
+    store = Folder(tmp_path)
+    for begin in (10, 14):  # 12 and 13 never came
+        events = [as_record(b"{}", Origin("audit.events", 0, n), BASE, None) for n in (begin, begin + 1)]
+        ranges = Ranges(store, "audit.events", 0, "jsonl")
+        ranges.write([row_of(event, DEFAULT) for event in events])
+    archives = Archives({"cold": store})
+    for _ in range(2):
+        batches = archives.batches("audit.events", 0, 8, 20)
+        assert [record[0] for batch in batches for record in batch.records] == [10, 11, 14, 15]
+    lost = "and no archive holds them: what they did is missing"
+    assert archives.problems == [
+        f"retention took audit.events/0/8 to 9, {lost}",
+        f"retention took audit.events/0/16 to 19, {lost}",
+    ]
+
+
+def test_a_damaged_archive_is_named_with_what_tells_more(tmp_path: Path) -> None:
+    store = Folder(tmp_path)
+    event = as_record(b"{}", Origin("audit.events", 0, 0), BASE, None)
+    manifest = Ranges(store, "audit.events", 0, "jsonl").write([row_of(event, DEFAULT)])
+    assert manifest is not None
+    store.replace(manifest.files[0].name, b"something else")
+    with pytest.raises(TocsinError, match="the archive cold is damaged") as raised:
+        Archives({"cold": store}).record("audit.events", 0, 0)
+    assert "tocsin archive verify --sink cold" in raised.value.hint
 
 
 @pytest.mark.parametrize(

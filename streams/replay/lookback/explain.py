@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from confluent_kafka import TopicPartition
 
-from streams.errors import ClusterError
-from streams.model import Alert, Control, Evidence, Notification, Source, Step
+from streams.errors import TocsinError
+from streams.model import Alert, Batch, Control, Evidence, Notification, Source, Step
 from streams.replay.journal import PartKey, read_control, read_journal
+from streams.replay.lookback.archived import Archives
 from streams.replay.lookback.coverage import runs
 from streams.replay.lookback.onekey import OneKey, Stepped, alone
 from streams.replay.moments import rfc3339
@@ -30,6 +32,7 @@ class Rerun:
     one: OneKey | None = None
     reproduced: bool = False  #: the same alert id came out
     begins: dict[str, int] = field(default_factory=dict)  #: by partition, from which offset on
+    archived: dict[str, tuple[str, int, int]] = field(default_factory=dict)  #: the archive, and what was read there
     problem: str = ""
 
 
@@ -84,10 +87,13 @@ def rule_of(alert: Alert, history: Sequence[Control]) -> tuple[RuleSet, Rule] | 
 
 
 def rerun(
-    options: Mapping[str, Any], names: Names, sources: Sequence[Source], there: Held, alert: Alert,
+    options: Mapping[str, Any], names: Names, sources: Sequence[Source], there: Held, alert: Alert, archives: Archives,
     progress: Callable[[int], None] | None = None,
 ) -> Rerun:  # fmt: skip
-    """The alert's rule over its key's events, from where the rule came into force, until the alert is opened again."""
+    """The alert's rule over its key's events, from where the rule came into force, until the alert is opened again.
+
+    What retention took from the topics is read in ``archives``.
+    """
     result = Rerun()
     found = rule_of(alert, there.log.history)
     if found is None:
@@ -107,21 +113,30 @@ def rerun(
         source = by_name[name]
         for topic, partition in there.lows:
             if topic == source.topic and (not local or (topic, partition) == first[:2]):
-                _feed(options, names, source, partition, there, result, first, progress)
+                try:
+                    begin = _begin(source, partition, there, result, first, archives)
+                    for batch in _batches(options, names, source, partition, begin, there, result, archives):
+                        one.feed(source, partition, [batch])
+                        if progress is not None:
+                            progress(one.read)
+                        if one.stop():
+                            break
+                except TocsinError as error:
+                    result.problem = error.message
     one.settle()
     result.reproduced = one.stop()
+    result.problem = result.problem or "; ".join(archives.problems)
     if not result.reproduced and not result.problem:
         result.problem = "the rule did not open this alert again from what the topics hold"
     return result
 
 
-def _feed(
-    options: Mapping[str, Any], names: Names, source: Source, partition: int, there: Held, result: Rerun,
-    first: tuple[str, int, int], progress: Callable[[int], None] | None,
-) -> None:  # fmt: skip
+def _begin(
+    source: Source, partition: int, there: Held, result: Rerun, first: tuple[str, int, int], archives: Archives
+) -> int:
+    """The offset at which the rule came into force as it opened the alert, or where what is kept begins."""
     assert result.rule is not None
-    assert result.one is not None
-    one, rule = result.one, result.rule
+    rule = result.rule
     refs = {rule.ref, *(variant.ref for variant in _variants(result.ruleset, rule))}
 
     def in_force(position: int) -> bool:
@@ -130,22 +145,26 @@ def _feed(
     taken = runs(there.steps.get(("detect", source.topic, partition), ()), in_force)
     offset = first[2] if (source.topic, partition) == first[:2] else None
     ours = [begin for begin, end in taken if offset is None or begin <= offset < end]
-    low = there.lows[source.topic, partition]
-    begin = max(ours[-1] if ours else low, low)
-    if ours and ours[-1] < low:
-        result.problem = f"retention took {source.topic}/{partition}/{ours[-1]} to {low - 1}: what they did is missing"
-    result.begins[f"{source.topic}/{partition}"] = begin
+    low, kept = there.lows[source.topic, partition], archives.begin(source.topic, partition)
+    return ours[-1] if ours else low if kept is None else min(kept, low)
+
+
+def _batches(
+    options: Mapping[str, Any], names: Names, source: Source, partition: int, begin: int, there: Held, result: Rerun,
+    archives: Archives,
+) -> Iterator[Batch]:  # fmt: skip
+    """The records from ``begin`` on: what the topic does not hold any more from the archives."""
+    low, part = there.lows[source.topic, partition], f"{source.topic}/{partition}"
+    result.begins[part] = begin
+    if begin < low:
+        if name := archives.name(source.topic, partition):
+            result.archived[part] = name, begin, low
+        yield from archives.batches(source.topic, partition, begin, low)
+        begin = low
     stretch = TopicRange(names.topic(source.topic), Point(offsets=((partition, begin),)), Point(LATEST))
     topic = Topic(options, stretch)
     try:
-        for batch in topic.batches(partition):
-            one.feed(source, partition, [batch])
-            if progress is not None:
-                progress(one.read)
-            if one.stop():
-                return
-    except ClusterError as error:
-        result.problem = error.message
+        yield from topic.batches(partition)
     finally:
         topic.close()
 
@@ -172,10 +191,10 @@ def why_severity(ladder: Ladder, observed: Any) -> str:
     return words
 
 
-def events_of(alert: Alert, trace: Rerun, there: Held | None) -> list[dict[str, Any]]:
+def events_of(alert: Alert, trace: Rerun, there: Held | None, archives: Archives) -> list[dict[str, Any]]:
     """The events of the window that opened the alert, oldest first, and those that it names besides.
 
-    ``on``: ``topic``, or ``alert`` where only the copy on the alert is left, or ``gone``.
+    ``on``: ``topic``, ``archive``, or ``alert`` where only the copy on the alert is left, or ``gone``.
     """
     evidence = {one.position: one for one in (*alert.last, *alert.first)}
     completing = alert.first[-1] if alert.first else None
@@ -185,16 +204,17 @@ def events_of(alert: Alert, trace: Rerun, there: Held | None) -> list[dict[str, 
     for step in trace.one.steps if trace.one is not None else ():
         inside = since is not None and completing is not None and since < step.at <= completing.event_time
         if inside or step.position in evidence:
-            shown[step.position] = _stepped(step, completing)
+            shown[step.position] = _stepped(step, completing, there)
     for position, one in evidence.items():
         if position not in shown:
-            shown[position] = _named(one, completing, there)
+            shown[position] = _named(one, completing, there, archives)
     return sorted(shown.values(), key=lambda event: (event["event_time"], event["position"]))
 
 
-def _stepped(step: Stepped, completing: Evidence | None) -> dict[str, Any]:
+def _stepped(step: Stepped, completing: Evidence | None, there: Held | None) -> dict[str, Any]:
+    on = "archive" if there is not None and there.has(step.position) is False else "topic"
     return {
-        "position": step.position, "event_time": rfc3339(step.at), "event_id": step.event_id, "on": "topic",
+        "position": step.position, "event_time": rfc3339(step.at), "event_id": step.event_id, "on": on,
         "completing": completing is not None and step.position == completing.position, "event": step.event,
         "findings": [
             {"kind": one.kind.value, "observed": one.observed, "severity": one.severity.value} for one in step.findings
@@ -202,14 +222,29 @@ def _stepped(step: Stepped, completing: Evidence | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _named(one: Evidence, completing: Evidence | None, there: Held | None) -> dict[str, Any]:
-    stands = there.has(one.position) if there is not None else None
-    on = "topic" if stands else "alert" if one.event is not None else "gone" if stands is False else "unknown"
+def _named(one: Evidence, completing: Evidence | None, there: Held | None, archives: Archives) -> dict[str, Any]:
+    stands, event = there.has(one.position) if there is not None else None, one.event
+    place = place_of(one.position) if not stands else None
+    kept = None if place is None else archives.record(*place)
+    if kept is not None and event is None:
+        event = _decoded(kept)
+    on = (
+        "topic" if stands else "archive" if kept is not None else "alert" if event is not None
+        else "gone" if stands is False else "unknown"
+    )  # fmt: skip
     return {
         "position": one.position, "event_time": rfc3339(one.event_time), "event_id": one.event_id, "on": on,
-        "completing": completing is not None and one.position == completing.position, "event": one.event,
-        "findings": [],
+        "completing": completing is not None and one.position == completing.position, "event": event, "findings": [],
     }  # fmt: skip
+
+
+def _decoded(value: bytes) -> dict[str, Any] | None:
+    """An event as it came, if that is a JSON object."""
+    try:
+        found = msgspec.json.decode(value)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def why_not_told(alert: Alert, notifications: Sequence[Notification], there: Held | None) -> list[str]:

@@ -6,7 +6,8 @@ import hashlib
 import importlib.metadata
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from streams.cli.backtest_inputs import Inputs, command_again, inputs, parse_end
-from streams.cli.context import admin, kafka_options, names_of
+from streams.cli.context import control
 from streams.cli.list_sources import with_lists
 from streams.cli.replay_inputs import TOPIC, sources_of, wanted_of
 from streams.config import Config, event_sources
@@ -27,6 +28,7 @@ from streams.replay.backtest.document import costs, report
 from streams.replay.backtest.kept import Manifest, WorkFolder
 from streams.replay.backtest.labelled import Labels, labels_of
 from streams.replay.backtest.run import Ran, backtest
+from streams.replay.runner import Replayed
 from streams.replay.topics import EARLIEST, LATEST
 from streams.rules.lists import used
 from streams.rules.rule import LIVE, RuleSet
@@ -107,7 +109,7 @@ def carried_out(
 ) -> Done:
     """Run it, and report. ``more``: options that belong to the command that makes the report again."""
     ran, seconds = _run(ready, config, jobs, console)
-    _refuse_empty(ran[0], ready.read)
+    refuse_empty(ran[0].result, ready.read)
     again = command_again([*ready.read.arguments, *_options(asked), *more])
     made = report(ready.read.logs, ran[0], again, ran[1] if asked.baseline else None, ready.labels)
     made["notes"] = ready.read.notes
@@ -157,7 +159,7 @@ def _as_live(ruleset: RuleSet) -> RuleSet:
 
 def _baseline(config: Config, named: str, lists: Sequence[str], candidate: RuleSet | None) -> RuleSet:
     """The rules to compare with; with ``candidate`` those of its ids alone."""
-    ruleset = _in_force(config) if named == CURRENT else written_rules(config, [Path(named)])
+    ruleset = _in_force() if named == CURRENT else written_rules(config, [Path(named)])
     if candidate is not None:
         ids = {rule.id for rule in candidate.rules}
         kept = tuple(rule for rule in ruleset.rules if rule.id in ids)
@@ -171,18 +173,9 @@ def _baseline(config: Config, named: str, lists: Sequence[str], candidate: RuleS
     return with_lists(ruleset, [text for text in lists if text.partition("=")[0] in names])
 
 
-def _in_force(config: Config) -> RuleSet:
-    from streams.runtime.control import ControlReader
-    from streams.telemetry import configure_logging
-
-    configure_logging("critical")  # what a worker would say of the records; stdout is the command's own
-    admin(config)
-    reader = ControlReader(kafka_options(config), names_of(config))
-    reader.start()
-    try:
+def _in_force() -> RuleSet:
+    with control() as reader:
         ruleset = reader.in_force().ruleset
-    finally:
-        reader.stop()
     if not isinstance(ruleset, RuleSet) or not ruleset.rules:
         raise ConfigError("no rules are in force on the cluster", "`tocsin rules apply` brings some into force")
     return ruleset
@@ -199,25 +192,37 @@ def _every(ruleset: RuleSet, config: Config) -> dict[str, list[str]]:
 def _run(ready: Prepared, config: Config, jobs: int | None, console: Console) -> tuple[list[Ran], float]:
     """What came of it, and how long it took, s."""
     logs, rulesets, began = ready.read.logs, ready.rulesets, time.monotonic()
-    processes = jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else jobs or 1
+    with progress_bar(console, sum(log.size for log in logs) * len(rulesets)) as told:
+        ran = backtest(logs, rulesets, config.policy, jobs=processes(jobs), progress=told, folder=ready.folder)
+    return ran, time.monotonic() - began
+
+
+def processes(asked: int | None) -> int:
+    """``--jobs``; as many as there are cores without it."""
+    return asked or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+
+
+@contextmanager
+def progress_bar(console: Console, total: int) -> Iterator[Callable[[int], None]]:
+    """Shows how many of ``total`` records were read, at what rate; takes that number."""
+    began = time.monotonic()
     columns = (TextColumn("{task.completed:,.0f} events"), BarColumn(), TaskProgressColumn(),
                TextColumn("{task.fields[rate]}"), TimeRemainingColumn())  # fmt: skip
     # Without a thread that paints: children are forked, and a thread would not come with them.
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal, auto_refresh=False
     ) as bar:
-        task = bar.add_task("", total=sum(log.size for log in logs) * len(rulesets), rate="")
+        task = bar.add_task("", total=total, rate="")
 
         def told(n: int) -> None:
             rate = f"{n / max(time.monotonic() - began, 1e-3):,.0f}/s"
             bar.update(task, completed=n, rate=rate, refresh=True)
 
-        ran = backtest(logs, rulesets, config.policy, jobs=processes, progress=told, folder=ready.folder)
-    return ran, time.monotonic() - began
+        yield told
 
 
-def _refuse_empty(ran: Ran, read: Inputs) -> None:
-    result = ran.result
+def refuse_empty(result: Replayed, read: Inputs) -> None:
+    """Raises ConfigError or TocsinError where nothing was read, or nothing of it could be."""
     if not result.read:
         where = ", ".join(dict.fromkeys(str(log.described().get("topic", "the files")) for log in read.logs))
         raise ConfigError(

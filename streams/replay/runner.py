@@ -62,6 +62,7 @@ class Replayed:
     refused: list[DeadLetter] = field(default_factory=list)
     late: list[DeadLetter] = field(default_factory=list)
     timings: list[tuple[str, int]] = field(default_factory=list)  #: (rule, ns), where somebody watched
+    found: list[Spool] = field(default_factory=list)  #: the findings, as ALERT took them
 
     def total(self, name: str) -> int:
         """How often the core counted ``name``, whatever the labels."""
@@ -139,9 +140,11 @@ def _concluded(parts: Sequence[Detected], hop: Hop, control: Control) -> Replaye
     spools.append(_rekeyed(hop, result))
     over_alerts = bool(control.ruleset.reading(ALERTS))
     folded = _alerts(merged(spools), control, versions=over_alerts)
+    result.found = spools
     while over_alerts and (more := _about(folded.versions, control, hop)).count != folded.about:
         # Rules that see alerts make alerts, which others may see; none sees its own, so this comes to an end.
-        folded = _alerts(merged([*spools, more]), control, versions=True, about=more.count)
+        result.found = [*spools, more]
+        folded = _alerts(merged(result.found), control, versions=True, about=more.count)
     result.findings = sum(spool.count for spool in spools) + folded.about
     result.counts += folded.counts
     result.notifications = folded.notifications
@@ -197,19 +200,9 @@ def detect_log(
     begin, now = keeper.begin(state, made)
     for number, chunk in enumerate(islice(log.chunks, begin, None), begin):
         batch = chunk if isinstance(chunk, Batch) else Batch(chunk)
-        records = batch.records
-        now = max(now, *(record[2] for record in records))
+        now = max(now, *(record[2] for record in batch.records))
         state.stopwatch = watch if number % TIMED == 0 else None
-        for output in pipeline.detect(state, batch, now, control):
-            if output.topic == "alert-input":
-                made.findings.add(_waiting(output, now))
-            elif output.topic != "rekeyed":
-                _refuse(output, made)
-            elif send is not None:
-                send(output)
-            else:
-                made.copies.add(Waiting(now, output.key, output.value))
-        made.read += len(records)
+        step(state, batch, now, control, made, send)
         if progress is not None:
             progress(made.read)
         made.timings += state.timings
@@ -217,6 +210,23 @@ def detect_log(
         keeper.passed(number + 1, now, state, made)
     made.now, made.mark, made.counts = now, state.clock.mark, state.counts
     return made
+
+
+def step(
+    state: DetectState, batch: Batch, now: int, control: Control, made: Detected,
+    send: Callable[[Output], None] | None = None,
+) -> None:  # fmt: skip
+    """One batch through DETECT, into ``made``. ``now``: the latest time read so far, ms."""
+    for output in pipeline.detect(state, batch, now, control):
+        if output.topic == "alert-input":
+            made.findings.add(_waiting(output, now))
+        elif output.topic != "rekeyed":
+            _refuse(output, made)
+        elif send is not None:
+            send(output)
+        else:
+            made.copies.add(Waiting(now, output.key, output.value))
+    made.read += len(batch.records)
 
 
 def _rekeyed(hop: Hop, result: Replayed) -> Spool:

@@ -27,7 +27,15 @@ _CUT = 1024  #: a key or header of so many bytes may have been cut by the letter
 _MOST_HEADERS = 32
 _letter = msgspec.json.Decoder(DeadLetter).decode
 _operation = msgspec.json.Decoder(Operation).decode
+_NOTIFICATIONS = "notifications"
 _DONE = {Deed.REDRIVE: "redriven", Deed.DISCARD: "discarded"}
+
+
+class _Named(msgspec.Struct):
+    id: str
+
+
+_named = msgspec.json.Decoder(_Named).decode
 
 
 class LeftOut(StrEnum):
@@ -113,7 +121,7 @@ def read_letters(scan: Scan, wanted: Wanted) -> list[Refused]:
         found.append((position("dead-letter", message.partition() or 0, message.offset() or 0), letter))
     first = min((letter.at for _, letter in found), default=0)
     done = _seen_to(scan, first) if found else {}
-    letters = [Refused(where, letter, done.get(where, "")) for where, letter in found]
+    letters = [Refused(where, letter, _done(where, letter, done)) for where, letter in found]
     return sorted(filter(wanted.holds, letters), key=lambda one: (one.letter.at, one.where))
 
 
@@ -148,16 +156,35 @@ def discard(
             write.operation(one.where, "", Deed.DISCARD, by, now, note)
 
 
-def _seen_to(scan: Scan, since: int) -> dict[str, str]:
-    done: dict[str, str] = {}
+def _seen_to(scan: Scan, since: int) -> dict[str, tuple[str, int]]:
+    """What was done and when; by a letter's position, or by sink and id of a notification that was sent again."""
+    done: dict[str, tuple[str, int]] = {}
     for message in scan.records("operations", since):
         try:
             operation = _operation(message.value() or b"")
         except (ValueError, RecursionError):
             continue
-        if operation.action in _DONE and operation.alert_id.startswith("dead-letter/"):
-            done[operation.alert_id] = _DONE[operation.action]
+        if operation.action in _DONE:
+            of_letter = operation.alert_id.startswith("dead-letter/")
+            done[operation.alert_id if of_letter else operation.reason] = _DONE[operation.action], operation.at
     return done
+
+
+def _done(where: str, letter: DeadLetter, done: Mapping[str, tuple[str, int]]) -> str:
+    """A sink that fails again after the re-drive writes another letter: only later deeds count for this one."""
+    what, at = done.get(where) or done.get(_told(letter)) or ("", 0)
+    return what if at >= letter.at or where in done else ""
+
+
+def _told(letter: DeadLetter) -> str:
+    """Sink and id, as `tocsin deliveries redrive` notes them, of a notification that was not delivered."""
+    stage, _, sink = letter.stage.partition(":")
+    if stage != "deliver" or letter.value is None or not letter.origin.startswith(f"{_NOTIFICATIONS}/"):
+        return ""
+    try:
+        return f"{sink} {_named(base64.b64decode(letter.value)).id}"
+    except (ValueError, RecursionError):
+        return ""  # no notification, or cut
 
 
 def _unfit(one: Refused, reasons: Collection[DeadReason]) -> LeftOut | None:

@@ -44,7 +44,7 @@ class SinkWriter:
         self._producer = Producer(self._options)
 
     def report(self, settled: Settled, delivery: Delivery | None) -> None:
-        """A record of the attempt, and for a notification that failed for good a command to its alert.
+        """A record of the attempt; of what failed for good a dead letter, and of a notification a command to its alert.
 
         None stands for a record of another topic: the ledger is not told, or it would grow by being stored.
         """
@@ -63,9 +63,11 @@ class SinkWriter:
             return
         telemetry.log.warning("delivery failed", sink=self._sink, alert=delivery.alert_id, error=delivery.error)
         item = settled.item
+        self.bury(
+            item.origin, delivery.error, DeadReason.FAILED, item.raw, delivery.alert_id.encode("utf-8", "replace")
+        )
         note = item.notification if isinstance(item, Item) else None
-        if note is None:  # storage: the alert itself cannot tell of it, so the record is kept whole
-            self.bury(item.origin, delivery.error, DeadReason.FAILED, item.raw)
+        if note is None:
             return
         command = Command(
             id=content_hash("delivery_failed", note.id),

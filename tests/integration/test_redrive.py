@@ -91,6 +91,10 @@ def test_what_failed_in_an_hour_goes_to_its_sink_again_and_no_other_sink_notices
             place.notify(*hour, *other, *later)
             eventually(lambda: len(place.read("deliveries")) >= 13)
             receiver.behave, before = None, len(bystander.requests)
+            listed = "dlq", "list", "--since", "2024-01-01T00:00:00Z"
+            refused = place.lines(*listed)
+            assert {(one["stage"], one["error"]) for one in refused} == {("deliver:hook", "HTTP 400: because")}
+            assert len(refused) == 7
             period = "--since", "2024-01-01T00:00:00Z", "--until", "2024-01-01T01:00:00Z"
 
             (dry,) = place.lines("deliveries", "redrive", "--sink", "hook", "--failed", *period)
@@ -107,6 +111,8 @@ def test_what_failed_in_an_hour_goes_to_its_sink_again_and_no_other_sink_notices
             assert len(bystander.requests) == before == 6
             assert receiver.broken_rules == []  # the same id with the same body: a receiver may rely on it
 
+    (unseen,) = place.lines(*listed)  # the seventh: the others have been seen to
+    assert unseen["origin"] in next(one for one in place.lines("deliveries", "show", later[0].id))["positions"]
     again = [one for one in place.read("deliveries") if one.get("redriven")]
     assert {(one["redriven"], one["outcome"], one["attempt"], one["sink"]) for one in again} == {
         (done["redrive"], "delivered", 1, "hook")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import click
 from rich import box
 from rich.table import Table
@@ -16,10 +13,9 @@ from connectors.times import rfc3339
 from streams.cli import alert_display, alerts_raise, alerts_report, alerts_work
 from streams.cli.alert_lookup import find, storage_path
 from streams.cli.context import get_config
+from streams.cli.printing import json_option
 from streams.errors import ConfigError
 from streams.model import SEVERITIES, Disposition, Status
-
-_json: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 
 
 @click.group("alerts")
@@ -42,7 +38,7 @@ def command() -> None:
 @click.option("--incident", help="The full id of an incident: its alerts.")
 @click.option("--disposition", type=click.Choice([one.value for one in Disposition]), help="What they were.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The newest so many.")
-@_json
+@json_option
 def list_(limit: int, as_json: bool, type_: str | None, **wanted: str | None) -> None:
     """The newest alerts.
 
@@ -69,7 +65,7 @@ def list_(limit: int, as_json: bool, type_: str | None, **wanted: str | None) ->
 @command.command("show")
 @click.argument("alert_id")
 @click.option("--history", is_flag=True, help="Every version.")
-@_json
+@json_option
 def show(alert_id: str, history: bool, as_json: bool) -> None:
     """One alert: what fired, why, on which events, who was told, and what people did with it."""
     versions = find(get_config(), alert_id, history)

@@ -12,8 +12,7 @@ import click
 
 from connectors.notifiers.console import plain
 from streams.cli.alert_lookup import desk
-from streams.cli.alerts_work import now_ms, who
-from streams.cli.context import get_config
+from streams.cli.context import get_config, now_ms, who
 from streams.errors import ConfigError, TocsinError
 from streams.model import Alert, Evidence, Finding, FindingKind, Severity, alert_id, content_hash
 from streams.model.severity import SEVERITY_WORDS

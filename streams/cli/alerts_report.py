@@ -18,8 +18,7 @@ from connectors.times import duration
 from streams.alerts.figures import BY, Figures, figures, label, spread
 from streams.cli.alert_display import console
 from streams.cli.alert_lookup import latest
-from streams.cli.alerts_work import now_ms
-from streams.cli.context import get_config
+from streams.cli.context import get_config, now_ms
 from streams.errors import ConfigError
 from streams.replay.moments import parse_moment, rfc3339
 from streams.rules.durations import parse_duration

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,7 +10,7 @@ import click
 
 from streams.cli.alert_lookup import find, matchers, matching
 from streams.cli.alerts_asked import ask
-from streams.cli.context import get_config
+from streams.cli.context import get_config, now_ms, who
 from streams.config import Config
 from streams.errors import ConfigError
 from streams.model import Action, Command, Disposition
@@ -24,15 +21,6 @@ _NAMES = {Action.ACKNOWLEDGE: "ack", Action.UNACKNOWLEDGE: "unack"}
 #: What ``--where`` looks among; the others take open alerts.
 _CLOSED = {Action.REOPEN: True, Action.COMMENT: None, Action.LINK: None}
 COMMANDS: list[click.Command] = []
-
-
-def who(by: str | None) -> str:
-    """Who asks."""
-    return by or os.environ.get("USER") or getpass.getuser()
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def asking(action: Action, *more: Any, note_required: bool = False, name: str = "") -> Callable[[Any], click.Command]:

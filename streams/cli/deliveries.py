@@ -8,8 +8,9 @@ import click
 
 from connectors.times import duration, rfc3339
 from streams.cli import redriving as common
-from streams.cli.context import get_config
+from streams.cli.context import get_config, now_ms, who
 from streams.cli.delivery_latency import latency
+from streams.cli.printing import json_option, line
 from streams.errors import ConfigError, TocsinError
 from streams.runtime.ledger import LOST, Entry, State, rates, read_ledger
 from streams.runtime.redrive import LeftOut, Plan, Wanted, plan, redrive
@@ -46,7 +47,7 @@ command.add_command(latency)
 @click.option("--state", "states", multiple=True, type=click.Choice([state.value for state in State]))
 @click.option("--failed", is_flag=True, help="Only what was not delivered for good: rejected, failed.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The newest so many.")
-@common.as_json
+@json_option
 def list_(
     since: str | None, until: str | None, offsets: str | None, sink: str, tenant: str, alert_id: str,
     states: tuple[str, ...], failed: bool, limit: int, as_json: bool,
@@ -63,7 +64,7 @@ def list_(
     found = [entry for entry in read_ledger(kafka.scan, when.since, kafka.wire) if wanted.holds(entry)]
     if as_json:
         for entry in found[-limit:]:
-            common.line(_shown(entry))
+            line(_shown(entry))
     elif found:
         heads = ("id", "at", "sink", "alert", "tenant", "reason", "state", "attempts", "error")
         common.table(heads, [_row(entry) for entry in found], limit)
@@ -73,7 +74,7 @@ def list_(
 
 @command.command("show")
 @click.argument("notification_id")
-@common.as_json
+@json_option
 def show(notification_id: str, as_json: bool) -> None:
     """Every attempt for one notification; its id may be cut short."""
     kafka = common.cluster(get_config())
@@ -84,7 +85,7 @@ def show(notification_id: str, as_json: bool) -> None:
         raise TocsinError(f"more than one id begins with {notification_id!r:.80}", "give more of it")
     for entry in found:
         if as_json:
-            common.line(_shown(entry) | {"attempts": [_attempt(one) for one in entry.attempts]})
+            line(_shown(entry) | {"attempts": [_attempt(one) for one in entry.attempts]})
             continue
         click.echo(f"{entry.id} to {entry.sink}: {entry.state.value}")
         click.echo(f"  alert {entry.alert_id} of {entry.tenant!r}, {entry.reason}, {', '.join(entry.where)}")
@@ -94,7 +95,7 @@ def show(notification_id: str, as_json: bool) -> None:
 
 @command.command("rates")
 @common.period("notifications")
-@common.as_json
+@json_option
 def rates_(since: str | None, until: str | None, offsets: str | None, as_json: bool) -> None:
     """How each sink does: of what is finished, the share that was delivered.
 
@@ -107,7 +108,7 @@ def rates_(since: str | None, until: str | None, offsets: str | None, as_json: b
     if as_json:
         for rate in found:
             states = {state.value: rate.states[state] for state in State}
-            common.line({"sink": rate.sink, "success": rate.success, "attempts": rate.attempts,
+            line({"sink": rate.sink, "success": rate.success, "attempts": rate.attempts,
                          "latency_p50_ms": rate.latency_p50_ms, "latency_p99_ms": rate.latency_p99_ms}
                         | states)  # fmt: skip
         return
@@ -131,7 +132,7 @@ def rates_(since: str | None, until: str | None, offsets: str | None, as_json: b
 @click.option("--superseded", is_flag=True, help="Also what the sink was told something later of.")
 @click.option("--yes", is_flag=True, help="Do it; without this it is only said what would be done.")
 @click.option("--by", help="Who asks; by default $USER.")
-@common.as_json
+@json_option
 def redrive_(
     ids: tuple[str, ...], since: str | None, until: str | None, offsets: str | None, sink: str, tenant: str,
     failed: bool, superseded: bool, yes: bool, by: str | None, as_json: bool,
@@ -150,18 +151,18 @@ def redrive_(
     if not ids and not sink:
         raise ConfigError("say what is meant: ids, or --sink", "tocsin deliveries redrive --sink slack --since 1h")
     when = common.read_period(since, until, offsets, always=bool(ids))
-    kafka, now = common.cluster(get_config()), common.now_ms()
+    kafka, now = common.cluster(get_config()), now_ms()
     wanted = Wanted(sink, ids, *when, tenant=tenant, states=_states((), failed))
     made = plan(read_ledger(kafka.scan, when.since, kafka.wire), wanted, superseded=superseded)
     mark = common.new_mark() if yes and made.entries else ""
     if mark:
-        redrive(made, common.who(by), now, mark, kafka.options, kafka.names, kafka.wire)
+        redrive(made, who(by), now, mark, kafka.options, kafka.names, kafka.wire)
     _tell(made, mark, as_json)
 
 
 def _tell(made: Plan, mark: str, as_json: bool) -> None:
     if as_json:
-        common.line({
+        line({
             "redrive": mark, "done": bool(mark), "count": len(made.entries),
             "left_out": {why.value: n for why, n in sorted(made.left_out.items())},
             "ids": [entry.id for entry in made.entries],

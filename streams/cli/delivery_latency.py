@@ -8,13 +8,14 @@ from connectors.times import rfc3339
 from streams.cli import redriving as common
 from streams.cli.alert_lookup import find
 from streams.cli.context import get_config
+from streams.cli.printing import json_option, line
 from streams.runtime.latency import passed
 from streams.runtime.ledger import read_ledger
 
 
 @click.command("latency")
 @click.argument("alert_id")
-@common.as_json
+@json_option
 def latency(alert_id: str, as_json: bool) -> None:
     """Stage by stage: event, ingest, detect, emit, then per sink send and delivered, and acknowledged.
 
@@ -30,7 +31,7 @@ def latency(alert_id: str, as_json: bool) -> None:
     for one in found:
         since_event = None if one.at is None else one.at - first.event_time
         if as_json:
-            common.line({"alert_id": first.id, "stage": one.stage, "sink": one.sink, "since_event_ms": since_event,
+            line({"alert_id": first.id, "stage": one.stage, "sink": one.sink, "since_event_ms": since_event,
                          "at": None if one.at is None else rfc3339(one.at)})  # fmt: skip
         took = "" if since_event is None else f"{since_event:+,} ms"
         rows.append((one.stage, one.sink, "not yet" if one.at is None else rfc3339(one.at), took))

@@ -9,7 +9,8 @@ import click
 from connectors.notifiers.console import plain
 from connectors.times import rfc3339
 from streams.cli import redriving as common
-from streams.cli.context import get_config
+from streams.cli.context import get_config, now_ms, who
+from streams.cli.printing import json_option, line
 from streams.errors import ConfigError, TocsinError
 from streams.model import DeadReason
 from streams.runtime.letters import LeftOut, Refused, Wanted, discard, plan, read_letters, redrive
@@ -63,7 +64,7 @@ def _wanted(ids: tuple[str, ...], given: dict[str, Any]) -> Wanted:
 @_which
 @click.option("--all", "everything", is_flag=True, help="Also those that were sent back or discarded.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The newest so many.")
-@common.as_json
+@json_option
 def list_(everything: bool, limit: int, as_json: bool, **given: Any) -> None:
     """What was refused, and nobody has seen to.
 
@@ -74,7 +75,7 @@ def list_(everything: bool, limit: int, as_json: bool, **given: Any) -> None:
     found = [one for one in read_letters(common.cluster(get_config()).scan, wanted) if everything or not one.done]
     if as_json:
         for one in found[-limit:]:
-            common.line(_document(one))
+            line(_document(one))
     elif found:
         common.table(_HEADS, [_row(one) for one in found], limit)
     else:
@@ -83,7 +84,7 @@ def list_(everything: bool, limit: int, as_json: bool, **given: Any) -> None:
 
 @command.command("show")
 @click.argument("position")
-@common.as_json
+@json_option
 def show(position: str, as_json: bool) -> None:
     """One dead letter, by its position or its record's: why it was refused, and what it holds."""
     found = read_letters(common.cluster(get_config()).scan, Wanted(ids=(position,)))
@@ -91,7 +92,7 @@ def show(position: str, as_json: bool) -> None:
         raise TocsinError(f"there is no dead letter {position!r:.100}", "`tocsin dlq list` shows their positions")
     for one in found:
         if as_json:
-            common.line(_document(one) | {"key": one.letter.key, "value": one.letter.value,
+            line(_document(one) | {"key": one.letter.key, "value": one.letter.value,
                                           "headers": one.letter.headers, "sha256": one.letter.sha256})  # fmt: skip
             continue
         for name, text in zip(_HEADS, _row(one), strict=True):
@@ -106,7 +107,7 @@ def show(position: str, as_json: bool) -> None:
 @_which
 @click.option("--yes", is_flag=True, help="Do it; without this it is only said what would be done.")
 @click.option("--by", help="Who asks; by default $USER.")
-@common.as_json
+@json_option
 def redrive_(positions: tuple[str, ...], yes: bool, by: str | None, as_json: bool, **given: Any) -> None:
     """Send records back to the topic and partition they came from, as they were, with a header `redriven`.
 
@@ -123,9 +124,9 @@ def redrive_(positions: tuple[str, ...], yes: bool, by: str | None, as_json: boo
     made = plan(_chosen(kafka, wanted), kafka.scan, wanted.reasons)
     mark = common.new_mark() if yes and made.records else ""
     if mark:
-        redrive(made, common.who(by), common.now_ms(), mark, kafka.options, kafka.names)
+        redrive(made, who(by), now_ms(), mark, kafka.options, kafka.names)
     if as_json:
-        common.line({
+        line({
             "redrive": mark, "done": bool(mark), "count": len(made.records),
             "left_out": {why.value: n for why, n in sorted(made.left_out.items())},
             "positions": [back.refused.where for back in made.records],
@@ -145,7 +146,7 @@ def redrive_(positions: tuple[str, ...], yes: bool, by: str | None, as_json: boo
 @click.option("--note", required=True, help="Why, for those who look later.")
 @click.option("--yes", is_flag=True, help="Do it; without this it is only said what would be done.")
 @click.option("--by", help="Who says so; by default $USER.")
-@common.as_json
+@json_option
 def discard_(positions: tuple[str, ...], note: str, yes: bool, by: str | None, as_json: bool, **given: Any) -> None:
     """Say that they need nothing: they are listed no more. The letters stay on their topic, and who said so is kept.
 
@@ -157,9 +158,9 @@ def discard_(positions: tuple[str, ...], note: str, yes: bool, by: str | None, a
     chosen = [one for one in _chosen(kafka, _wanted(positions, given)) if not one.done]
     mark = common.new_mark() if yes and chosen else ""
     if mark:
-        discard(chosen, common.who(by), note, common.now_ms(), mark, kafka.options, kafka.names)
+        discard(chosen, who(by), note, now_ms(), mark, kafka.options, kafka.names)
     if as_json:
-        common.line({"discard": mark, "done": bool(mark), "count": len(chosen),
+        line({"discard": mark, "done": bool(mark), "count": len(chosen),
                      "positions": [one.where for one in chosen]})  # fmt: skip
     else:
         common.sample([_row(one) for one in chosen], _HEADS)

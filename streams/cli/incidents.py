@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,14 @@ from streams.cli import alert_display
 from streams.cli.alert_lookup import desk, find, latest, storage_path
 from streams.cli.alerts_asked import ask
 from streams.cli.alerts_raise import by_hand, check_severity
-from streams.cli.alerts_work import now_ms, who
-from streams.cli.context import get_config
+from streams.cli.context import get_config, now_ms, who
 from streams.cli.incident_document import document, markdown, page, sections
 from streams.cli.incident_timeline import Story
+from streams.cli.printing import json_option
 from streams.config import Config
 from streams.errors import ClusterError, ConfigError, TocsinError
 from streams.model import Action, Alert, Command, Notification, Status, severity_rank
 
-_json: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 _by = click.option("--by", help="Who; by default $USER.")
 _wait = click.option("--wait/--no-wait", default=True, show_default=True, help="Until it is decided.")
 _timeout = click.option("--timeout", type=float, default=10.0, show_default=True, help="Seconds to wait.")
@@ -50,7 +48,7 @@ def command() -> None:
 @click.option("--status", type=click.Choice([status.value for status in Status]))
 @click.option("--phase", type=click.Choice(PHASES))
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The newest so many.")
-@_json
+@json_option
 def list_(tenant: str | None, status: str | None, phase: str | None, limit: int, as_json: bool) -> None:
     """The newest incidents.
 
@@ -83,7 +81,7 @@ def list_(tenant: str | None, status: str | None, phase: str | None, limit: int,
 
 @command.command("show")
 @click.argument("incident_id")
-@_json
+@json_option
 def show(incident_id: str, as_json: bool) -> None:
     """How it stands, its alerts, and what has happened so far."""
     config = get_config()
@@ -113,7 +111,7 @@ def show(incident_id: str, as_json: bool) -> None:
 @_by
 @_wait
 @_timeout
-@_json
+@json_option
 def open_(
     alerts: tuple[str, ...], title: str, severity: str | None, description: str, by: str | None, wait: bool,
     timeout: float, as_json: bool,
@@ -149,7 +147,7 @@ def open_(
 @_by
 @_wait
 @_timeout
-@_json
+@json_option
 def phase_(incident_id: str, phase: str, note: str, by: str | None, wait: bool, timeout: float, as_json: bool) -> int:
     """Say where its handling stands; those along its route are told. `resolved` closes it, not its alerts.
 
@@ -167,7 +165,7 @@ def phase_(incident_id: str, phase: str, note: str, by: str | None, wait: bool, 
 @_by
 @_wait
 @_timeout
-@_json
+@json_option
 def update(incident_id: str, note: str, by: str | None, wait: bool, timeout: float, as_json: bool) -> int:
     """Tell those who watch it how it goes; its phase stays.
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 from rich.markup import escape
 from rich.table import Table
 
-from streams.cli.context import admin, get_config, kafka_options, names_of
+from streams.cli.context import control, get_config, kafka_options, names_of
 from streams.cli.list_sources import checked_name, list_of_file, list_of_redis
+from streams.cli.printing import json_option, line
 from streams.config.references import resolved
 from streams.errors import ConfigError, TocsinError
 from streams.replay.report import console_for_tables
@@ -23,10 +21,6 @@ from streams.rules.durations import parse_duration
 from streams.rules.indicators import NamedList
 from streams.rules.lists import used
 from streams.runtime.control import ControlReader, list_records, list_removal, publish
-from streams.telemetry import configure_logging
-
-_encode = msgspec.json.Encoder().encode
-_json: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 
 
 @click.group("lists")
@@ -45,24 +39,10 @@ def command() -> None:
     """
 
 
-@contextmanager
-def _control() -> Iterator[ControlReader]:
-    """The control state, read to its end and followed."""
-    config = get_config()
-    configure_logging("critical")  # what a worker would say of the records; stdout is the command's own
-    admin(config)
-    reader = ControlReader(kafka_options(config), names_of(config))
-    reader.start()
-    try:
-        yield reader
-    finally:
-        reader.stop()
-
-
 def warn_of_missing(position: int) -> None:
     """Say on stderr which lists the rules in force from ``position`` use that nobody has applied."""
-    with _control() as control:
-        ruleset = control.wait_for(lambda state: state.position >= position).ruleset
+    with control() as reader:
+        ruleset = reader.wait_for(lambda state: state.position >= position).ruleset
     for name, rules in used(ruleset).items():
         if name not in ruleset.lists:
             click.echo(
@@ -76,7 +56,7 @@ def warn_of_missing(position: int) -> None:
 @click.argument("name")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--column", help="Of a CSV file: the column's name in the first row, or its number from 1.")
-@_json
+@json_option
 def apply(name: str, file: Path, column: str | None, as_json: bool) -> None:
     """Bring exactly what stands in FILE into force as the list NAME.
 
@@ -89,32 +69,32 @@ def apply(name: str, file: Path, column: str | None, as_json: bool) -> None:
       tocsin lists apply bad-domains feed.csv --column domain --json
     """
     content = list_of_file(name, file, column)
-    with _control() as control:
-        _tell(_apply(control, content), as_json)
+    with control() as reader:
+        _tell(_apply(reader, content), as_json)
 
 
-def _apply(control: ControlReader, content: NamedList) -> dict[str, Any]:
+def _apply(reader: ControlReader, content: NamedList) -> dict[str, Any]:
     """Write the list unless it is in force already; what to say of it."""
-    before = control.lists.get(content.name)
+    before = reader.lists.get(content.name)
     changed = before is None or before.version != content.version
-    position = control.current.position
+    position = reader.current.position
     if changed:
         config = get_config()
         position = publish(kafka_options(config), names_of(config), list_records(content))
-        control.wait_for(lambda state: state.position >= position)
+        reader.wait_for(lambda state: state.position >= position)
     return {
         "list": content.name,
         "version": content.version,
         "entries": len(content.entries),
         "changed": changed,
         "position": position,
-        "rules": list(used(control.current.ruleset).get(content.name, ())),
+        "rules": list(used(reader.current.ruleset).get(content.name, ())),
     }
 
 
 def _tell(done: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        click.echo(_encode(done).decode())
+        line(done)
         return
     what = f"list {done['list']}@{done['version']} with {done['entries']} entries"
     when = f"in force from control position {done['position']}" if done["changed"] else "is in force already"
@@ -124,17 +104,17 @@ def _tell(done: dict[str, Any], as_json: bool) -> None:
 
 @command.command("show")
 @click.argument("name", required=False)
-@_json
+@json_option
 def show(name: str | None, as_json: bool) -> int:
     """The lists in force, with the rules that use them; with NAME, the entries of one, a line each."""
-    with _control() as control:
-        lists, rules = dict(control.lists), used(control.current.ruleset)
+    with control() as reader:
+        lists, rules = dict(reader.lists), used(reader.current.ruleset)
     if name is not None:
         if name not in lists:
             raise ConfigError(f"no list {name!r:.100} is in force", "`tocsin lists show` names those that are")
         content = lists[name]
         if as_json:
-            _line({"list": name, "version": content.version, "entries": list(content.entries)})
+            line({"list": name, "version": content.version, "entries": list(content.entries)})
         else:
             click.echo("\n".join(content.entries))
         return 0
@@ -149,7 +129,7 @@ def show(name: str | None, as_json: bool) -> int:
     ]
     if as_json:
         for row in rows:
-            _line(row)
+            line(row)
         return 0
     if not rows:
         click.echo("no list is in force, and no rule uses one")
@@ -165,25 +145,21 @@ def show(name: str | None, as_json: bool) -> int:
     return 0
 
 
-def _line(record: dict[str, Any]) -> None:
-    click.echo(_encode(record).decode())
-
-
 @command.command("remove")
 @click.argument("name")
-@_json
+@json_option
 def remove(name: str, as_json: bool) -> None:
     """There is no list NAME any more: rules that use it match nothing by it."""
     checked_name(name)
-    with _control() as control:
-        if name not in control.lists:
+    with control() as reader:
+        if name not in reader.lists:
             raise ConfigError(f"no list {name!r:.100} is in force", "`tocsin lists show` names those that are")
         config = get_config()
         position = publish(kafka_options(config), names_of(config), [list_removal(name)])
-        control.wait_for(lambda state: state.position >= position)
-        rules = used(control.current.ruleset).get(name, ())
+        reader.wait_for(lambda state: state.position >= position)
+        rules = used(reader.current.ruleset).get(name, ())
     if as_json:
-        _line({"list": name, "removed": True, "position": position, "rules": list(rules)})
+        line({"list": name, "removed": True, "position": position, "rules": list(rules)})
         return
     still = f"; {len(rules)} rules still use it, and match nothing by it: {', '.join(rules)}" if rules else ""
     click.echo(f"list {name} is removed from control position {position}{still}")
@@ -195,7 +171,7 @@ def remove(name: str, as_json: bool) -> None:
 @click.option("--key", required=True, help="The set in Redis.")
 @click.option("--every", metavar="DURATION", help="Look again and again, such as 1m; without it, once.")
 @click.option("--allow-empty", is_flag=True, help="A set that is empty or gone empties the list.")
-@_json
+@json_option
 def sync(name: str, url: str, key: str, every: str | None, allow_empty: bool, as_json: bool) -> int:
     """Keep the list NAME as a Redis set is: read with SSCAN, applied as a whole where it differs.
 
@@ -215,21 +191,21 @@ def sync(name: str, url: str, key: str, every: str | None, allow_empty: bool, as
     if pause is not None and pause < 1:
         raise click.UsageError("--every: at least 1s")
     address = resolved("--redis", url)
-    with _control() as control:
+    with control() as reader:
         if pause is None:
-            _tell(_apply(control, list_of_redis(name, address, key, allow_empty=allow_empty)), as_json)
+            _tell(_apply(reader, list_of_redis(name, address, key, allow_empty=allow_empty)), as_json)
             return 0
         stop = _stopped_by_signals()
         while not stop.is_set():
             try:
-                control.in_force()  # raises where nobody follows the topic any more
-                done = _apply(control, list_of_redis(name, address, key, allow_empty=allow_empty))
+                reader.in_force()  # raises where nobody follows the topic any more
+                done = _apply(reader, list_of_redis(name, address, key, allow_empty=allow_empty))
                 if done["changed"]:
                     _tell(done, as_json)
             except ConfigError:
                 raise
             except TocsinError as error:
-                if control.failed is not None:
+                if reader.failed is not None:
                     raise
                 click.echo(f"error: {error.message}", err=True)
             stop.wait(pause)

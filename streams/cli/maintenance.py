@@ -8,6 +8,8 @@ import click
 
 from streams.alerts.maintenance import MAINTENANCE, Window, parse_window
 from streams.cli import suppressing as common
+from streams.cli.context import control, now_ms, who
+from streams.cli.printing import json_option, line
 from streams.errors import ConfigError
 from streams.replay.moments import rfc3339
 from streams.rules.durations import format_duration
@@ -43,7 +45,7 @@ def command() -> None:
 @click.option("--tenant", default="", help="Of one tenant only.")
 @click.option("--author", help="By default $USER.")
 @click.option("--id", "identity", help="Its id: given again, the same window is changed or left as it is.")
-@common.as_json
+@json_option
 def add(
     matchers: tuple[str, ...], start: str, lasts: str, rrule: str, excepted: tuple[str, ...], timezone: str,
     remind: str, comment: str, tenant: str, author: str | None, identity: str | None, as_json: bool,
@@ -56,18 +58,18 @@ def add(
         rrule = f"RRULE:{rrule.removeprefix('RRULE:')}\nEXDATE:{','.join(excepted)}"
     document: dict[str, Any] = {
         "matchers": list(matchers), "starts_at": begins, "duration": format_duration(took),
-        "timezone": timezone, "remind": remind, "author": common.user(author), "comment": comment,
+        "timezone": timezone, "remind": remind, "author": who(author), "comment": comment,
         **({"rrule": rrule} if rrule else {}), **({"tenant": tenant} if tenant else {}),
     }  # fmt: skip
-    now = common.now_ms()
+    now = now_ms()
     if not rrule and begins + took <= now:
         raise click.UsageError("it would be over already")
-    with common.control() as reader:
+    with control() as reader:
         identity = identity or common.new_id(comment)
         changed, position = common.write(reader, MAINTENANCE, identity, document)
     window = parse_window(identity, document)
     if as_json:
-        common.line(_shown(window, now) | {"changed": changed, "position": position})
+        line(_shown(window, now) | {"changed": changed, "position": position})
         return
     click.echo(f"maintenance {identity} {'stands' if changed else 'stands already'}; it begins")
     for begin in _begins(window, now):
@@ -76,12 +78,12 @@ def add(
 
 @command.command("list")
 @click.option("--all", "every", is_flag=True, help="Those that do not come again too.")
-@common.as_json
+@json_option
 def list_(every: bool, as_json: bool) -> None:
     """Windows under way or to come, when each begins next, and how many open alerts it hides at present."""
-    with common.control() as reader:
+    with control() as reader:
         documents, in_policy = common.standing(reader, MAINTENANCE, _SECTION)
-    now = common.now_ms()
+    now = now_ms()
     windows = [parse_window(identity, document) for identity, document in sorted(documents.items())]
     shown = [one for one in windows if every or _phase(one, now) != "over"]
     hides = common.hidden(common.open_alerts(), MAINTENANCE) if shown else {}
@@ -91,7 +93,7 @@ def list_(every: bool, as_json: bool) -> None:
     ]
     if as_json:
         for row in rows:
-            common.line(row)
+            line(row)
         return
     if not rows:
         click.echo("no maintenance is under way or to come")
@@ -104,18 +106,18 @@ def list_(every: bool, as_json: bool) -> None:
 
 @command.command("expire")
 @click.argument("identity", metavar="ID")
-@common.as_json
+@json_option
 def expire(identity: str, as_json: bool) -> None:
     """End a window now, with all that were to come. Its record stays, for who asks later."""
-    with common.control() as reader:
+    with control() as reader:
         document = common.one_of(reader, MAINTENANCE, _SECTION, identity)
-        now = common.now_ms()
+        now = now_ms()
         if _phase(parse_window(identity, document), now) == "over":
             raise ConfigError(f"maintenance {identity} is over", "`tocsin maintenance list` shows what is to come")
         ended = document | {"expires_at": now}
         _, position = common.write(reader, MAINTENANCE, identity, ended)
     if as_json:
-        common.line(_shown(parse_window(identity, ended), now) | {"position": position})
+        line(_shown(parse_window(identity, ended), now) | {"position": position})
         return
     click.echo(f"maintenance {identity} is over")
 

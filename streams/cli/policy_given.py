@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from streams.alerts.policy import Policy, parse_policy, with_records
-from streams.cli.context import admin, get_config, kafka_options, names_of
+from streams.cli.context import control, get_config
 from streams.errors import ConfigError
 from streams.replay.routes.checks import policy_in
 from streams.state.alerts.alerting import POLICY
@@ -54,15 +54,5 @@ def routed(policy: Policy) -> Policy:
 
 
 def _in_force() -> Records:
-    from streams.runtime.control import ControlReader
-    from streams.telemetry import configure_logging
-
-    configure_logging("critical")  # what a worker would say of the records; stdout is the command's own
-    config = get_config()
-    admin(config)
-    reader = ControlReader(kafka_options(config), names_of(config))
-    reader.start()
-    try:
+    with control() as reader:
         return reader.in_force().records
-    finally:
-        reader.stop()

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import re
-import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import click
-import msgspec
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from connectors.notifiers.console import plain
 from streams.cli.alert_display import console
-from streams.cli.context import admin, kafka_options, names_of
+from streams.cli.context import admin, kafka_options, names_of, now_ms
 from streams.cli.topic_schemas import wire_of
 from streams.codec.outputs import Wire
 from streams.config import Config
@@ -29,7 +25,6 @@ from streams.rules.durations import parse_duration
 from streams.runtime.names import Names
 from streams.runtime.scan import Scan, Stretch, parse_stretch
 
-as_json: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 _SAMPLE = 10
 
 
@@ -97,23 +92,9 @@ def _moment(text: str, now: int) -> int:
     return parse_moment(text)
 
 
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def who(by: str | None) -> str:
-    """Who asks."""
-    return by or os.environ.get("USER") or getpass.getuser()
-
-
 def new_mark() -> str:
     """The name of one re-drive."""
     return uuid.uuid4().hex
-
-
-def line(document: Any) -> None:
-    """One JSON object."""
-    click.echo(msgspec.json.encode(document))
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]], limit: int) -> None:

@@ -9,6 +9,8 @@ import click
 from streams.alerts.silences import SILENCE, Phase, Silence, parse_silence
 from streams.alerts.subject import Subject
 from streams.cli import suppressing as common
+from streams.cli.context import control, now_ms, who
+from streams.cli.printing import json_option, line
 from streams.errors import ConfigError
 from streams.model import Alert
 from streams.replay.moments import rfc3339
@@ -42,7 +44,7 @@ def command() -> None:
 @click.option("--tenant", default="", help="Of one tenant only.")
 @click.option("--author", help="By default $USER.")
 @click.option("--id", "identity", help="Its id: given again, the same silence is changed or left as it is.")
-@common.as_json
+@json_option
 def add(
     matchers: tuple[str, ...], lasts: str | None, until: str | None, start: str | None, comment: str, tenant: str,
     author: str | None, identity: str | None, as_json: bool,
@@ -56,10 +58,10 @@ def add(
     """
     if (lasts is None) is (until is None):
         raise click.UsageError("give either --for or --until")
-    with common.control() as reader:
+    with control() as reader:
         document = reader.current.records.get(f"{SILENCE}/{identity}") if identity else None
         known = parse_silence(identity, document) if identity and document else None
-        now = common.now_ms()
+        now = now_ms()
         begins = common.moment("--start", start) if start else now
         if start is None and known is not None and known.phase(now) is Phase.ACTIVE:
             begins = known.begins  # it goes on
@@ -71,14 +73,14 @@ def add(
         if ends <= max(begins, now):
             raise click.UsageError("it would have ended before it hides anything")
         document = {
-            "matchers": list(matchers), "starts_at": begins, "ends_at": ends, "author": common.user(author),
+            "matchers": list(matchers), "starts_at": begins, "ends_at": ends, "author": who(author),
             "comment": comment, **({"tenant": tenant} if tenant else {}),
         }  # fmt: skip
         identity = identity or common.new_id(comment)
         changed, position = common.write(reader, SILENCE, identity, document)
     silence = parse_silence(identity, document)
     if as_json:
-        common.line(_shown(silence, now) | {"changed": changed, "position": position})
+        line(_shown(silence, now) | {"changed": changed, "position": position})
         return
     when = f"until {rfc3339(ends)}" if begins <= now else f"from {rfc3339(begins)} until {rfc3339(ends)}"
     click.echo(f"silence {identity} {when}" if changed else f"silence {identity} is in force already, {when}")
@@ -86,12 +88,12 @@ def add(
 
 @command.command("list")
 @click.option("--all", "every", is_flag=True, help="Those that have ended too.")
-@common.as_json
+@json_option
 def list_(every: bool, as_json: bool) -> None:
     """What is silenced now or will be, and how many open alerts each silence hides at present."""
-    with common.control() as reader:
+    with control() as reader:
         documents, in_policy = common.standing(reader, SILENCE, _SECTION)
-    now = common.now_ms()
+    now = now_ms()
     silences = [parse_silence(identity, document) for identity, document in documents.items()]
     shown = sorted(
         (one for one in silences if every or one.phase(now) is not Phase.EXPIRED), key=lambda one: (one.ends, one.id)
@@ -103,7 +105,7 @@ def list_(every: bool, as_json: bool) -> None:
     ]
     if as_json:
         for row in rows:
-            common.line(row)
+            line(row)
         return
     if not rows:
         click.echo("nothing is silenced")
@@ -116,10 +118,10 @@ def list_(every: bool, as_json: bool) -> None:
 
 @command.command("show")
 @click.argument("identity", metavar="ID")
-@common.as_json
+@json_option
 def show(identity: str, as_json: bool) -> None:
     """One silence, and the open alerts it hides."""
-    with common.control() as reader:
+    with control() as reader:
         documents, _ = common.standing(reader, SILENCE, _SECTION)
     if identity not in documents:
         raise ConfigError(f"there is no silence {identity!r:.100}", "`tocsin silences list --all` names them all")
@@ -129,9 +131,9 @@ def show(identity: str, as_json: bool) -> None:
         for alert in common.open_alerts(silence.tenant)
         if any((one.stage, one.by) == (SILENCE, identity) for one in alert.suppressed)
     ]
-    shown = _shown(silence, common.now_ms()) | {"hides": len(alerts)}
+    shown = _shown(silence, now_ms()) | {"hides": len(alerts)}
     if as_json:
-        common.line(shown | {"alerts": [alert.id for alert in alerts]})
+        line(shown | {"alerts": [alert.id for alert in alerts]})
         return
     for name, value in shown.items():
         click.echo(f"{name:10} {' '.join(value) if isinstance(value, list) else value}")
@@ -142,19 +144,19 @@ def show(identity: str, as_json: bool) -> None:
 
 @command.command("expire")
 @click.argument("identity", metavar="ID")
-@common.as_json
+@json_option
 def expire(identity: str, as_json: bool) -> None:
     """End a silence now: what it has hidden and still stands is told. Its record stays, for who asks later."""
-    with common.control() as reader:
+    with control() as reader:
         document = common.one_of(reader, SILENCE, _SECTION, identity)
-        now = common.now_ms()
+        now = now_ms()
         silence = parse_silence(identity, document)
         if silence.phase(now) is Phase.EXPIRED:
             raise ConfigError(f"silence {identity} has ended already", "`tocsin silences list` shows what is in force")
         ended = document | {"ends_at": max(now, silence.begins)}
         _, position = common.write(reader, SILENCE, identity, ended)
     if as_json:
-        common.line(_shown(parse_silence(identity, ended), now) | {"position": position})
+        line(_shown(parse_silence(identity, ended), now) | {"position": position})
         return
     click.echo(f"silence {identity} has ended")
 
@@ -162,7 +164,7 @@ def expire(identity: str, as_json: bool) -> None:
 @command.command("preview")
 @click.option("--match", "matchers", multiple=True, required=True, help="As in `add`; all must hold.")
 @click.option("--tenant", default="", help="Of one tenant only.")
-@common.as_json
+@json_option
 def preview(matchers: tuple[str, ...], tenant: str, as_json: bool) -> None:
     """Which open alerts a silence would hide, without making one."""
     try:
@@ -172,7 +174,7 @@ def preview(matchers: tuple[str, ...], tenant: str, as_json: bool) -> None:
     alerts: list[Alert] = [alert for alert in common.open_alerts(tenant) if all_hold(parsed, Subject(alert))]
     if as_json:
         for alert in alerts:
-            common.line({"id": alert.id, "tenant": alert.tenant, "rule": alert.rule, "severity": alert.severity,
+            line({"id": alert.id, "tenant": alert.tenant, "rule": alert.rule, "severity": alert.severity,
                          "status": alert.status, "title": alert.title})  # fmt: skip
         return
     if alerts:

@@ -2,59 +2,27 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import re
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
-import msgspec
 from rich.markup import escape
 from rich.table import Table
 
 from streams.cli.alert_lookup import latest
-from streams.cli.context import admin, get_config, kafka_options, names_of
+from streams.cli.context import get_config, kafka_options, names_of
 from streams.errors import ConfigError
 from streams.model import Alert, Status
 from streams.replay.moments import parse_moment
 from streams.replay.report import console_for_tables
 from streams.rules.durations import parse_duration
 from streams.runtime.control import POLICY, ControlReader, part_record, publish
-from streams.telemetry import configure_logging
 
 Documents = dict[str, dict[str, Any]]
-as_json: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 _OPEN = (Status.ACTIVE, Status.ACKNOWLEDGED, Status.SNOOZED)
-_encode = msgspec.json.Encoder().encode
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def user(author: str | None) -> str:
-    """Who says it."""
-    return author or os.environ.get("USER") or getpass.getuser()
-
-
-@contextmanager
-def control() -> Iterator[ControlReader]:
-    """The control state, read to its end and followed."""
-    config = get_config()
-    configure_logging("critical")  # what a worker would say of the records; stdout is the command's own
-    admin(config)
-    reader = ControlReader(kafka_options(config), names_of(config))
-    reader.start()
-    try:
-        yield reader
-    finally:
-        reader.stop()
 
 
 def standing(reader: ControlReader, kind: str, section: str) -> tuple[Documents, frozenset[str]]:
@@ -127,10 +95,6 @@ def hidden(alerts: list[Alert], stage: str) -> dict[str, int]:
             if one.stage == stage:
                 counts[one.by] = counts.get(one.by, 0) + 1
     return counts
-
-
-def line(record: Mapping[str, Any]) -> None:
-    click.echo(_encode(record).decode())
 
 
 def table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:

@@ -1,0 +1,168 @@
+"""Where a fault is played: topics of its own, the DELIVER role in a process that can be killed, servers on a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from confluent_kafka import Consumer, TopicPartition
+
+from connectors.testing import SECRET, Receiver, sample_notification
+from streams.model import Notification
+from tests.integration.test_redrive import Place
+
+T = TypeVar("T")
+BYSTANDER = "bystander"
+_FIRST_OF_BYSTANDER = 900_000_000
+
+
+class Ground(Place):
+    """``start`` and ``kill`` the worker as often as a fault wants. A good sink is beside every bad one."""
+
+    def __init__(self, kafka: str, prefix: str, data_dir: Path) -> None:
+        super().__init__(kafka, prefix, data_dir)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._open: list[AbstractAsyncContextManager[Any]] = []
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._sinks: list[dict[str, Any]] = []
+        self._environ: dict[str, str] = {}
+        self._calling = threading.Event()
+        self._leaving: list[Callable[[], object]] = []
+        self._further = count(800_000_000, 1000)
+        self.bystander = self.serve(Receiver())
+
+    # -- servers -------------------------------------------------------------------------------------------------
+
+    def on_loop(self, work: Coroutine[Any, Any, T], seconds: float = 15) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(seconds)
+
+    def serve(self, server: Any) -> Any:
+        """Run a server, given as an asynchronous context, until ``close``."""
+        self.on_loop(server.__aenter__())
+        self._open.append(server)
+        return server
+
+    def leave(self, do: Callable[[], object]) -> None:
+        """At ``close``, when the worker is gone."""
+        self._leaving.append(do)
+
+    def close(self) -> None:
+        self._calling.clear()
+        self._end(signal.SIGKILL)
+        for leave in reversed(self._leaving):
+            leave()
+        for server in reversed(self._open):
+            self.on_loop(server.__aexit__(None, None, None))
+        self.on_loop(_cancel_all())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    # -- the worker ----------------------------------------------------------------------------------------------
+
+    def configure(self, sinks: list[dict[str, Any]], **environ: str) -> None:
+        """What the worker is started with, besides the bystander."""
+        good = {"name": BYSTANDER, "type": "webhook", "url": self.bystander.url, "secret": "env:HOOK"}
+        self._sinks = [good | {"allow_private": True}, *sinks]
+        self._environ = {"HOOK": SECRET, **environ}
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "tests.integration.delivering", self.kafka, self.prefix, str(self.data_dir)]
+        with (self.data_dir / "worker.log").open("ab") as out:
+            self._worker = subprocess.Popen(
+                [*command, json.dumps(self._sinks), "", "0"], env=os.environ | self._environ, stdout=out, stderr=out
+            )
+
+    def kill(self) -> None:
+        """SIGKILL, and it is gone."""
+        assert self._end(signal.SIGKILL) == -signal.SIGKILL
+
+    def stop(self) -> None:
+        """SIGTERM: it finishes what is under way, commits, and ends with 0."""
+        assert self._end(signal.SIGTERM) == 0
+
+    def _end(self, signum: int) -> int:
+        worker, self._worker = self._worker, None
+        if worker is None:
+            return 0
+        worker.send_signal(signum)
+        try:
+            return worker.wait(30)
+        finally:
+            worker.kill()
+
+    # -- traffic -------------------------------------------------------------------------------------------------
+
+    def tell(self, notes: Iterator[Notification]) -> None:
+        for note in notes:
+            self.send("notifications", note.alert_id.encode(), msgspec.json.encode(note))
+        self.flush()
+
+    def send(self, topic: str, key: bytes | None, value: bytes | None, **more: Any) -> None:
+        while True:
+            try:
+                return super().send(topic, key, value, **more)
+            except BufferError:
+                self._producer.poll(0.05)
+
+    @contextmanager
+    def calling(self, per_second: float = 50) -> Iterator[None]:
+        """A steady stream of notifications for the bystander, each with the time it was sent."""
+        self._calling.set()
+        thread = threading.Thread(target=self._call, args=(1 / per_second,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._calling.clear()
+            thread.join(10)
+
+    def _call(self, pause: float) -> None:
+        number = _FIRST_OF_BYSTANDER
+        while self._calling.is_set():
+            self.tell(iter([note(number, BYSTANDER)]))
+            number += 1
+            time.sleep(pause)
+
+    def further(self) -> int:
+        """The number of an alert that nobody has told of, nor of the next thousand."""
+        return next(self._further)
+
+    def end_of(self, topic: str) -> int:
+        """How many records the topic has had."""
+        consumer = Consumer({**self.options, "group.id": "ends"})
+        try:
+            name = self.prefix + topic
+            numbers = consumer.list_topics(name, 10).topics[name].partitions
+            return sum(consumer.get_watermark_offsets(TopicPartition(name, n), 10)[1] for n in numbers)
+        finally:
+            consumer.close()
+
+
+async def _cancel_all() -> None:
+    """Requests that are never answered."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=5)
+
+
+def note(number: int, receiver: str, version: int = 1) -> Notification:
+    """Caused now: the ledger tells how long it took from here."""
+    return msgspec.structs.replace(
+        sample_notification(number, receiver, version=version), at=time.time_ns() // 1_000_000
+    )

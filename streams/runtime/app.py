@@ -275,6 +275,7 @@ class Worker:
         gc.collect()
         gc.freeze()
         gc.set_threshold(200_000, 50, 1000)  # events make no cycles; walking a million keys to learn that is dear
+        self.control.serve()
         telemetry.log.info("worker starts", worker=settings.worker, roles=sorted(settings.roles))
         status = 0
         try:

@@ -127,6 +127,7 @@ class ControlReader:
         self._topic = names.topic("control")
         self._log = ControlLog()
         self._missing: dict[str, tuple[str, ...]] = {}
+        self._serving = False
         self.current: Control = EMPTY
         self._ready = threading.Event()
         self._stopping = threading.Event()
@@ -149,6 +150,13 @@ class ControlReader:
     def lists(self) -> Mapping[str, NamedList]:
         """The indicator lists in force. For a person's command; a worker's rules hold what they need."""
         return self._log.lists
+
+    def serve(self) -> None:
+        """From now on what is amiss with what is in force is said: before, a worker may yet be refused for another
+        reason, and a command only looks.
+        """
+        self._serving = True
+        self._warn_of_lists()
 
     def in_force(self) -> Control:
         """``current``; raises ClusterError where nobody follows the topic any more, and it would never change."""
@@ -214,13 +222,15 @@ class ControlReader:
         if missing != self._missing:
             self._missing = missing
             telemetry.LISTS_MISSING.set(len(missing))
-            if missing:
-                names = ", ".join(f"{name} ({len(rules)} rules)" for name, rules in sorted(missing.items()))
-                telemetry.log.warning(
-                    "rules use lists that nobody has applied: they match nothing",
-                    lists=names,
-                    hint="`tocsin lists apply NAME FILE`",
-                )
+            self._warn_of_lists()
+
+    def _warn_of_lists(self) -> None:
+        if self._serving and self._missing:
+            telemetry.log.warning(
+                "rules use lists that nobody has applied: they match nothing",
+                lists=", ".join(f"{name} ({len(rules)} rules)" for name, rules in sorted(self._missing.items())),
+                hint="`tocsin lists apply NAME FILE`",
+            )
 
 
 def publish(options: Mapping[str, Any], names: Names, records: list[ControlRecord]) -> int:

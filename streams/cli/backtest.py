@@ -17,6 +17,7 @@ from streams.errors import ConfigError
 from streams.replay.backtest.budget import Term, parse_budget
 from streams.replay.backtest.document import encoded
 from streams.replay.backtest.page import page
+from streams.replay.backtest.tables import write_parquet
 from streams.replay.report import console_for_tables
 from streams.replay.topics import EARLIEST, LATEST
 from streams.rules.rule import RuleSet
@@ -45,13 +46,14 @@ Verdicts = list[tuple[str, str | None]]
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="The budget's terms as JUnit XML.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="A folder for report.json and .html.")
 @click.option("--json", "as_json", is_flag=True, help="report.json on standard output.")
+@click.option("--parquet", is_flag=True, help="With --out: the result as tables, too, for duckdb and notebooks.")
 @click.option("--resume", "work", type=click.Path(file_okay=False, path_type=Path),
               help="A folder to keep the way in: after a kill, the same command goes on. Gone at the end.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1), help="Processes; as many as there are cores and logs without it.")
 def command(
     begin: str, end: str, given: tuple[str, ...], mappings: tuple[str, ...], paths: tuple[Path, ...],
     lists: tuple[str, ...], baseline: str | None, whole: bool, labelled: Path | None, budget: str | None,
-    junit: Path | None, out: Path | None, as_json: bool, work: Path | None,
+    junit: Path | None, out: Path | None, as_json: bool, parquet: bool, work: Path | None,
     jobs: int | None,
 ) -> int:  # fmt: skip
     """What rules would have done with recorded events: before they page anyone, by the code of a live worker.
@@ -61,12 +63,15 @@ def command(
     \b
     Examples:
       tocsin backtest --from "last 7d" --rules my-rule.yaml --baseline current --out report
-      tocsin backtest --source audit=events.jsonl.zst --rules streams/packs/audit
+      tocsin backtest --source audit=events.jsonl.zst --rules streams/packs/audit --out report --parquet
+      tocsin backtest --from "last 90d" --resume work --out report
       tocsin backtest --source audit=traffic/audit.jsonl --labels truth.jsonl --budget "alerts<=50,precision>=0.9"
       tocsin backtest --from 2024-01-01T00:00:00Z --to 2024-01-02T00:00:00Z --labels labels.jsonl --junit backtest.xml
     """
     if whole and not baseline:
         raise click.UsageError("--whole belongs to --baseline")
+    if parquet and out is None:
+        raise click.UsageError("--parquet writes tables beside the report: name a folder with --out")
     if junit and not budget:
         raise click.UsageError("--junit writes what the budget came to: name one with --budget")
     config = get_config()
@@ -80,6 +85,8 @@ def command(
     verdicts: Verdicts = [(str(term), term.broken(done.report)) for term in terms]
     if out is not None:
         _write(out, done, page(done.report, done.costs, done.speed, verdicts))
+        if parquet:
+            write_parquet(out, done.report, done.ran)
     if junit is not None:
         write_junit(
             junit, "tocsin backtest", [("budget", name, "", 0, (why,) if why else ()) for name, why in verdicts]

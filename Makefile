@@ -7,7 +7,7 @@ STAMP := $(VENV)/.complete
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit chaos soak bench bench-rules bench-sinks bench-alerts score format lock clean
+.PHONY: help setup demo test check unit contract chaos soak bench bench-rules bench-sinks bench-alerts bench-replay score format lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ check: setup  ## style, types, layers, schema compatibility
 	$(BIN)/lint-imports
 	$(BIN)/python -m schemas.compatibility
 
+contract: setup  ## every connector at a real server: the table connector x property, of a run just now
+	$(BIN)/python -m tests.contract -n $(WORKERS)
+
 chaos: setup  ## the fault tests in full: kills, twins, rebalances, against the replay as oracle
 	$(BIN)/python -m tests.chaos
 
@@ -63,6 +66,9 @@ bench-alerts: setup  ## a hundred thousand active alerts: memory, findings, stat
 
 bench-sinks: setup  ## what the sinks take: rows a second into each storage
 	$(BIN)/python -m tests.bench.sinks
+
+bench-replay: setup  ## backtests with all shipped rules, from topics and files, beside a live worker and a plain read
+	$(BIN)/python -m tests.bench replay --events $(or $(EVENTS),100000)
 
 score: setup  ## precision, recall, time to detect of each shipped rule; writes streams/docs/quality.md
 	$(BIN)/tocsin score --write

@@ -1,4 +1,4 @@
-"""``python -m tests.bench [login-burst] [latency] [rules] [kinds] [alerts] [--events N] [--rounds N] [--seconds S]``."""
+"""``python -m tests.bench [login-burst] [latency] [rules] [kinds] [alerts] [replay] [--events N] [--rounds N] [--seconds S]``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from streams.local.servers import kafka
-from tests.bench import alerts, kinds, latency, login_burst, many_rules
+from tests.bench import alerts, kinds, latency, login_burst, many_rules, replay
 
 
 def main() -> None:
@@ -29,6 +29,8 @@ def main() -> None:
             kinds.run()
         if "alerts" in options.names:
             alerts.run(bootstrap, Path(directory), options.alerts)
+        if "replay" in options.names:
+            replay.run(bootstrap, Path(directory), options.events, options.rounds)
 
 
 if __name__ == "__main__":

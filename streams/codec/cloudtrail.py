@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from streams.codec.cloudtrail_identity import grants_admin, instance, mapping, mfa, session_kind, target, text
+from streams.codec.overlay import laid_over
 from streams.codec.times import rfc3339
 from streams.model.decode import decode_full
 
@@ -89,7 +90,6 @@ def cloudtrail_envelope(record: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"a CloudTrail file of {len(record['Records'])} records: send each record as an event")
         raise ValueError("not a CloudTrail record: it has no eventName")
     identity = mapping(record.get("userIdentity"))
-    envelope = dict(record)
     actor = _actor(identity)
     about, kind = target(record, actor) or (None, None)
     mapped = {
@@ -118,9 +118,4 @@ def cloudtrail_envelope(record: dict[str, Any]) -> dict[str, Any]:
             mapped["event_time"] = rfc3339(mapped["event_time"])
         except ValueError as error:
             raise ValueError(f"eventTime: {error}") from None
-    for name, value in mapped.items():
-        if value is None:
-            envelope.pop(name, None)
-        else:
-            envelope[name] = value
-    return envelope
+    return laid_over(record, mapped)

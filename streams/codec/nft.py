@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from streams.codec.guessed_times import any_time
+from streams.codec.overlay import laid_over
 from streams.detect.detectors.trading import amount, named
 from streams.model.decode import decode_full
 
@@ -45,7 +46,6 @@ def nft_envelope(row: dict[str, Any]) -> dict[str, Any]:
     price = first(row, _PRICE)
     if price is not None and amount(price) is None:
         raise ValueError(f"price: {str(price)[:60]!r} is not a number")
-    envelope = dict(row)
     mapped = {
         "event_id": named(first(row, _ID)),
         "event_time": first(row, _TIME),
@@ -65,9 +65,4 @@ def nft_envelope(row: dict[str, Any]) -> dict[str, Any]:
     }
     if mapped["event_time"] is not None:
         mapped["event_time"] = any_time(mapped["event_time"])
-    for name, value in mapped.items():
-        if value is None:
-            envelope.pop(name, None)
-        else:
-            envelope[name] = value
-    return envelope
+    return laid_over(row, mapped)

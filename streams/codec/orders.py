@@ -12,6 +12,7 @@ from typing import Any
 
 from streams.codec.guessed_times import any_time
 from streams.codec.nft import first
+from streams.codec.overlay import laid_over
 from streams.detect.detectors.trading import Stage, amount, named, side, stage_of
 from streams.model.decode import decode_full
 
@@ -98,15 +99,9 @@ def orders_envelope(row: dict[str, Any]) -> dict[str, Any]:
     mapped["account"] = mapped["account"] or mapped["buyer"]
     if (time := first(row, _TIMES)) is not None:
         mapped["event_time"] = any_time(time)
-    envelope = dict(row)
     if "order_type" not in row and isinstance(row.get("type"), str) and stage_of(row["type"]) is None:
-        envelope["order_type"] = row["type"]
-    for name, value in mapped.items():
-        if value is None:
-            envelope.pop(name, None)
-        else:
-            envelope[name] = value
-    return envelope
+        row = {**row, "order_type": row["type"]}
+    return laid_over(row, mapped)
 
 
 def _what(row: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from streams.codec.overlay import laid_over
 from streams.codec.sshd_messages import said
 from streams.codec.sshd_times import Month, Yearless, instant, moment, nearest
 from streams.model.decode import decode_full
@@ -80,13 +81,7 @@ def _envelope(record: dict[str, Any], first: Month | None) -> dict[str, Any]:
         "session": f"{host or ''}:{pid}" if isinstance(pid, (str, int)) and not isinstance(pid, bool) else None,
         **found,
     }  # fmt: skip
-    envelope = dict(record)
-    for name, value in mapped.items():
-        if value is None:
-            envelope.pop(name, None)
-        else:
-            envelope[name] = value
-    return envelope
+    return laid_over(record, mapped)
 
 
 def _line(record: dict[str, Any]) -> str | None:

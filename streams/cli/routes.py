@@ -11,7 +11,10 @@ from streams.cli.policy_given import given_records, policy_of, policy_options, r
 from streams.cli.printing import line
 from streams.cli.route_text import node_document, policy_lines
 
-_ELSEWHERE = {"test": "streams.cli.routes_test:command", "check": "streams.cli.routes_check:command"}
+_ELSEWHERE = {
+    "test": "streams.cli.routes_test:command", "check": "streams.cli.routes_check:command",
+    "backtest": "streams.cli.routes_backtest:command",
+}  # fmt: skip
 
 
 @click.group("routes", cls=OnDemand, elsewhere=_ELSEWHERE)
@@ -23,6 +26,7 @@ def command() -> None:
       tocsin routes show
       tocsin routes test --alert alert.yaml --at 2026-01-05T03:00:00+01:00
       tocsin routes check routing/
+      tocsin routes backtest --policy candidate.yaml --from "last 7d"
     """
 
 

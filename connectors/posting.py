@@ -19,6 +19,9 @@ from connectors.settings import Block
 from connectors.ssrf import Forbidden, guarded_connector, is_public
 
 
+_SHORTEST_TOKEN = 12  # shorter parts of a path are words, and would hide half of a message
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back, the first 64 KiB of it. ``at``: seconds since the epoch."""
@@ -118,11 +121,14 @@ class Poster:
         return text
 
     def hide(self, url: URL) -> None:
-        """Keep a password out of every redacted text, and the path: many receivers keep their token there."""
-        if url.password:
-            self._context.secrets.hide(url.password)
-        if url.path_qs.strip("/"):
-            self._context.secrets.hide(url.raw_path_qs)
+        """Keep a password out of every redacted text, and the path: many receivers keep their token there.
+
+        Also each part of it that is long enough for a token, as a receiver may quote that alone.
+        """
+        parts = [*url.parts, *url.query.values()]
+        hidden = [url.password or "", url.raw_path_qs.strip("/") and url.raw_path_qs]
+        for text in (*hidden, *(part for part in parts if len(part) >= _SHORTEST_TOKEN)):
+            self._context.secrets.hide(text)
 
     async def send(
         self, url: str, body: Mapping[str, Any] | Sequence[Any], headers: Mapping[str, str] | None = None

@@ -1,19 +1,10 @@
-"""Every connector, opened on something real, for the contract tests."""
+"""Blocks of the configuration for local servers, and texts that no sink may stumble over, for the contract tests."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-from connectors.base import Item, Kind, Sink
-from connectors.context import SinkContext
-from connectors.redact import Secrets
-from connectors.registry import CONNECTORS, parse_sinks
-from connectors.testing import SECRET, Receiver, notifier_item, storage_item
-from tests.contract.stores import STORES
+from connectors.base import Sink
 from tests.contract.vendors.alertmanager import Alertmanager
 from tests.contract.vendors.discord import Discord
 from tests.contract.vendors.mail import Mail
@@ -25,17 +16,19 @@ from tests.contract.vendors.teams import Teams
 from tests.contract.vendors.telegram import Telegram
 from tests.contract.vendors.twilio import ACCOUNT, OURS, THEIRS, TwilioPhone, TwilioSms
 
-HOSTILE = [
+INJECTED = [
     "'; DROP TABLE alerts; --",
-    "line\r\nwebhook-id: forged\r\n\r\n",
-    "\x1b[2J\x1b]0;owned\x07",
-    "nul\0byte",
-    "\u202eright to left\u2066",
-    "🔥" * 1000,
-    "x" * 500_000,
-    "%s %n {0} {actor} ${IFS} `id`",
-    "</script><script>alert(1)</script>",
+    'x"}]; {"$where": 1} \\',
+    "line\r\nwebhook-id: forged\r\nBcc: evil@example.com\r\n\r\n",
+    "</script><script>alert(1)</script><img src=x onerror=alert(1)>",
+    "<a href='javascript:alert(1)'>x</a> <https://evil.example|x> &lt;b&gt;",
+    "[click](https://evil.example) ![i](https://evil.example/i) **b** @everyone @here <!channel> <@U1> https://evil.example",
+    "%s %n {0} {actor} ${IFS} `id` {{ 7*7 }} {% for x in y %}",
 ]
+UNPRINTABLE = ["\x1b[2J\x1b]0;owned\x07", "nul\0byte", "\u202eright to left\u2066", "\ufeff\u200b\u2028\x85\x0b"]
+UNICODE = ["Größe 東京 Ωμέγα שלום e\u0301", "👩\u200d👩\u200d👧 🇩🇪 🔥", "\U0001f525\U0010ffff", "ﷺ" * 40]
+HUGE = ["x" * 500_000, "🔥" * 1000, "&<\"'*_\\`[" * 20_000, "line\n" * 20_000]
+HOSTILE = [*INJECTED, *UNPRINTABLE, *UNICODE, *HUGE]
 
 
 def hook(url: str) -> dict[str, Any]:
@@ -76,83 +69,6 @@ def mail(server: Mail, **more: Any) -> dict[str, Any]:
 def secret_of(vendor: Vendor) -> str:
     """A token, a key, or an address with its secret path."""
     return vendor.url + vendor.secret if vendor.secret.startswith("/") else vendor.secret
-
-
-class Place:
-    """Where a connector under test delivers to, and how to see what arrived (keys, each as often as it is visible)."""
-
-    sink: Sink
-    arrived: Callable[[], list[str]]
-
-
-@asynccontextmanager
-async def place(type_: str, tmp_path: Path, **more: Any) -> AsyncIterator[Place]:
-    found = Place()
-    timeout = more.pop("timeout_ms", 2000)
-    context = SinkContext(type_, tmp_path, Secrets({"HOOK": SECRET}), timeout)
-    if type_ == "webhook":
-        async with Receiver() as receiver:
-            (config,) = parse_sinks([hook(receiver.url) | more])
-            found.sink, found.arrived = config.make(context), lambda: list(receiver.accepted)
-            await found.sink.open()
-            yield found
-            await found.sink.close()
-            assert receiver.broken_rules == []
-    elif type_ in STORES:
-        async with STORES[type_](tmp_path, **more) as store:
-            found.sink, found.arrived = store.sink, store.arrived
-            yield found
-    elif type_ in CHAT:
-        async with CHAT[type_]() as vendor:
-            (config,) = parse_sinks([chat(vendor, type_) | more])
-            secrets = Secrets({"SECRET": secret_of(vendor)})
-            found.sink = config.make(SinkContext(type_, tmp_path, secrets, timeout))
-            found.arrived = vendor.arrived
-            await found.sink.open()
-            yield found
-            await found.sink.close()
-            assert vendor.broken_rules == []
-    elif type_ == "email":
-        async with Mail(tmp_path / "mail") as server:
-            (config,) = parse_sinks([mail(server, **more)])
-            found.sink = config.make(SinkContext(type_, tmp_path, Secrets({"SMTP_URL": server.url}), timeout))
-            found.arrived = server.arrived
-            await found.sink.open()
-            yield found
-            await found.sink.close()
-            assert server.broken_rules == []
-    elif type_ == "sqlite":
-        (config,) = parse_sinks([{"name": "s", "type": "sqlite", "path": "a.db"} | more])
-
-        def rows() -> list[str]:
-            with sqlite3.connect(tmp_path / "a.db") as db:
-                return [f"{a}:{v}" for a, v in db.execute("SELECT id, version FROM alert_versions")]
-
-        found.sink, found.arrived = config.make(context), rows
-        await found.sink.open()
-        yield found
-        await found.sink.close()
-    else:
-        with (tmp_path / "console").open("w+b", buffering=0) as file:
-            (config,) = parse_sinks([{"name": "c", "type": "console", "descriptor": file.fileno()} | more])
-
-            def shown() -> list[str]:
-                text = (tmp_path / "console").read_text("utf-8")
-                return list(dict.fromkeys(f"n{int(id_, 16)}-1" for id_ in _ids(text)))
-
-            found.sink, found.arrived = config.make(context), shown
-            await found.sink.open()
-            yield found
-            await found.sink.close()
-
-
-def _ids(text: str) -> list[str]:
-    return [line.rsplit(" ", 1)[1] for line in text.splitlines() if "tocsin alerts show" in line]
-
-
-def item_for(type_: str, number: int = 1, **changes: Any) -> Item:
-    make = storage_item if CONNECTORS[type_].kind is Kind.STORAGE else notifier_item
-    return make(number, **changes)
 
 
 async def open_once(sink: Sink) -> None:

@@ -49,11 +49,16 @@ async def query(url: str, statement: str, *arguments: object, schema: str = "") 
 
 
 class Store:
-    """``arrived``: the keys that are there."""
+    """``arrived``: the keys that are there. ``make``: a further sink that stores there, unopened."""
 
-    def __init__(self, sink: Sink, arrived: Callable[[], list[str]]) -> None:
-        self.sink, self.arrived = sink, arrived
+    def __init__(self, make: Callable[[], Sink], arrived: Callable[[], list[str]]) -> None:
+        self.sink, self.make, self.arrived = make(), make, arrived
         self.url = self.schema = ""
+        self.secrets = Secrets({})
+
+    def lead(self, document: dict[str, Any], context: SinkContext) -> None:
+        """Further sinks are made so."""
+        self.make, self.secrets = lambda: make(document, context), context.secrets
 
     def query(self, statement: str, *arguments: object) -> list[tuple[Any, ...]]:
         return now(lambda: query(self.url, statement, *arguments, schema=self.schema))
@@ -65,11 +70,15 @@ def make(document: dict[str, Any], context: SinkContext) -> Sink:
 
 
 @asynccontextmanager
-async def postgres(tmp_path: Path, timeout_ms: int = 5000, url: str = "", **more: Any) -> AsyncIterator[Store]:
+async def postgres(
+    tmp_path: Path, timeout_ms: int = 5000, url: str = "", through: str = "", **more: Any
+) -> AsyncIterator[Store]:
+    """``through``: another way to the same server, for further sinks."""
     url, schema = url or address("postgres"), f"t{uuid.uuid4().hex[:12]}"
     context = SinkContext("pg", tmp_path, Secrets({"PG": url}), timeout_ms)
     document = {"name": "pg", "type": "postgres", "url": "env:PG", "schema": schema, **more}
-    store = Store(make(document, context), list)
+    store = Store(lambda: make(document, context), list)
+    store.lead(document, SinkContext("pg", tmp_path, Secrets({"PG": through or url}), timeout_ms))
     store.url, store.schema = url, schema
     store.arrived = lambda: [f"{a}:{v}" for a, v in store.query("SELECT id, version FROM alert_versions")]
     await store.sink.open()
@@ -82,7 +91,7 @@ async def postgres(tmp_path: Path, timeout_ms: int = 5000, url: str = "", **more
 async def archive(tmp_path: Path, timeout_ms: int = 5000, **more: Any) -> AsyncIterator[Store]:
     context = SinkContext("archive", tmp_path, Secrets({}), timeout_ms)
     (config,) = parse_sinks([{"name": "archive", "type": "archive", **more}])
-    store = Store(config.make(context), list)
+    store = Store(lambda: config.make(context), list)
     place = open_store(config.options, context)
 
     def arrived() -> list[str]:
@@ -108,11 +117,15 @@ def archived(place: Place, topic: str, partition: int) -> list[Row]:
 
 
 @asynccontextmanager
-async def redis(tmp_path: Path, timeout_ms: int = 5000, url: str = "", **more: Any) -> AsyncIterator[Store]:
+async def redis(
+    tmp_path: Path, timeout_ms: int = 5000, url: str = "", through: str = "", **more: Any
+) -> AsyncIterator[Store]:
+    """``through``: another way to the same server, for further sinks."""
     url, prefix = url or address("redis"), f"t{uuid.uuid4().hex[:12]}"
     context = SinkContext("cache", tmp_path, Secrets({"REDIS": url}), timeout_ms)
     document = {"name": "cache", "type": "redis", "url": "env:REDIS", "prefix": prefix, **more}
-    store = Store(make(document, context), list)
+    store = Store(lambda: make(document, context), list)
+    store.lead(document, SinkContext("cache", tmp_path, Secrets({"REDIS": through or url}), timeout_ms))
     store.url, store.schema = url, prefix
 
     def arrived() -> list[str]:

@@ -1,113 +1,305 @@
-"""One contract for every connector there is."""
+"""One contract for every connector there is, each at a real server."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from connectors.base import Delivered, Kind, Origin, Rejected, decode_item
+from connectors.base import Delivered, Item, Kind, Origin, Rejected, Result, Retry, Sink, SinkBroken, decode_item
 from connectors.context import SinkContext
 from connectors.registry import CONNECTORS, parse_sinks
+from connectors.runner import Runner, TimeLimit, bounded
+from connectors.schedule import Settled
+from connectors.settings import Breaking, Policy, Retrying
 from connectors.testing import notifier_item, sample_alert
-from tests.contract.sinks import HOSTILE, NEEDED, item_for, place
+from streams.model import Outcome
+from tests.contract.places import PLACES, Place, item_for, place
+from tests.contract.properties import EXEMPT, proves
+from tests.contract.sinks import HUGE, INJECTED, NEEDED, UNICODE, UNPRINTABLE
+from tests.contract.wire import Fault
 
-every = pytest.mark.parametrize("type_", sorted(CONNECTORS))
+
+def test_every_connector_has_its_place_in_the_contract() -> None:
+    assert set(PLACES) == set(CONNECTORS)
+    assert {type_ for why in EXEMPT.values() for type_ in why} <= set(CONNECTORS)
 
 
-@every
-def test_delivers_and_answers_one_result_per_item_in_order(type_: str, tmp_path: Path) -> None:
+Steps = Callable[[Place], Awaitable[object]]
+_LONG_MS, _SHORT_MS = 10_000, 700  # of a call: where it must arrive, and where it must fail
+
+
+def at(type_: str, tmp_path: Path, steps: Steps, timeout_ms: int = _LONG_MS) -> None:
+    """With ``sink`` open."""
+
     async def scenario() -> None:
-        async with place(type_, tmp_path) as p:
-            items = [item_for(type_, n) for n in (1, 2, 3)]
-            results = await p.sink.deliver(items)
-            assert len(results) == 3
-            assert all(isinstance(result, Delivered) for result in results)
-            assert sorted(p.arrived()) == sorted(item.key for item in items)
+        async with place(type_, tmp_path, timeout_ms) as found:
+            await steps(found)
 
     asyncio.run(scenario())
 
 
-@every
-def test_redelivery_with_the_same_key_is_one_delivery_to_who_looks(type_: str, tmp_path: Path) -> None:
+def before(type_: str, tmp_path: Path, steps: Steps, timeout_ms: int = _LONG_MS) -> None:
+    """With ``sink`` not yet open; ``steps`` open and close what they make."""
+
     async def scenario() -> None:
-        async with place(type_, tmp_path) as p:
-            for _ in range(3):
-                (result,) = await p.sink.deliver([item_for(type_)])
-                assert isinstance(result, Delivered)
-            assert p.arrived() == [item_for(type_).key]
+        async with PLACES[type_](type_, tmp_path, timeout_ms) as found:
+            await steps(found)
 
     asyncio.run(scenario())
 
 
-@every
-@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-def test_hostile_text_in_every_field_is_delivered_as_data(type_: str, text: str, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with place(type_, tmp_path) as p:
-            item = item_for(
-                type_, title=text, description=text, tenant=text, rule=text, source=text, key={text: text},
-                values={"observed": text, text: [text]}, tags=(text,), severity_word=text, runbook=text,
-                metadata={text: {text: text}},
-            )  # fmt: skip
-            (result,) = await p.sink.deliver([item])
-            assert isinstance(result, Delivered), result
-            assert p.arrived() == [item.key]
-
-    asyncio.run(scenario())
+async def one(sink: Sink, item: Item) -> Result:
+    (result,) = await bounded(sink.deliver([item]), 10)
+    return result
 
 
-@every
-def test_values_no_database_or_calendar_holds_end_in_a_result(type_: str, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with place(type_, tmp_path) as p:
-            good, bad = item_for(type_, 1), item_for(type_, 2, event_time=2**70, created_at=-(2**62), count=10**30)
-            results = await p.sink.deliver([bad, good])
-            assert isinstance(results[0], (Delivered, Rejected))
-            assert isinstance(results[1], Delivered)
-            assert good.key in p.arrived()
-
-    asyncio.run(scenario())
-
-
-@every
-def test_a_cancelled_call_ends_soon_and_the_sink_goes_on(type_: str, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with place(type_, tmp_path) as p:
-            call = asyncio.ensure_future(p.sink.deliver([item_for(type_, 1)]))
-            await asyncio.sleep(0)
-            call.cancel()
-            await asyncio.wait({call}, timeout=2)
-            assert call.done()
-            (result,) = await p.sink.deliver([item_for(type_, 2)])
-            assert isinstance(result, Delivered)
-
-    asyncio.run(scenario())
+async def eventually(sink: Sink, item: Item) -> None:
+    """Its receiver is back: it arrives, perhaps after a connection that had broken."""
+    end = time.monotonic() + 8
+    while True:
+        try:
+            if isinstance(result := await one(sink, item), Delivered):
+                return
+        except (OSError, TimeLimit) as error:
+            result = Retry(str(error))
+        assert not isinstance(result, Rejected), result
+        assert time.monotonic() < end, result
+        await asyncio.sleep(0.02)
 
 
-@every
+@proves("order")
+def test_it_delivers_and_answers_one_result_per_item_in_order(type_: str, tmp_path: Path) -> None:
+    async def steps(p: Place) -> None:
+        items = [item_for(type_, n) for n in (1, 2, 3)]
+        results = await p.sink.deliver(items)
+        assert [type(result) for result in results] == [Delivered] * 3
+        assert sorted(p.arrived()) == sorted(item.key for item in items)
+
+    at(type_, tmp_path, steps)
+
+
+@proves("redelivery")
+def test_the_same_key_again_is_one_delivery_to_who_looks_also_after_a_restart(type_: str, tmp_path: Path) -> None:
+    async def steps(p: Place) -> None:
+        for _ in range(2):
+            sink = p.make()
+            await sink.open()
+            for _ in range(2):
+                assert isinstance(await one(sink, item_for(type_)), Delivered)
+            await sink.close()
+        assert p.arrived() == [item_for(type_).key]
+
+    before(type_, tmp_path, steps)
+
+
+@proves("many at once")
 def test_many_calls_at_once(type_: str, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with place(type_, tmp_path) as p:
-            items = [item_for(type_, n) for n in range(40)]
-            results = await asyncio.gather(*(p.sink.deliver([item]) for item in items))
-            assert all(isinstance(result, Delivered) for (result,) in results)
-            assert sorted(p.arrived()) == sorted(item.key for item in items)
+    async def steps(p: Place) -> None:
+        items = [item_for(type_, n) for n in range(40)]
+        results = await asyncio.gather(*(p.sink.deliver([item]) for item in items))
+        assert all(isinstance(result, Delivered) for (result,) in results), results
+        assert sorted(p.arrived()) == sorted(item.key for item in items)
 
-    asyncio.run(scenario())
+    at(type_, tmp_path, steps)
 
 
-@every
-def test_closing_twice_or_without_opening_is_fine(type_: str, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        document = {"name": "x", "type": type_} | NEEDED.get(type_, {})
-        (config,) = parse_sinks([document])
-        sink = config.make(SinkContext("x", tmp_path))
-        await sink.close()
+def everywhere(type_: str, number: int, text: str) -> Item:
+    """``text`` in every field that an event or a rule fills."""
+    return item_for(
+        type_, number, title=text, description=text, tenant=text, rule=text, source=text, key={text: text},
+        values={"observed": text, text: [text]}, tags=(text,), severity_word=text, runbook=text,
+        metadata={text: {text: text}}, deal_id=text, violation_type=text, assignee=text,
+    )  # fmt: skip
 
-    asyncio.run(scenario())
+
+def delivered_as_data(type_: str, tmp_path: Path, texts: list[str]) -> None:
+    """All of them arrive, and the receiver finds no rule broken, nothing live in its markup, no header of theirs."""
+
+    async def steps(p: Place) -> None:
+        items = [everywhere(type_, number, text) for number, text in enumerate(texts, 1)]
+        for item, text in zip(items, texts, strict=True):
+            result = await one(p.sink, item)
+            assert isinstance(result, Delivered), (text[:80], result)
+        assert sorted(p.arrived()) == sorted(item.key for item in items)
+
+    at(type_, tmp_path, steps)
+
+
+@proves("huge")
+def test_huge_text_is_delivered_in_what_the_receiver_takes(type_: str, tmp_path: Path) -> None:
+    delivered_as_data(type_, tmp_path, HUGE)
+
+
+@proves("unicode")
+def test_unicode_is_delivered_as_data(type_: str, tmp_path: Path) -> None:
+    delivered_as_data(type_, tmp_path, UNICODE)
+
+
+@proves("controls")
+def test_control_and_invisible_characters_are_delivered_as_data(type_: str, tmp_path: Path) -> None:
+    delivered_as_data(type_, tmp_path, UNPRINTABLE)
+
+
+@proves("injection")
+def test_injected_html_markdown_headers_and_sql_are_delivered_as_data(type_: str, tmp_path: Path) -> None:
+    delivered_as_data(type_, tmp_path, INJECTED)
+
+
+@proves("calendar")
+def test_values_no_database_or_calendar_holds_end_in_a_result(type_: str, tmp_path: Path) -> None:
+    async def steps(p: Place) -> None:
+        good, bad = item_for(type_, 1), item_for(type_, 2, event_time=2**70, created_at=-(2**62), count=10**30)
+        results = await p.sink.deliver([bad, good])
+        assert isinstance(results[0], (Delivered, Rejected))
+        assert isinstance(results[1], Delivered)
+        assert good.key in p.arrived()
+
+    at(type_, tmp_path, steps)
+
+
+@proves("refusal")
+def test_what_the_receiver_refuses_for_good_is_rejected(type_: str, tmp_path: Path) -> None:
+    async def steps(p: Place) -> None:
+        assert p.refuse is not None
+        p.refuse()
+        result = await one(p.sink, item_for(type_))
+        assert isinstance(result, Rejected), result
+        assert p.arrived() == []
+
+    at(type_, tmp_path, steps)
+
+
+async def fails(p: Place, item: Item) -> str:
+    """The reason of a failure that may pass, which is no item's fault and no broken sink's."""
+    try:
+        (result,) = await bounded(p.sink.deliver([item]), _SHORT_MS / 1000 + 1)
+    except SinkBroken:
+        raise
+    except Exception as error:  # the runner tries again after any
+        return str(error)
+    assert isinstance(result, Retry), result
+    return result.reason
+
+
+@proves("outage")
+def test_a_receiver_that_is_gone_is_tried_again_and_the_same_sink_goes_on(type_: str, tmp_path: Path) -> None:
+    async def steps(p: Place) -> None:
+        await eventually(p.sink, item_for(type_, 1))
+        with p.fault(Fault.GONE):
+            await fails(p, item_for(type_, 2))
+        await eventually(p.sink, item_for(type_, 2))
+        assert sorted(p.arrived()) == sorted(item_for(type_, n).key for n in (1, 2))
+
+    at(type_, tmp_path, steps, _SHORT_MS)
+
+
+@proves("silence")
+def test_a_receiver_that_says_nothing_costs_no_more_than_the_time_limit(type_: str, tmp_path: Path) -> None:
+    async def steps(p: Place) -> None:
+        with p.fault(Fault.SILENT):
+            began = time.monotonic()
+            await fails(p, item_for(type_))
+            assert time.monotonic() - began < _SHORT_MS / 1000 + 1
+        await eventually(p.sink, item_for(type_))
+        assert p.arrived() == [item_for(type_).key]
+
+    at(type_, tmp_path, steps, _SHORT_MS)
+
+
+@proves("cancellation")
+def test_a_call_that_is_cut_off_ends_soon_and_the_next_one_arrives(type_: str, tmp_path: Path) -> None:
+    async def steps(p: Place) -> None:
+        for wait in (0, 0.05):  # before it is on the wire, and there
+            with p.fault(Fault.SILENT):
+                call = asyncio.ensure_future(p.sink.deliver([item_for(type_, 1)]))
+                await asyncio.sleep(wait)
+                call.cancel()
+                await asyncio.wait({call}, timeout=2)
+                assert call.done()
+                if not call.cancelled():
+                    call.exception()
+        await eventually(p.sink, item_for(type_, 2))
+        assert item_for(type_, 2).key in p.arrived()
+
+    at(type_, tmp_path, steps, _SHORT_MS)
+
+
+def impatient(type_: str) -> Policy:
+    """The connector's own policy, with the times of a test."""
+    return msgspec.structs.replace(
+        CONNECTORS[type_].policy,
+        retry=Retrying(attempts=1000, within_ms=30_000, first_ms=5, longest_ms=50),
+        breaker=Breaking(failures=3, cool_off_ms=30, longest_ms=60), rate=None, linger_ms=0, timeout_ms=_SHORT_MS,
+    )  # fmt: skip
+
+
+@proves("breaker")
+def test_the_circuit_opens_over_an_outage_and_then_each_item_arrives_once(type_: str, tmp_path: Path) -> None:
+    async def steps(p: Place) -> None:
+        told: list[Settled] = []
+        runner = Runner("s", p.make, impatient(type_), lambda settled, _: told.append(settled))
+        items = [item_for(type_, number) for number in range(1, 21)]
+        with p.fault(Fault.GONE):
+            running = asyncio.create_task(runner.run())
+            for item in items:
+                runner.offer(item)
+            await until(lambda: runner.schedule.breaker.open)
+        await until(lambda: not runner.schedule.open)
+        await runner.stop(1)
+        await asyncio.wait_for(running, 3)
+        assert sorted(s.item.key for s in told if s.outcome is Outcome.DELIVERED) == sorted(i.key for i in items)
+        assert not [s for s in told if s.outcome in (Outcome.REJECTED, Outcome.FAILED)]
+        assert sorted(p.arrived()) == sorted(item.key for item in items)
+
+    before(type_, tmp_path, steps, _SHORT_MS)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.005)
+
+
+@proves("secrets")
+def test_secrets_stand_in_no_preview_no_error_and_no_quote_of_them(type_: str, tmp_path: Path) -> None:
+    async def steps(p: Place) -> None:
+        assert p.secret
+        assert p.secrets is not None
+        if CONNECTORS[type_].kind is Kind.NOTIFIER:
+            assert p.secret not in json.dumps(preview(p.make(), item_for(type_)))
+        with p.fault(Fault.GONE):
+            told = await fails(p, item_for(type_))
+        assert p.secret not in p.secrets.redact(f"{told} {p.secret}")
+
+    at(type_, tmp_path, steps, _SHORT_MS)
+
+
+@proves("preview")
+def test_a_preview_needs_neither_network_nor_secrets(type_: str, tmp_path: Path) -> None:
+    (config,) = parse_sinks([{"name": "x", "type": type_} | NEEDED.get(type_, {})])
+    shown = preview(config.make(SinkContext("x", tmp_path)), item_for(type_, title="Zug um Zug"))
+    assert "Zug um Zug" in json.dumps(shown, ensure_ascii=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def preview(sink: Any, item: Item) -> Any:
+    return sink.preview(item)
+
+
+@proves("closing")
+def test_closing_without_opening_is_fine(type_: str, tmp_path: Path) -> None:
+    async def steps(p: Place) -> None:
+        await p.make().close()
+
+    before(type_, tmp_path, steps)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Chat and paging under the runner: an outage, a storm of 429, a call cut off, a sink that is stopped in between."""
+"""Chat and paging under the runner: an outage, a storm of 429."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from typing import Any
 
 from aiohttp import web
 
-from connectors.base import Delivered
 from connectors.runner import Runner
 from connectors.settings import Breaking, Policy, Retrying
-from connectors.testing import hang, notifier_item
+from connectors.testing import notifier_item
 from streams.model import Delivery, Outcome
 from tests.contract.test_connectors_chat import ALL, every, make
 from tests.contract.vendors.server import Vendor
@@ -87,23 +86,3 @@ def test_after_a_storm_of_429_each_arrives_once_and_the_circuit_stayed_closed(wh
     assert not tripped
     assert any(d.outcome is Outcome.RETRY for d in seen)
     assert_each_once(vendor, seen)
-
-
-@every
-def test_a_call_that_is_cut_off_ends_soon_and_the_next_one_arrives(which: str, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with ALL[which][1](behave=hang) as vendor:
-            sink, _ = make(vendor, which, tmp_path)
-            await sink.open()
-            call = asyncio.ensure_future(sink.deliver([notifier_item(1)]))
-            while not vendor.requests:  # noqa: ASYNC110 - until it is on the wire
-                await asyncio.sleep(0.002)
-            call.cancel()
-            await asyncio.wait({call}, timeout=1)
-            assert call.cancelled()
-            vendor.behave = None
-            assert isinstance((await sink.deliver([notifier_item(2)]))[0], Delivered)
-            assert vendor.arrived() == ["n2-1"]
-            await sink.close()
-
-    asyncio.run(scenario())

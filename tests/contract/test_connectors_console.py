@@ -16,7 +16,8 @@ from connectors.notifiers.console import render
 from connectors.registry import parse_sinks
 from connectors.testing import notifier_item, sample_alert, sample_notification
 from streams.model import Group, Member
-from tests.contract.sinks import HOSTILE, open_once, place
+from tests.contract.places import place
+from tests.contract.sinks import HOSTILE, open_once
 
 
 def test_console_says_what_fired_why_where_and_what_next(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.contract.vendors.server import Vendor, over
+from tests.contract.vendors.server import Vendor, live_markdown, over
 
 
 @dataclass
@@ -36,6 +36,8 @@ class Discord(Vendor):
                 return self.broke("footer or color")
             texts = [embed.get("title", ""), embed.get("description", ""), embed["footer"]["text"]]
             texts += [part for one in fields for part in (one["name"], one["value"])]
+            if found := next(filter(None, map(live_markdown, texts[1:2] + texts[3:])), ""):
+                return self.broke(f"what an event brought is live: {found}")
             total += sum(len(text.encode("utf-16-le")) // 2 for text in texts)
         if total > 6000:
             return self.broke("more than 6000 characters")

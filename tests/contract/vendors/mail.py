@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Self
 
@@ -112,6 +113,7 @@ class Mail:
         self._check(raw)
         mail = message_from_bytes(raw, policy=default)
         assert isinstance(mail, EmailMessage)
+        self.broken_rules += live_html(parts(mail)[1])
         self.mails.append(mail)
         self.envelopes.append(list(envelope.rcpt_tos))
         return f"250 OK queued as {len(self.mails):04d}"
@@ -130,6 +132,34 @@ class Mail:
 
     def arrived(self) -> list[str]:
         return [key for mail in self.mails for key in keys_in(parts(mail)[0])]
+
+
+class _Seen(HTMLParser):
+    """What in a page is not ours: elements that we never write, scripts by attribute, links that are none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name.startswith("on") or (name in ("href", "src") and not re.match(r"https?://", value or "")):
+                self.found.append(f"{tag} {name}={value}")
+        if tag not in _ELEMENTS:
+            self.found.append(f"<{tag}>")
+
+
+_ELEMENTS = frozenset(
+    {"html", "head", "meta", "style", "body", "div", "h2", "p", "b", "i", "ul", "li", "table", "tr", "th", "td", "a",
+     "code", "br", "span"}
+)  # fmt: skip
+
+
+def live_html(page: str) -> list[str]:
+    """What would be live in a mail program that nobody here writes."""
+    seen = _Seen()
+    seen.feed(page)
+    return seen.found
 
 
 def parts(mail: EmailMessage) -> tuple[str, str]:

@@ -70,6 +70,13 @@ def keys_in(body: object) -> list[str]:
     return [f"n{int(one, 16)}-1" for one in dict.fromkeys(found)]
 
 
+def live_markdown(text: str) -> str:
+    """What markdown would make of ``text`` that nobody here writes: a link, an image, a mention, a bare address."""
+    plain = re.sub(r"\\.", "", text)  # a sign with a backslash before it is only that sign
+    found = re.search(r"\]\(|<(?:https?:|@|#|!)|@(?:everyone|here)|https?://", plain)
+    return found[0] if found else ""
+
+
 def over(limit: int, text: object) -> bool:
     """No text, or longer than ``limit`` UTF-16 units."""
     return not isinstance(text, str) or len(text.encode("utf-16-le")) // 2 > limit

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.contract.vendors.server import Vendor
+from tests.contract.vendors.server import Vendor, live_markdown
 
 
 @dataclass
@@ -28,6 +28,9 @@ class Teams(Vendor):
         if card.get("type") != "AdaptiveCard" or card.get("version") not in ("1.2", "1.3", "1.4", "1.5"):
             return self.broke("not an Adaptive Card")
         for element in card["body"]:
+            texts = [element.get("text", ""), *(text for fact in element.get("facts", []) for text in fact.values())]
+            if found := next(filter(None, map(live_markdown, texts)), ""):
+                return self.broke(f"what an event brought is live: {found}")
             if element["type"] == "TextBlock" and not element.get("text"):
                 return self.broke("a TextBlock without text")
             if element["type"] == "FactSet" and not all({"title", "value"} <= set(f) for f in element["facts"]):

@@ -11,6 +11,7 @@ from streams.cli.rules_given import paths_argument, written
 from streams.config.settings import SOURCES
 from streams.errors import ConfigError
 from streams.reference.catalogue import PAGES, pages
+from streams.reference.committed import DOCS, write_into
 from streams.replay.scoring import quality
 from streams.rules.rule import RuleSet
 
@@ -39,14 +40,8 @@ def command(paths: tuple[Path, ...], write: bool) -> None:
     if not write:
         click.echo("\n".join(files.values()), nl=False)
         return
-    for name, text in files.items():
-        path = quality.DOCS / name
-        try:
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be written: {error.strerror}", "--write is for checkouts") from None
+    for path in write_into(DOCS, files):
         click.echo(path)
-    for stray in sorted((quality.DOCS / PAGES).glob("*.md")):
+    for stray in sorted((DOCS / PAGES).glob("*.md")):
         if f"{PAGES}/{stray.name}" not in files:
             raise ConfigError(f"{stray} is of no pack", "remove it")

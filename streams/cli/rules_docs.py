@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Final
 
 import click
 import msgspec
 
-import streams
-from streams.errors import ConfigError
+from streams.reference.committed import DOCS, write_into
 from streams.reference.page import page
 from streams.reference.schema import rule_schema
-
-#: Where the generated files are kept in a checkout.
-DOCS: Final = Path(streams.__file__).parent / "docs"
 
 
 def generated() -> Mapping[str, str]:
@@ -41,11 +35,5 @@ def command(schema: bool, write: bool) -> None:
     if not write:
         click.echo(files["rule.schema.json" if schema else "reference.md"], nl=False)
         return
-    for name, text in files.items():
-        try:
-            (DOCS / name).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(
-                f"{DOCS / name}: cannot be written: {error.strerror}", "--write is for checkouts"
-            ) from None
-        click.echo(DOCS / name)
+    for path in write_into(DOCS, files):
+        click.echo(path)

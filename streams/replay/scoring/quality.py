@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
-import streams
-from streams.errors import ConfigError
+from streams.reference.committed import DOCS, write_into
 from streams.replay.scoring import realdata
 from streams.replay.scoring.figures import false_alerts, weak, why_weak
 from streams.replay.scoring.regimes import Ran, natures
 from streams.rules.durations import format_duration
 from streams.rules.rule import RuleSet
 
-DOCS: Final = Path(streams.__file__).parent / "docs"
 PAGE, FIGURES = "quality.md", "quality.json"
 TARGET = 20  #: alerts a million background events, all rules together
 
@@ -173,14 +171,7 @@ def write(figures: Mapping[str, Any], ruleset: RuleSet, today: str) -> list[Path
         FIGURES: msgspec.json.format(msgspec.json.encode(document), indent=1).decode() + "\n",
         PAGE: page(figures, real),
     }
-    for name, text in texts.items():
-        try:
-            (DOCS / name).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(
-                f"{DOCS / name}: cannot be written: {error.strerror}", "--write is for checkouts"
-            ) from None
-    return [DOCS / name for name in texts]
+    return write_into(DOCS, texts)
 
 
 def read() -> dict[str, Any]:

@@ -7,9 +7,8 @@ reference is a plain COPY (PostgreSQL) or executemany (SQLite) of the same rows 
 from __future__ import annotations
 
 import asyncio
-import os
+import gc
 import sqlite3
-import tempfile
 import time
 import uuid
 from collections.abc import Sequence
@@ -42,26 +41,27 @@ def items(count: int) -> list[Item]:
     return found
 
 
-async def _fill(sink: Sink, batches: Sequence[Sequence[Item]]) -> float:
-    """Seconds."""
+async def _fill(sink: Sink, batches: Sequence[Sequence[Item]]) -> tuple[float, float]:
+    """Seconds, and of them of this process's CPU."""
     await sink.open()
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     for batch in batches:
         assert all(isinstance(result, Delivered) for result in await sink.deliver(batch))
-    took = time.perf_counter() - began
+    took = time.perf_counter() - began, time.process_time() - used
     await sink.close()
     return took
 
 
-def _rate(document: dict[str, Any], directory: Path, all_items: list[Item], environ: dict[str, str]) -> float:
+def _sink(
+    document: dict[str, Any], directory: Path, all_items: list[Item], environ: dict[str, str]
+) -> tuple[float, float]:
     (config,) = parse_sinks([document])
     sink = config.make(SinkContext("bench", directory, Secrets(environ)))
     size = config.policy.batch
-    batches = [all_items[start : start + size] for start in range(0, len(all_items), size)]
-    return len(all_items) / asyncio.run(_fill(sink, batches))
+    return asyncio.run(_fill(sink, [all_items[start : start + size] for start in range(0, len(all_items), size)]))
 
 
-async def _copy(url: str, rows: list[tuple[Any, ...]]) -> float:
+async def _copy(url: str, rows: list[tuple[Any, ...]]) -> tuple[float, float]:
     import asyncpg
 
     connection = await asyncpg.connect(url)
@@ -70,54 +70,53 @@ async def _copy(url: str, rows: list[tuple[Any, ...]]) -> float:
     for flag in ALERTS.flags:
         columns = columns.replace(f"{flag} text", f"{flag} boolean")
     await connection.execute(f"CREATE TABLE {name} ({columns})")
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     await connection.copy_records_to_table(name, records=rows, columns=ALERTS.columns)
-    took = time.perf_counter() - began
+    took = time.perf_counter() - began, time.process_time() - used
     await connection.close()
     return took
 
 
-def _executemany(path: Path, rows: list[tuple[Any, ...]]) -> float:
+def _executemany(path: Path, rows: list[tuple[Any, ...]]) -> tuple[float, float]:
     db = sqlite3.connect(path)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(f"CREATE TABLE plain ({', '.join(ALERTS.columns)})")
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     with db:
         db.executemany(f"INSERT INTO plain VALUES ({', '.join('?' * len(ALERTS.columns))})", rows)
-    took = time.perf_counter() - began
+    took = time.perf_counter() - began, time.process_time() - used
     db.close()
     return took
 
 
-def run(count: int = 100_000, rounds: int = 3) -> dict[str, float]:
-    """Print the best of ``rounds`` of each; returns rows a second."""
+def run(directory: Path, count: int, rounds: int) -> list[dict[str, Any]]:
+    """One row for each way: rates of each round, CPU of this process in the best."""
     all_items = items(count)
     rows = [table_and_row(item)[1] for item in all_items]
-    size = sum(len(item.raw) for item in all_items) // count
-    print(f"{count:,} versions of {size} bytes, the best of {rounds} rounds, {os.cpu_count()} cores")
-    best: dict[str, float] = {}
+    gc.collect()
+    gc.freeze()  # ours stand for ever; a runner holds a few thousand
+    seconds: dict[str, list[tuple[float, float]]] = {}
 
-    def keep(name: str, rate: float) -> None:
-        best[name] = max(best.get(name, 0.0), rate)
+    def keep(name: str, took: tuple[float, float]) -> None:
+        seconds.setdefault(name, []).append(took)
 
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        url = postgres.start(directory)
-        try:
-            for number in range(rounds):
-                document = {"name": "bench", "type": "postgres", "url": "env:PG", "schema": f"bench_{number}"}
-                keep("postgres", _rate(document, directory, all_items, {"PG": url}))
-                keep("postgres, plain COPY", count / asyncio.run(_copy(url, rows)))
-                sqlite = {"name": "bench", "type": "sqlite", "path": f"{number}.db"}
-                keep("sqlite", _rate(sqlite, directory, all_items, {}))
-                keep("sqlite, plain executemany", count / _executemany(directory / f"plain-{number}.db", rows))
-        finally:
-            postgres.stop(directory)
-            remove_data(directory)
-    for what, rate in best.items():
-        print(f"  {what:28} {rate:10,.0f} rows/s")
-    return best
-
-
-if __name__ == "__main__":
-    run()
+    url = postgres.start(directory)
+    try:
+        for number in range(rounds):
+            document = {"name": "bench", "type": "postgres", "url": "env:PG", "schema": f"bench_{number}"}
+            keep("postgres", _sink(document, directory, all_items, {"PG": url}))
+            keep("plain COPY", asyncio.run(_copy(url, rows)))
+            sqlite = {"name": "bench", "type": "sqlite", "path": f"{number}.db"}
+            keep("sqlite", _sink(sqlite, directory, all_items, {}))
+            keep("plain executemany", _executemany(directory / f"plain-{number}.db", rows))
+    finally:
+        postgres.stop(directory)
+        remove_data(directory)
+        gc.unfreeze()
+    return [
+        {
+            "what": name, "unit": "rows/s", "rates": sorted(round(count / wall) for wall, _ in took),
+            "cpu_us": round(min(used for _, used in took) / count * 1e6, 1),
+        }
+        for name, took in seconds.items()
+    ]  # fmt: skip

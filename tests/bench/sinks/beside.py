@@ -1,0 +1,97 @@
+"""One dead sink beside nine good ones, in one process: what the nine deliver with and without it, in turn.
+
+Two figures for each state of the tenth: notifications a second while ``count`` that came at once are worked off, and
+how late they are (from the record's production to the receiver) when they come one by one at a steady pace.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import msgspec
+
+from connectors.testing import SECRET, sample_notification
+from tests.bench.sinks.hooks import a_second, hook, notes, topics
+from tests.bench.sinks.receiver import Receiver, Seen, receiver
+from tests.integration.delivering import Bench, eventually, up
+
+GOOD = [f"good-{n}" for n in range(9)]
+DEAD = "dead"
+STATES = ("without", "refusing", "hanging")
+_PER_SECOND, _SECONDS = 300, 8
+
+
+@dataclass
+class Measured:
+    """Rounds of one state. Latencies in ms."""
+
+    rates: list[float] = field(default_factory=list)
+    p50: list[float] = field(default_factory=list)
+    p99: list[float] = field(default_factory=list)
+
+
+def _tenth(state: str, to: Receiver) -> list[dict[str, Any]]:
+    match state:
+        case "refusing":
+            return [hook(DEAD, "http://127.0.0.1:9/")]
+        case "hanging":
+            return [hook(DEAD, f"{to.url}/hang", timeout="2s")]
+    return []
+
+
+def _paced(bench: Bench, to: Receiver, first: int) -> list[float]:
+    """A tenth of them for the dead sink. How late each came, ms."""
+    count, at, goods = _PER_SECOND * _SECONDS, {}, 0
+    begun = time.monotonic()
+    for n in range(count):
+        receiver_ = [*GOOD, DEAD][n % 10]
+        note = sample_notification(first + n, receiver_)
+        time.sleep(max(0.0, begun + n / _PER_SECOND - time.monotonic()))
+        at[note.id] = time.time() * 1000
+        bench.send("notifications", note.alert_id.encode(), msgspec.json.encode(note))
+        goods += receiver_ != DEAD
+    bench.flush()
+    seen = to.wait(goods, 60)
+    return [came - at[id_] for ids in seen.arrived.values() for id_, came in ids.items()]
+
+
+def _round(bench: Bench, to: Receiver, state: str, count: int, into: Measured) -> None:
+    sinks = [*(hook(name, f"{to.url}/{name}") for name in GOOD), *_tenth(state, to)]
+    with bench.role(*sinks, HOOK=SECRET) as role:
+        up(role, *GOOD)
+        if state != "without":
+            bench.notify(sample_notification(10**9, DEAD))
+            eventually(lambda: role.health()[DEAD]["error"])
+        bench.notify(*notes(count, *GOOD, DEAD))
+        burst: Seen = to.wait(count * 9 // 10, 120)
+        into.rates.append(a_second(burst))
+        late = quantiles(_paced(bench, to, count), n=100)
+        into.p50.append(late[49])
+        into.p99.append(late[98])
+        assert (burst.refused, burst.repeated) == (0, 0)
+
+
+def run(kafka: str, directory: Path, count: int, rounds: int) -> list[dict[str, Any]]:
+    """One row for each state of the tenth sink: rates and latencies of each round, and the median of the ratios of
+    rates to those without it in the same round.
+    """
+    found = {state: Measured() for state in STATES}
+    with receiver() as to:
+        for number in range(rounds):
+            for turn in range(len(STATES)):  # each state comes first once in three rounds
+                state = STATES[(number + turn) % len(STATES)]
+                _round(topics(kafka, directory), to, state, count, found[state])
+    alone = found["without"].rates
+    return [
+        {
+            "what": f"nine sinks, the tenth {state}" if state != "without" else "nine sinks, no tenth",
+            "unit": "notifications/s", "rates": [round(rate) for rate in measured.rates],
+            "p50_ms": [round(ms) for ms in measured.p50], "p99_ms": [round(ms) for ms in measured.p99],
+            "ratio": round(median(rate / without for rate, without in zip(measured.rates, alone, strict=True)), 3),
+        }
+        for state, measured in found.items()
+    ]  # fmt: skip

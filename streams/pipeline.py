@@ -182,7 +182,8 @@ def alert(state: AlertState, batch: Batch, now: int, control: Control) -> list[O
             outputs.append(dead(origin, value, batch.original(index), reason=reason, error=error, now=now))
     if batch.records:
         state.position.committed = state.position.next = batch.records[-1][0] + 1
-    return outputs + state.finish(now)
+    decided = state.decide(now)  # suppress → route → escalate
+    return outputs + state.tell(decided, now)
 
 
 def alert_tick(state: AlertState, now: int, control: Control, *, at_end: bool) -> list[Output]:
@@ -192,6 +193,6 @@ def alert_tick(state: AlertState, now: int, control: Control, *, at_end: bool) -
     now = state.begin(now, control)
     done = state.ring_due(now, MAX_TICK)
     state.remind(now)
-    outputs = state.finish(now)
+    outputs = state.tell(state.decide(now), now)
     state.purge(now, MAX_TICK - done)
     return outputs

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from heapq import heapify, heappop, heappush, nsmallest
+from collections.abc import Callable, Iterable, Mapping
+from heapq import heapify, heappop, heappush
 from itertools import chain
 from typing import Any, Final
 
 import msgspec
 
 from streams.alerts.book import Book, Entry
-from streams.alerts.case import CLOSED, OPEN, Case
+from streams.alerts.case import OPEN, Case
 from streams.alerts.clocks import ring, wind
 from streams.alerts.fold import fold
 from streams.alerts.glimpse import glimpses
@@ -21,13 +21,14 @@ from streams.alerts.subject import Subject
 from streams.errors import ConfigError
 from streams.model import Alert, Control, Output, Status, content_hash
 from streams.state.alerts import rates, reminding, tray
+from streams.state.alerts.ages import Ages, note_retention
 from streams.state.alerts.crowd import Crowd, storm
+from streams.state.alerts.held import LOOSE, Held
 from streams.state.alerts.messages import message_of
 from streams.state.alerts.reminding import Reminding
 from streams.state.alerts.sending import of_alert, of_group
 from streams.state.alerts.stored import alert_in, check_format, memory_of, names_of
 from streams.state.alerts.telling import Said, Telling
-from streams.state.detect.oldest import Oldest
 from streams.state.partition import Position
 
 POLICY: Final = "policy/default"
@@ -61,8 +62,7 @@ class AlertState:
         self._unread: dict[str, bytes] = {}  #: of alerts that are being restored the last values
         self._dirty: dict[str, None] = {}
         self._timers: list[tuple[int, str]] = []  #: (due, alert id); one that no longer holds is skipped
-        self._held: dict[str, dict[str, None]] = {}  #: by tenant: alerts of which something is held back
-        self._open, self._closed = Oldest(self._changed_at_if(OPEN)), Oldest(self._changed_at_if(CLOSED))
+        self._held, self._ages = Held(), Ages(self.book.entries)
 
     @property
     def policy(self) -> Policy:
@@ -108,26 +108,19 @@ class AlertState:
         entries = self.book.entries.items()
         self._timers = [(entry.due, identity) for identity, entry in entries if entry.due is not None]
         heapify(self._timers)
-        self._open.fill((entry.updated_at, identity) for identity, entry in entries if entry.status in OPEN)
-        self._closed.fill((entry.updated_at, identity) for identity, entry in entries if entry.status in CLOSED)
+        self._ages.fill()
         for identity, entry in entries:
             place = entry.tenant, entry.entity
             self._crowd.put(identity, place, entry.incident, entry.created_at, is_open=entry.status in OPEN)
-            if entry.held:
-                self._held.setdefault(entry.tenant, {})[identity] = None
+            self._held.put(entry.tenant, identity, held=entry.held)
         self.telling.tray.loaded()
 
     def due(self) -> int | None:
-        if self.position.stage.get("loose"):
+        stage, first = self.position.stage, self._next_timer()
+        if stage.get(LOOSE):
             return 0
-        first = self._next_timer()
-        times = [] if first is None else [first[0]]
-        times += [oldest[0] + retain for ages, retain in self._ages() if (oldest := ages.first()) is not None]
-        if (group := self.telling.tray.next()) is not None:
-            times.append(group)
-        if (remind := self.position.stage.get("remind")) is not None:
-            times.append(remind)
-        return min(times, default=None)
+        times = (first and first[0], self._ages.due(stage), self.telling.tray.next(), stage.get("remind"))
+        return min((at for at in times if at is not None), default=None)
 
     def changes(self) -> Iterable[tuple[bytes, bytes | None]]:
         dirty, self._dirty = self._dirty, {}
@@ -158,7 +151,8 @@ class AlertState:
         telling.policy = policy
         stage, hiding = self.position.stage, content_hash(repr(_hiding(policy)))
         changed = stage.get("hiding") != hiding
-        stage |= {"retain": policy.retain, "retain_open": policy.retain_open, "hiding": hiding}
+        note_retention(policy, stage)
+        stage["hiding"] = hiding
         self._remind_at(self._reminding.adopt(policy, now, self.position.partitions))
         inhibitions = (*policy.inhibit, *policy.dependencies)
         if inhibitions != telling.standing.inhibitions:
@@ -168,8 +162,7 @@ class AlertState:
                 if entry.status in OPEN:
                     telling.standing.put(identity, entry.tenant, glimpse(entry.value), entry.created_at)
         if changed:
-            for tenant in self._held:
-                self._free(tenant)
+            self._held.free_all(stage)
 
     def other(self, tenant: str) -> Callable[[str], Case | None]:
         """Finds alerts of a tenant, for commands that name another one."""
@@ -182,7 +175,7 @@ class AlertState:
 
     def ring_due(self, now: int, limit: int) -> int:
         """What time brings about, in the order (due, id), at most ``limit``; returns how much was done."""
-        done, loose = 0, self._loosened(limit)
+        done, loose = 0, self._held.take(limit, self.position.stage)
         for identity in loose:
             if (case := self.book.case(identity)) is not None and case.held:
                 case.release()
@@ -215,37 +208,36 @@ class AlertState:
             self.position.stage["remind"] = due
 
     def purge(self, now: int, limit: int) -> None:
-        """Forget what has not changed for long, at most ``limit``. Only between steps: after ``finish``."""
-        for ages, retain in self._ages():
-            while limit > 0 and (oldest := ages.first()) is not None and oldest[0] + retain <= now:
-                self._forget(oldest[1])
-                self.counts["purged", "open" if ages is self._open else "closed"] += 1
-                limit -= 1
+        """Forget what has not changed for long, at most ``limit``. Only between steps: after ``tell``."""
+        for identity in self._ages.old(self.position.stage, now, limit):
+            self.counts["purged", "open" if self.book.entries[identity].status in OPEN else "closed"] += 1
+            self._forget(identity)
 
     def _forget(self, identity: str) -> None:
         entry = self.book.entries[identity]
         self._crowd.put(identity, (entry.tenant, entry.entity), entry.incident, 0, is_open=False)
         self._loosen(entry.tenant, identity, None)
-        self._held.get(entry.tenant, {}).pop(identity, None)
+        self._held.put(entry.tenant, identity, held=False)
         self.book.drop(identity)
         self._dirty[identity] = None
 
     # --- the end of a step
 
-    def finish(self, now: int) -> list[Output]:
-        """End the step: a version of each alert that changed, what is to be told of it, and groups that are due."""
+    def tell(self, decided: Mapping[str, list[Said]], now: int) -> list[Output]:
+        """End the step: a version of each alert that changed, what was decided of it, and groups that are due."""
         outputs: list[Output] = []
-        said = self._decided(now)
         for identity, case in self.book.touched.items():
             if case.dirty:
-                self._write(case, said.get(identity, []), now, outputs)
+                self._write(case, decided.get(identity, []), now, outputs)
                 case.rest()
         self.book.end_step()
         self._flush(now, outputs)
         return outputs
 
-    def _decided(self, now: int) -> dict[str, list[Said]]:
-        """Incidents and storms come of what was opened, timers are wound, and it is decided who is told."""
+    def decide(self, now: int) -> dict[str, list[Said]]:
+        """Who is told of each alert that changed, and of what: suppress → route → escalate. Incidents and storms come
+        of what was opened; at the end timers are wound.
+        """
         said: dict[str, list[Said]] = {}
         touched, telling, policy = self.book.touched, self.telling, self.policy
         looked: set[str] = set()
@@ -258,7 +250,7 @@ class AlertState:
             for case in fresh:
                 said[case.base.id] = telling.decide(case, now)
             for tenant in telling.turned:
-                self._free(tenant)
+                self._held.free(tenant, self.position.stage)
             telling.turned.clear()
             for case, told in telling.storms:
                 assert policy.storm is not None, "a storm is one by a cap"
@@ -298,11 +290,8 @@ class AlertState:
         if due is not None and (before is None or before.due != due):
             heappush(self._timers, (due, identity))
         if before is None or (before.status in OPEN) is not case.is_open:
-            (self._open if case.is_open else self._closed).add(now, identity)
-        if case.held:
-            self._held.setdefault(tenant, {})[identity] = None
-        elif identity in (held := self._held.get(tenant, {})):
-            del held[identity]
+            self._ages.add(now, identity, is_open=case.is_open)
+        self._held.put(tenant, identity, held=bool(case.held))
         stood = before is not None and before.status in OPEN
         if stood is not case.is_open or not self.telling.standing.is_same(last, case.base):
             self._loosen(tenant, identity, Subject(case) if case.is_open else None, case.base.created_at)
@@ -311,29 +300,7 @@ class AlertState:
         """An alert stands otherwise now, or not at all: what it hid may be free."""
         standing = self.telling.standing
         if standing.inhibitions and standing.put(identity, tenant, subject, since):
-            self._free(tenant)
-
-    def _free(self, tenant: str) -> None:
-        """All that is held back of a tenant is looked at again with the next ticks, after a restart too."""
-        if self._held.get(tenant):
-            self.position.stage["loose"] = {**self.position.stage.get("loose", {}), tenant: ""}
-
-    def _loosened(self, limit: int) -> list[str]:
-        """The next of those to look at, by tenant and id, an order that no restart changes. ``loose`` in the position
-        has, by tenant, the last one that was looked at.
-        """
-        found: list[str] = []
-        loose: dict[str, str] = dict(self.position.stage.pop("loose", {}))
-        for tenant, last in sorted(loose.items()):
-            some = nsmallest(limit - len(found), (one for one in self._held.get(tenant, ()) if one > last))
-            found += some
-            if len(found) < limit:
-                del loose[tenant]
-            elif some:
-                loose[tenant] = some[-1]
-        if loose:
-            self.position.stage["loose"] = loose
-        return found
+            self._held.free(tenant, self.position.stage)
 
     def _flush(self, now: int, outputs: list[Output]) -> None:
         """Groups that are due: one message each, about all that is ripe."""
@@ -374,19 +341,6 @@ class AlertState:
                 return heap[0]
             heappop(heap)
         return None
-
-    def _ages(self) -> tuple[tuple[Oldest, int], ...]:
-        """With how long they are remembered: from the position, because after a restart no policy is at hand yet."""
-        stage = self.position.stage
-        retain, retain_open = stage.get("retain", DEFAULT.retain), stage.get("retain_open", DEFAULT.retain_open)
-        return (self._open, retain_open), (self._closed, retain)
-
-    def _changed_at_if(self, statuses: frozenset[Status]) -> Callable[[str], int | None]:
-        def changed_at(identity: str) -> int | None:
-            entry = self.book.entries.get(identity)
-            return entry.updated_at if entry is not None and entry.status in statuses else None
-
-        return changed_at
 
 
 def _of_policy(control: Control) -> dict[str, Any]:

@@ -1,0 +1,46 @@
+"""Which setting says the most: where it says nothing of a key, no other one does, and need not look at that key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+from streams.replay.tuning.asked import Param, magnitude
+from streams.replay.tuning.variants import Variant
+from streams.rules.rule import Rule
+
+_UP: Final = frozenset({"at_least", "above"})  #: the higher, the fewer keys anything is said of
+_DOWN: Final = frozenset({"below", "at_most"})
+#: Kinds that tell of a key where a value passes this threshold, and measure the same whatever it is.
+_ORDERED: Final = {
+    "count": frozenset({"at_least"}),
+    "distinct": frozenset({"at_least"}),
+    "level": _UP | _DOWN,
+    "aggregate": _UP,
+    "ratio": _UP,
+}
+
+
+def loosest(made: Sequence[Variant], params: Sequence[Param], rule: Rule) -> int | None:
+    """Its place; None where nothing is known of how settings of the rule compare, or where room may run out: what one
+    key loses to others hangs on those.
+    """
+    if len(params) != 1 or params[0].path[:1] != ("detect",) or rule.export is not None:
+        return None
+    name = params[0].path[-1]
+    if name not in _ORDERED.get(rule.detect.name, ()):
+        return None
+    of_all = [
+        rule,
+        *(one for variant in made for of in variant.ruleset.variants.values() for one in of.values() if one),
+    ]
+    if any(one.max_keys or one.max_memory for one in of_all):
+        return None
+    sizes: list[Decimal] = []
+    for variant in made:
+        (value,) = variant.values
+        if value is None:
+            return None
+        sizes.append(magnitude(value))
+    return sizes.index(max(sizes) if name in _DOWN else min(sizes))

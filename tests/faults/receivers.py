@@ -97,21 +97,27 @@ class Down(_OfReceiver):
 
 
 class Storm(_OfReceiver):
-    """Takes a few a second and answers the rest with 429 and Retry-After, as its documentation would tell."""
+    """Takes a twentieth of all (fifty at least), then answers 429 with Retry-After for a second, and so on."""
 
-    name, title = "storm", "429 with Retry-After to whatever is beyond 100 a second"
+    name, title = "storm", "429 with Retry-After for a second, again and again"
 
     def begin(self) -> None:
-        self._tokens, self._at = 50.0, time.monotonic()
+        self._left, self._refused_at = self._quota, 0.0
         super().begin()
+
+    @property
+    def _quota(self) -> int:
+        return max(50, self.size.count // 20)
 
     async def misbehave(self, request: web.Request, nth: int) -> web.StreamResponse | None:
         now = time.monotonic()
-        self._tokens, self._at = min(50.0, self._tokens + (now - self._at) * 100), now
-        if self._tokens >= 1:
-            self._tokens -= 1
+        if self._refused_at and now >= self._refused_at + 1:
+            self._left, self._refused_at = self._quota, 0.0
+        if self._left:
+            self._left -= 1
             return None
         self.met += 1
+        self._refused_at = self._refused_at or now
         return web.Response(status=429, headers={"Retry-After": "1"}, text="slow down")
 
 
@@ -127,17 +133,18 @@ class HalfClosed(_OfReceiver):
         if nth % 2:
             return None
         self.met += 1
-        assert request.transport is not None
         if nth % 4:  # taken, and the sender never hears of it
             identity = request.headers["webhook-id"]
             self.receiver.duplicates += identity in self.receiver.accepted
             self.receiver.accepted.setdefault(identity, json.loads(await request.read()))
+        if (transport := request.transport) is None:
+            return web.Response()  # the sender had enough
         if nth % 3 == 0:
-            request.transport.write_eof()  # a FIN; the other direction stays open
+            transport.write_eof()  # a FIN; the other direction stays open
             await asyncio.sleep(2)
         elif nth % 3 == 1:
-            request.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of")
-        request.transport.abort()
+            transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of")
+        transport.abort()
         return web.Response()
 
 
@@ -151,12 +158,11 @@ class Loris(_OfReceiver):
         if nth % 2:
             with suppress(ConnectionError):  # the sender had enough
                 await drip(request, nth)
-        transport = request.transport
-        assert transport is not None
-        transport.write(b"HTTP/1.1 200 OK\r\nx-slow: ")
-        while not transport.is_closing():
-            transport.write(b"x")
-            await asyncio.sleep(0.05)
+        elif (transport := request.transport) is not None:
+            transport.write(b"HTTP/1.1 200 OK\r\nx-slow: ")
+            while not transport.is_closing():
+                transport.write(b"x")
+                await asyncio.sleep(0.05)
         return web.Response()
 
 

@@ -92,11 +92,14 @@ def _strike(ground: Ground, scene: Scene, size: Size, ends: dict[str, tuple[floa
 
 def _tell(ground: Ground, scenes: Sequence[Scene], size: Size) -> None:
     """``size.count`` for each sink; the storages share one topic."""
-    for number, scene in enumerate(scenes, 1):
-        for target in scene.targets:
-            if target.newest is None:
-                ground.tell(_notes(target, number * 10_000_000, size.count))
-    if any(target.newest is not None for scene in scenes for target in scene.targets):
+    everyone = [(number, target) for number, scene in enumerate(scenes, 1) for target in scene.targets]
+    ground.tell(
+        one
+        for number, target in everyone
+        if target.newest is None
+        for one in _notes(target, number * 10_000_000, size.count)
+    )
+    if any(target.newest is not None for _, target in everyone):
         ground.store(*versions(500_000_000, size.count))
 
 

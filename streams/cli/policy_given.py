@@ -12,7 +12,7 @@ from streams.alerts.policy import Policy, parse_policy, with_records
 from streams.cli.context import control, get_config
 from streams.errors import ConfigError
 from streams.replay.routes.checks import policy_in
-from streams.state.alerts.alerting import POLICY
+from streams.state.alerts.inforce import POLICY
 
 Records = dict[str, dict[str, Any]]
 

@@ -14,7 +14,7 @@ from streams.cli.printing import json_option, line
 from streams.errors import ConfigError
 from streams.replay.routes.checks import CaseResult, CheckFile, check, load
 from streams.rules.problems import Problem
-from streams.state.alerts.alerting import POLICY
+from streams.state.alerts.inforce import POLICY
 
 
 @click.command("check")

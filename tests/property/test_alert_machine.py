@@ -94,7 +94,7 @@ commands: st.SearchStrategy[dict[str, Any]] = st.builds(
 
 def tables(state: AlertState) -> dict[str, Any]:
     """Everything a fresh load gives."""
-    told = {"/".join(name): times for name, times in state.telling.rates.told.items() if times}
+    told = {"/".join(name): times for name, times in state.telling.suppressing.rates.told.items() if times}
     piles = {name: msgspec.to_builtins(pile) for name, pile in state.telling.tray.piles.items()}
     threads = {name: (thread.all, thread.open) for name, thread in state.book.threads.items()}
     alerts = {name: entry.value for name, entry in state.book.entries.items()}

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from heapq import heapify, heappop, heappush
 from itertools import chain
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -16,14 +16,14 @@ from streams.alerts.clocks import ring, wind
 from streams.alerts.fold import fold
 from streams.alerts.glimpse import glimpses
 from streams.alerts.inhibition import Standing
-from streams.alerts.policy import DEFAULT, Policy, parse_policy, with_records
+from streams.alerts.policy import Policy
 from streams.alerts.subject import Subject
-from streams.errors import ConfigError
-from streams.model import Alert, Control, Output, Status, content_hash
+from streams.model import Alert, Control, Output, Status
 from streams.state.alerts import rates, reminding, tray
 from streams.state.alerts.ages import Ages, note_retention
 from streams.state.alerts.crowd import Crowd, storm
 from streams.state.alerts.held import LOOSE, Held
+from streams.state.alerts.inforce import hiding_of, policy_of, records_of
 from streams.state.alerts.messages import message_of
 from streams.state.alerts.reminding import Reminding
 from streams.state.alerts.sending import of_alert, of_group
@@ -31,8 +31,6 @@ from streams.state.alerts.stored import alert_in, check_format, memory_of, names
 from streams.state.alerts.telling import Said, Telling
 from streams.state.partition import Position
 
-POLICY: Final = "policy/default"
-_OF_RULES: Final = ("ruleset/", "list/")  #: control records that are no concern of alerts
 MAX_ALERT: Final = 800_000  #: bytes; beyond, an alert loses the copies of its events
 MAX_TICK: Final = 250  #: timers, groups and purges in one tick: what people ask for waits no longer than one takes
 
@@ -81,7 +79,7 @@ class AlertState:
         if table == tray.TABLE:
             self.telling.tray.load(names[0], value)
         elif table == rates.TABLE:
-            self.telling.rates.load(names[0], names[1], value)
+            self.telling.suppressing.rates.load(names[0], names[1], value)
         elif table == reminding.TABLE:
             self._reminding.load(names[0], value)
         else:
@@ -94,7 +92,7 @@ class AlertState:
         if table == tray.TABLE:
             self.telling.tray.unload(names[0])
         elif table == rates.TABLE:
-            self.telling.rates.unload(names[0], names[1])
+            self.telling.suppressing.rates.unload(names[0], names[1])
         elif table == reminding.TABLE:
             self._reminding.unload(names[0])
         else:
@@ -126,7 +124,8 @@ class AlertState:
         dirty, self._dirty = self._dirty, {}
         entries = self.book.entries
         alerts = [(_encode(["alert", name]), entries[name].value if name in entries else None) for name in dirty]
-        return chain(alerts, self.telling.tray.changes(), self.telling.rates.changes(), self._reminding.changes())
+        telling = self.telling
+        return chain(alerts, telling.tray.changes(), telling.suppressing.rates.changes(), self._reminding.changes())
 
     @property
     def _where(self) -> str:
@@ -141,26 +140,26 @@ class AlertState:
             before, self._control = self._control, control
             position.control = control.position
             position.ruleset = control.ruleset.version if control.ruleset is not None else ""
-            if before is None or _of_policy(before) != _of_policy(control):
-                self._adopt(self._read_policy(control), max(position.now, now))
+            if before is None or records_of(before) != records_of(control):
+                self._adopt(policy_of(control, self.counts), max(position.now, now))
         position.now = max(position.now, now)
         return position.now
 
     def _adopt(self, policy: Policy, now: int) -> None:
-        telling = self.telling
-        telling.policy = policy
-        stage, hiding = self.position.stage, content_hash(repr(_hiding(policy)))
-        changed = stage.get("hiding") != hiding
+        self.telling.adopt(policy)
+        hiding = self.telling.suppressing
+        stage, how = self.position.stage, hiding_of(policy)
+        changed = stage.get("hiding") != how
         note_retention(policy, stage)
-        stage["hiding"] = hiding
+        stage["hiding"] = how
         self._remind_at(self._reminding.adopt(policy, now, self.position.partitions))
         inhibitions = (*policy.inhibit, *policy.dependencies)
-        if inhibitions != telling.standing.inhibitions:
-            telling.standing = Standing(inhibitions)
-            glimpse = glimpses(telling.standing.paths)
+        if inhibitions != hiding.standing.inhibitions:
+            hiding.standing = Standing(inhibitions)
+            glimpse = glimpses(hiding.standing.paths)
             for identity, entry in self.book.entries.items() if inhibitions else ():
                 if entry.status in OPEN:
-                    telling.standing.put(identity, entry.tenant, glimpse(entry.value), entry.created_at)
+                    hiding.standing.put(identity, entry.tenant, glimpse(entry.value), entry.created_at)
         if changed:
             self._held.free_all(stage)
 
@@ -240,22 +239,23 @@ class AlertState:
         """
         said: dict[str, list[Said]] = {}
         touched, telling, policy = self.book.touched, self.telling, self.policy
+        hiding = telling.suppressing
         looked: set[str] = set()
         while fresh := [case for identity, case in touched.items() if identity not in looked and case.dirty]:
             looked.update(case.base.id for case in fresh)
             self._crowd.changed(self.book, fresh, policy, now)
-            for case in fresh if telling.standing.inhibitions else ():  # what came together hides as what came before
+            for case in fresh if hiding.standing.inhibitions else ():  # what came together hides as what came before
                 if case.is_open and case.reasons:
                     self._loosen(case.base.tenant, case.base.id, Subject(case), case.base.created_at)
             for case in fresh:
                 said[case.base.id] = telling.decide(case, now)
-            for tenant in telling.turned:
+            for tenant in hiding.turned:
                 self._held.free(tenant, self.position.stage)
-            telling.turned.clear()
-            for case, told in telling.storms:
+            hiding.turned.clear()
+            for case, told in hiding.storms:
                 assert policy.storm is not None, "a storm is one by a cap"
                 storm(self.book, case, told, policy.storm, now)
-            telling.storms.clear()
+            hiding.storms.clear()
         for case in touched.values():
             if case.dirty:
                 active = case.status is Status.ACTIVE  # nothing else escalates by time
@@ -293,12 +293,12 @@ class AlertState:
             self._ages.add(now, identity, is_open=case.is_open)
         self._held.put(tenant, identity, held=bool(case.held))
         stood = before is not None and before.status in OPEN
-        if stood is not case.is_open or not self.telling.standing.is_same(last, case.base):
+        if stood is not case.is_open or not self.telling.suppressing.standing.is_same(last, case.base):
             self._loosen(tenant, identity, Subject(case) if case.is_open else None, case.base.created_at)
 
     def _loosen(self, tenant: str, identity: str, subject: Subject | None, since: int = 0) -> None:
         """An alert stands otherwise now, or not at all: what it hid may be free."""
-        standing = self.telling.standing
+        standing = self.telling.suppressing.standing
         if standing.inhibitions and standing.put(identity, tenant, subject, since):
             self._held.free(tenant, self.position.stage)
 
@@ -323,15 +323,6 @@ class AlertState:
                 case.rest()
         self.book.end_step()
 
-    def _read_policy(self, control: Control) -> Policy:
-        policy, document = DEFAULT, control.records.get(POLICY)
-        if document is not None:
-            try:
-                policy = parse_policy(document)
-            except ConfigError:  # whoever reads the control topic refuses such a record before it comes here
-                self.counts["policy", "refused"] += 1
-        return with_records(policy, control.records)
-
     def _next_timer(self) -> tuple[int, str] | None:
         """The first timer that still holds."""
         heap, entries = self._timers, self.book.entries
@@ -341,13 +332,3 @@ class AlertState:
                 return heap[0]
             heappop(heap)
         return None
-
-
-def _of_policy(control: Control) -> dict[str, Any]:
-    """The records that say who is told what."""
-    return {name: document for name, document in control.records.items() if not name.startswith(_OF_RULES)}
-
-
-def _hiding(policy: Policy) -> tuple[Any, ...]:
-    """All of a policy that keeps back what is told later."""
-    return policy.maintenance, policy.silences, policy.inhibit, policy.dependencies

@@ -19,7 +19,7 @@ from streams.alerts.lifecycle import Move, move
 from streams.alerts.policy import Policy
 from streams.alerts.subject import Subject
 from streams.model import Status, severity_rank
-from streams.state.alerts.telling import OWN
+from streams.state.alerts.suppressing import OWN
 
 Place = tuple[str, str]  #: tenant and entity
 

@@ -105,11 +105,11 @@ def _shown_still(
     for identity, reason in reasons.items():
         case = book.case(identity)
         assert case is not None, "what is told is in the book"
-        if case.base.updated_at == now and telling.suppression(case, now) is not None:
+        if case.base.updated_at == now and telling.suppressing.by_rule(case, now) is not None:
             pile.pending[identity] = Waiting(
                 reason, now + 1, now
             )  # a step gives an alert one version: it has this one's
-        elif not telling.held_back(case, reason, now):
+        elif not telling.suppressing.held_back(case, reason, now):
             shown[identity] = reason
     return shown
 

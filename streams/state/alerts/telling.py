@@ -1,43 +1,29 @@
 """Who is told what: what suppresses an alert, which ways it takes, what goes at once and what waits in the tray.
 
-Order: maintenance → silence → inhibition → dependency → throttle → route → escalate. Each suppression is named on the
-alert and counted; what was held back is told when nothing suppresses it any more. That a thing is over is told to all
-who were told that it began, whatever suppresses it.
+Order: suppress (``streams.state.alerts.suppressing``) → route → escalate. That a thing is over is told to all who were
+told that it began, whatever suppresses it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
 
 from streams.alerts.case import OPEN, Case, Why
-from streams.alerts.crowds import INCIDENT, STORM
-from streams.alerts.inhibition import DEPENDENCY, INHIBITION, Standing
 from streams.alerts.lifecycle import BEGINNINGS
-from streams.alerts.maintenance import MAINTENANCE, Window
-from streams.alerts.memory import Timer
 from streams.alerts.policy import Policy
 from streams.alerts.reminders import REMINDER
-from streams.alerts.silences import SILENCE
 from streams.alerts.subject import Subject
-from streams.model import Alert, Reason, Status, Suppression
+from streams.model import Alert, Reason, Status
 from streams.route import Receiver
 from streams.route.escalation import Escalation
 from streams.route.intervals import may_tell, next_cron, next_telling
 from streams.route.tree import Route, Way
-from streams.state.alerts.rates import Rates
+from streams.state.alerts.suppressing import Suppressing
 from streams.state.alerts.tray import Tray, Waiting
 from streams.state.detect.lookup import Lookup
-
-THROTTLE = "throttle"
-#: Alerts that ALERT raised about itself, which no limit of theirs may hide.
-OWN = frozenset({STORM, INCIDENT, REMINDER})
-_HOUR = 3_600_000
-#: Reasons that come of nobody's doing.
-_BY_TIME = frozenset({Reason.ESCALATED, Reason.REPEATED, Reason.BREACHED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +38,28 @@ class Said:
 
 
 class Telling:
-    """Decides, and remembers what decisions need: what stands, how many were told, what waits."""
+    """Decides, and remembers what decisions need."""
 
     def __init__(self, counts: Counter[tuple[str, ...]]) -> None:
-        self.policy = Policy()
-        self.standing = Standing()
-        self.rates = Rates()
+        self.suppressing = Suppressing(counts)
         self.tray = Tray()
-        self.storms: list[tuple[Case, int]] = []  #: of this step: cases that were too many, and how many were told
-        self.turned: set[str] = set()  #: of this step: tenants of which something that hides others is hidden now
         self._counts = counts
-        self._lookup = Lookup(self.policy)
 
     # --- one alert
 
     @property
     def lookup(self) -> Lookup:
         """Of the policy in force."""
-        if self._lookup.policy is not self.policy:
-            self._lookup = Lookup(self.policy)
-        return self._lookup
+        return self.suppressing.lookup
+
+    @property
+    def policy(self) -> Policy:
+        """What is in force."""
+        return self.lookup.policy
+
+    def adopt(self, policy: Policy) -> None:
+        """From now on this is in force."""
+        self.suppressing.lookup = Lookup(policy)
 
     def escalation(self, case: Case) -> Escalation | None:
         """The one in force for an alert."""
@@ -91,7 +79,7 @@ class Telling:
             return []
         said: list[Said] = []
         begun = self._begun(case)
-        hidden = bool(begun or (case.again and case.is_open)) and self._is_hidden(case, begun, now)
+        hidden = bool(begun or (case.again and case.is_open)) and self.suppressing.is_hidden(case, begun, now)
         knowing: set[str] = (
             set()
         )  #: who is told in this step that it stands: that it is bad, they need not hear as well
@@ -124,14 +112,6 @@ class Telling:
         in_hand = case.in_hand_since is not None
         held = [one for one in case.held if one not in begun and not (in_hand and one in BEGINNINGS)]
         return [*held, *begun] if begun or case.again else []
-
-    def _is_hidden(self, case: Case, reasons: Iterable[Reason], now: int) -> bool:
-        ruling = self._ruling(case, reasons, now)
-        if ruling is None:
-            self._show(case, now)
-        else:
-            self._hide(case, ruling, reasons)
-        return ruling is not None
 
     def _say(self, case: Case, reason: Reason, now: int, knowing: set[str]) -> list[Said]:
         policy, view = self.policy, _seen(case)
@@ -229,85 +209,6 @@ class Telling:
             why = f"{why.partition(' after ')[0]}, asked by {case.asked}"
         receivers = (self.policy.by_name[name] for name in level.receivers if name in self.policy.by_name)
         return [Said(one, Reason.ESCALATED, why=why, level=case.escalation_level) for one in receivers]
-
-    # --- suppression
-
-    def held_back(self, case: Case, reason: Reason, now: int) -> bool:
-        """Whether something that has waited is suppressed by now: then it is held back, as if it had come now."""
-        ruling = self.suppression(case, now)
-        if ruling is not None:
-            self._hide(case, ruling, [reason])
-        return ruling is not None
-
-    def _ruling(self, case: Case, reasons: Iterable[Reason], now: int) -> Suppression | None:
-        if (found := self.suppression(case, now)) is not None:
-            return found
-        limited = case.suppressed and case.suppressed[0].stage == THROTTLE
-        if limited and _BY_TIME.issuperset(reasons) and case.why is not Why.WOKEN and case.asked in ("", "time"):
-            return case.suppressed[0]  # told as one of many, it is not told by itself because time has passed
-        if BEGINNINGS.isdisjoint(reasons) or case.base.rule in OWN:
-            return None
-        return self._throttled(case, now)
-
-    def suppression(self, case: Case, now: int) -> Suppression | None:
-        """What suppresses an alert, limits apart. Of a reminder nothing: a silence would hide that it ends."""
-        if case.base.rule == REMINDER:
-            return None
-        tenant, subject = case.base.tenant, Subject(case)
-        for one in self.lookup.hiding(subject):
-            if (until := one.covers(tenant, subject, now)) is not None:
-                stage = MAINTENANCE if isinstance(one, Window) else SILENCE
-                return Suppression(stage=stage, by=one.id, since=now, until=until)
-        if (hidden := self.standing.hides(case.base.id, tenant, subject)) is not None:
-            return Suppression(stage=hidden[0].stage, by=hidden[1], since=now)
-        return None
-
-    def _throttled(self, case: Case, now: int) -> Suppression | None:
-        rates, tenant, rule = self.rates, case.base.tenant, case.base.rule
-        (every, most), cap = case.limits, self.policy.storm
-        last = rates.last(tenant, rule)
-        if every and last is not None and now - last < every:
-            return Suppression(stage=THROTTLE, by="every", since=now, until=last + every)
-        if most and rates.within(tenant, rule, _HOUR, now) >= most:
-            return Suppression(stage=THROTTLE, by="per_hour", since=now)
-        if cap is not None and (told := rates.within(tenant, rule, cap.within, now)) >= cap.alerts:
-            self.storms.append((case, told))
-            return Suppression(stage=THROTTLE, by="storm", since=now)
-        if every or most or cap is not None:
-            rates.tell(tenant, rule, now, max(every, cap.within if cap else 0))
-        return None
-
-    def _hide(self, case: Case, ruling: Suppression, reasons: Iterable[Reason]) -> None:
-        known = case.suppressed[0] if case.suppressed else None
-        if known is None or (known.stage, known.by, known.until) != (ruling.stage, ruling.by, ruling.until):
-            case.suppressed = (ruling,)
-            case.changed(Why.SUPPRESSED)
-            if ruling.stage in (INHIBITION, DEPENDENCY) and case.base.id in self.standing:
-                self.turned.add(case.base.tenant)
-        for reason in reasons:
-            known_before = reason in case.held and reason not in case.reasons
-            if ruling.stage != THROTTLE:
-                case.held[reason] = None
-            else:
-                case.held.pop(reason, None)
-            if not known_before:
-                case.hidden += 1
-                case.changed(Why.SUPPRESSED)
-                self._counts["suppressed", ruling.stage, case.base.rule] += 1
-        case.dirty = True
-        if ruling.until is not None and case.held:
-            case.timers[Timer.RECHECK] = ruling.until
-        else:
-            case.timers.pop(Timer.RECHECK, None)
-
-    def _show(self, case: Case, now: int) -> None:
-        if case.suppressed:
-            case.suppressed = ()
-            case.began = now  # who is told now has as long to answer as anybody
-            case.changed(Why.RELEASED)
-        in_hand = case.in_hand_since is not None
-        case.held = {reason: None for reason in case.held if in_hand and reason in BEGINNINGS}
-        case.timers.pop(Timer.RECHECK, None)
 
 
 def _is_news(case: Case, reason: Reason, receiver: str, knowing: set[str]) -> bool:

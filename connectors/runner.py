@@ -16,6 +16,8 @@ from typing import Any, TypeVar, cast
 from connectors.base import Delivered, Item, Origin, Record, Rejected, Result, Retry, Sink, SinkBroken, Work
 from connectors.schedule import Pending, Schedule, Settled
 from connectors.settings import Policy
+from connectors.shared_rate import RedisTokens, SharedBucket
+from streams import telemetry
 from streams.model import Delivery
 
 T = TypeVar("T")
@@ -37,9 +39,12 @@ class Runner:
         report: Callable[[Settled, Delivery | None], None],
         redact: Callable[[str], str] = str,
         random: Callable[[], float] = random.random,
+        tokens: RedisTokens | None = None,
     ) -> None:
         self._name, self._make, self._policy, self._report, self._redact = name, make, policy, report, redact
-        self.schedule = Schedule(policy, random)
+        self._tokens = tokens
+        self._shared = SharedBucket(policy.rate) if tokens is not None and policy.rate is not None else None
+        self.schedule = Schedule(policy, random, self._shared)
         self._changed = asyncio.Event()
         self._opening = asyncio.Lock()
         self._sink: Sink | None = None
@@ -59,6 +64,11 @@ class Runner:
         self.schedule.skip(origin)
 
     @property
+    def rate_is_local(self) -> bool:
+        """Whether Redis, in which the rate is shared, is away."""
+        return self._shared is not None and self._shared.local
+
+    @property
     def is_open(self) -> bool:
         return self._sink is not None
 
@@ -73,13 +83,16 @@ class Runner:
             for settled in self.schedule.expire(now):
                 self._tell(settled, 0)
             while self._accepting and (batch := self.schedule.take(now)):
-                call = asyncio.create_task(self._call(batch))
-                self._calls.add(call)
-                call.add_done_callback(self._ended)
+                self._begin(self._call(batch))
+                if self.rate_is_local:
+                    telemetry.SINK_RATE_LOCAL.labels(self._name).inc(len(batch))
+            if self._accepting and self._shared and (wanted := self._shared.asks(now, self.schedule.eager(now))):
+                self._begin(self._draw(self._shared, wanted))
             wakes = self.schedule.wakes(now)
             wait = 1.0 if wakes is None else min(1.0, max(0.0, (wakes - _now()) / 1000))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), max(wait, 0.001))
+            alarm = asyncio.get_running_loop().call_later(max(wait, 0.001), self._changed.set)
+            await self._changed.wait()
+            alarm.cancel()
             if self._crash is not None:
                 raise self._crash
 
@@ -95,12 +108,36 @@ class Runner:
         if self._calls:
             await asyncio.wait(set(self._calls), timeout=_GRACE_S)
         await self._close()
+        if self._tokens is not None:
+            with suppress(Exception):
+                await self._tokens.close()
 
     async def release(self, topic: str, partition: int, seconds: float) -> None:
         """Let the partition's calls end (at most ``seconds``). The caller then takes offsets and forgets it."""
         end = time.monotonic() + seconds
         while self.schedule.calling(topic, partition) and time.monotonic() < end:  # noqa: ASYNC110 - rare and short
             await asyncio.sleep(0.01)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        call = asyncio.create_task(work)
+        self._calls.add(call)
+        call.add_done_callback(self._ended)
+
+    async def _draw(self, bucket: SharedBucket, wanted: int) -> None:
+        """Tokens for ``wanted`` items, from the bucket that all workers share."""
+        assert self._tokens is not None
+        try:
+            drawn = await self._tokens.draw(wanted)
+        except Exception as error:  # whatever Redis does, or that it is not installed: the sink goes on
+            if not bucket.local:
+                said = self._redact(_say(error))
+                telemetry.log.warning("the shared rate is away: by this worker's own", sink=self._name, error=said)
+            bucket.failed(_now())
+        else:
+            if bucket.local:
+                telemetry.log.info("the shared rate is back", sink=self._name)
+            bucket.drawn(_now(), drawn)
+        self._changed.set()
 
     def _ended(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)

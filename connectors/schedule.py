@@ -62,14 +62,14 @@ class _Lane:
 class Schedule:
     """The items of one sink. Every ``now`` is in ms of one monotonic clock; ``random`` gives 0 <= x < 1."""
 
-    def __init__(self, policy: Policy, random: Callable[[], float]) -> None:
+    def __init__(self, policy: Policy, random: Callable[[], float], bucket: Bucket | None = None) -> None:
         self._policy, self._random = policy, random
         self._lanes: dict[str, _Lane] = {}
         self._ready: list[tuple[int, int, str]] = []  # (ready_at, ticket, lane)
         self._deadlines: list[tuple[int, int, Pending]] = []
         self._tickets = count()
         self._held_until = 0
-        self._bucket = Bucket(policy.rate)
+        self._bucket = bucket or Bucket(policy.rate)
         self._last_error = ""
         self.breaker = Breaker(policy.breaker, random)
         self.offsets = Offsets()
@@ -131,6 +131,14 @@ class Schedule:
             self.breaker.begun()
             self.calls += 1
         return batch
+
+    def eager(self, now: int) -> int:
+        """About how many items could go now, were it not for the rate."""
+        held = now < self._held_until or self._lingers_until() > now or not self.breaker.allows(now)
+        self._drop_stale()
+        if held or not self._ready or self._ready[0][0] > now:
+            return 0
+        return min(len(self._ready), (self._policy.concurrency - self.calls) * self._policy.batch)
 
     def _lingers_until(self) -> int:
         """When a batch that is not full goes all the same."""

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -34,10 +35,14 @@ class Breaking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
-    """A token bucket over items."""
+    """A token bucket over items. ``shared``: the Redis (an address or a reference) in which all workers share it, under
+    ``key`` (empty: the sink's consumer group).
+    """
 
     per_second: float
     burst: int
+    shared: str = ""
+    key: str = ""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,6 +206,40 @@ def _meant(word: Any, known: Sequence[str]) -> str:
     return f"; did you mean {close[0]}?" if close else f" (known: {', '.join(known)})" if len(known) <= 20 else ""
 
 
+def _read_rate(part: Block) -> Rate:
+    shared, key = part.text("shared", ""), part.text("key", "")
+    problem = redis_problem(shared)
+    if problem:
+        part.problem("shared", problem)
+    if key and not shared:
+        part.problem("key", "names a bucket in Redis: say with `shared: env:REDIS_URL` in which")
+    if len(key) > 200 or not key.isprintable():
+        part.problem("key", "must be at most 200 printable characters")
+    rate = Rate(
+        per_second=part.number("per_second", ..., 0.001, 1e6),
+        burst=part.integer("burst", 1, 1, 1_000_000),
+        shared=shared,
+        key=key,
+    )
+    part.finish()
+    return rate
+
+
+def redis_problem(url: str) -> str:
+    """What is wrong with an address of Redis in the configuration; empty where nothing is."""
+    if not url or is_reference(url):
+        return ""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "is no address"
+    if parts.scheme not in ("redis", "rediss"):
+        return "must be redis://host:port/0, rediss:// for TLS, or a reference, env:NAME or file:PATH"
+    if parts.password:
+        return "has a password in it: write the whole url as a reference, env:NAME or file:PATH"
+    return ""
+
+
 def read_policy(block: Block, default: Policy) -> Policy:
     """The runner's part of a sink's block."""
     retry, breaker, rate = default.retry, default.breaker, default.rate
@@ -221,8 +260,7 @@ def read_policy(block: Block, default: Policy) -> Policy:
         )
         part.finish()
     if (part := block.block("rate")) is not None:
-        rate = Rate(per_second=part.number("per_second", ..., 0.001, 1e6), burst=part.integer("burst", 1, 1, 1_000_000))
-        part.finish()
+        rate = _read_rate(part)
     return Policy(
         retry=retry,
         breaker=breaker,

@@ -107,6 +107,11 @@ STAGE_SECONDS = Histogram(
     registry=REGISTRY,
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600),
 )
+#: Items sent under a worker's own rate because the Redis that shares it was away. Growing: with several workers the
+#: receiver may get a multiple of what `rate` says. The log names the error; all is well again by itself.
+SINK_RATE_LOCAL = Counter(
+    "tocsin_sink_rate_local_total", "Items sent by an unshared rate.", ["sink"], registry=REGISTRY
+)
 #: 1 while a sink works; 0: see its last error in /readyz and the log. Other sinks go on.
 SINK_UP = Gauge("tocsin_sink_up", "Sink is working.", ["sink"], registry=REGISTRY)
 #: Values too large to produce: a dead letter was cut, or a state key evicted.

@@ -16,7 +16,7 @@ import msgspec
 from connectors.base import Delivered, Item, Rejected, Result, Retry, SinkBroken
 from connectors.context import SinkContext
 from connectors.redact import is_reference
-from connectors.settings import Block
+from connectors.settings import Block, redis_problem
 from connectors.storage.redis_script import STORE
 from streams import telemetry
 from streams.model import Alert, Status, position
@@ -44,14 +44,8 @@ class RedisConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_config(block: Block) -> RedisConfig:
     url = block.text("url")
-    if url and not is_reference(url):
-        parts = urlsplit(url)
-        if parts.scheme not in ("redis", "rediss"):
-            block.problem(
-                "url", "must be redis://host:port/0, rediss:// for TLS, or a reference, env:NAME or file:PATH"
-            )
-        elif parts.password:
-            block.problem("url", "has a password in it: write `password: env:NAME`, or the whole url as a reference")
+    if problem := redis_problem(url):
+        block.problem("url", problem)
     return RedisConfig(
         url=url,
         username=block.text("username", ""),

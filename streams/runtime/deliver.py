@@ -112,6 +112,7 @@ class _Supervised:
             "restarts": self._restarts,
             "open": runner.schedule.open if runner else 0,
             "circuit": "open" if runner and runner.schedule.breaker.open else "closed",
+            **({"rate": "this worker's own: Redis is away"} if runner and runner.rate_is_local else {}),
             **self._counts,
         }
 

@@ -22,6 +22,7 @@ from connectors.context import SinkContext
 from connectors.offsets import Commit
 from connectors.registry import SinkConfig
 from connectors.runner import Runner
+from connectors.shared_rate import RedisTokens
 from streams import telemetry
 from streams.codec.outputs import PLAIN, RECORDS, Wire
 from streams.model import DeadReason
@@ -108,8 +109,14 @@ class SinkFeed:
         """Until ``stop``, or until Kafka fails."""
         self._loop = asyncio.get_running_loop()
         config, secrets = self._config, self._context.secrets
+        rate = config.policy.rate
         runner = self.runner = Runner(
-            config.name, lambda: config.make(self._context), config.policy, self._writer.report, secrets.redact
+            config.name,
+            lambda: config.make(self._context),
+            config.policy,
+            self._writer.report,
+            secrets.redact,
+            tokens=RedisTokens(rate, self._consumer_options["group.id"], secrets) if rate and rate.shared else None,
         )
         running: asyncio.Task[None] | None = None
         try:

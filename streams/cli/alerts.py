@@ -13,7 +13,7 @@ from connectors.times import rfc3339
 from streams.cli import alert_display, alerts_raise, alerts_report, alerts_work
 from streams.cli.alert_lookup import find, storage_path
 from streams.cli.context import get_config
-from streams.cli.printing import json_option
+from streams.cli.printing import json_option, limit_option
 from streams.errors import ConfigError
 from streams.model import SEVERITIES, Disposition, Status
 
@@ -24,20 +24,28 @@ def command() -> None:
 
     `list` reads the SQLite storage of the configuration; the others find alerts there, or else on the alerts topic.
     An id may be cut short as long as the storage knows only one alert that begins so.
+
+    \b
+    Examples:
+      tocsin alerts list --status active --severity critical
+      tocsin alerts show 3f9c
+      tocsin alerts ack 3f9c --note "looking"
+      tocsin alerts resolve 3f9c --as true_positive --note "account locked"
+      tocsin alerts report --since 7d
     """
 
 
 @command.command("list")
 @click.option("--tenant", help="Whose alerts.")
-@click.option("--status", type=click.Choice([status.value for status in Status]))
-@click.option("--severity", type=click.Choice([severity.value for severity in SEVERITIES]))
+@click.option("--status", type=click.Choice([status.value for status in Status]), help="How it stands.")
+@click.option("--severity", type=click.Choice([severity.value for severity in SEVERITIES]), help="How bad.")
 @click.option("--type", "type_", help="security, compliance, performance, system or metrics.")
-@click.option("--source")
-@click.option("--rule")
+@click.option("--source", help="The source whose events it is about, such as audit.")
+@click.option("--rule", help="The id of its rule.")
 @click.option("--assignee", help="Who sees to them.")
 @click.option("--incident", help="The full id of an incident: its alerts.")
 @click.option("--disposition", type=click.Choice([one.value for one in Disposition]), help="What they were.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The newest so many.")
+@limit_option
 @json_option
 def list_(limit: int, as_json: bool, type_: str | None, **wanted: str | None) -> None:
     """The newest alerts.
@@ -67,7 +75,13 @@ def list_(limit: int, as_json: bool, type_: str | None, **wanted: str | None) ->
 @click.option("--history", is_flag=True, help="Every version.")
 @json_option
 def show(alert_id: str, history: bool, as_json: bool) -> None:
-    """One alert: what fired, why, on which events, who was told, and what people did with it."""
+    """One alert: what fired, why, on which events, who was told, and what people did with it.
+
+    \b
+    Examples:
+      tocsin alerts show 3f9c
+      tocsin alerts show 3f9c --history --json
+    """
     versions = find(get_config(), alert_id, history)
     if as_json:
         alert_display.lines([alert for alert, _ in versions])

@@ -10,7 +10,7 @@ from connectors.times import duration, rfc3339
 from streams.cli import redriving as common
 from streams.cli.context import get_config, now_ms, who
 from streams.cli.delivery_latency import latency
-from streams.cli.printing import json_option, line
+from streams.cli.printing import json_option, limit_option, line
 from streams.errors import ConfigError, TocsinError
 from streams.runtime.ledger import LOST, Entry, State, rates, read_ledger
 from streams.runtime.redrive import LeftOut, Plan, Wanted, plan, redrive
@@ -44,9 +44,15 @@ command.add_command(latency)
 @click.option("--sink", default="", help="Of one sink.")
 @click.option("--tenant", default="", help="Of one tenant.")
 @click.option("--alert", "alert_id", default="", help="Of one alert; the id may be cut short.")
-@click.option("--state", "states", multiple=True, type=click.Choice([state.value for state in State]))
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([state.value for state in State]),
+    help="In it now; several are allowed.",
+)
 @click.option("--failed", is_flag=True, help="Only what was not delivered for good: rejected, failed.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The newest so many.")
+@limit_option
 @json_option
 def list_(
     since: str | None, until: str | None, offsets: str | None, sink: str, tenant: str, alert_id: str,
@@ -62,21 +68,19 @@ def list_(
     wanted = Wanted(sink, ids, *when, tenant=tenant, states=_states(states, failed))
     kafka = common.cluster(get_config())
     found = [entry for entry in read_ledger(kafka.scan, when.since, kafka.wire) if wanted.holds(entry)]
-    if as_json:
-        for entry in found[-limit:]:
-            line(_shown(entry))
-    elif found:
-        heads = ("id", "at", "sink", "alert", "tenant", "reason", "state", "attempts", "error")
-        common.table(heads, [_row(entry) for entry in found], limit)
-    else:
-        click.echo("no deliveries", err=True)
+    heads = ("id", "at", "sink", "alert", "tenant", "reason", "state", "attempts", "error")
+    common.listing(found, heads, _row, _shown, limit, as_json=as_json, nothing="no deliveries")
 
 
 @command.command("show")
 @click.argument("notification_id")
 @json_option
 def show(notification_id: str, as_json: bool) -> None:
-    """Every attempt for one notification; its id may be cut short."""
+    """Every attempt for one notification; its id may be cut short.
+
+    \b
+    Example:  tocsin deliveries show 3f9c
+    """
     kafka = common.cluster(get_config())
     found = [entry for entry in read_ledger(kafka.scan, 0, kafka.wire) if entry.id.startswith(notification_id)]
     if not found:
@@ -130,8 +134,7 @@ def rates_(since: str | None, until: str | None, offsets: str | None, as_json: b
 @click.option("--tenant", default="", help="Of one tenant.")
 @click.option("--failed", is_flag=True, help="Only what was not delivered for good.")
 @click.option("--superseded", is_flag=True, help="Also what the sink was told something later of.")
-@click.option("--yes", is_flag=True, help="Do it; without this it is only said what would be done.")
-@click.option("--by", help="Who asks; by default $USER.")
+@common.doing()
 @json_option
 def redrive_(
     ids: tuple[str, ...], since: str | None, until: str | None, offsets: str | None, sink: str, tenant: str,

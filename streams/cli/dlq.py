@@ -10,7 +10,7 @@ from connectors.notifiers.console import plain
 from connectors.times import rfc3339
 from streams.cli import redriving as common
 from streams.cli.context import get_config, now_ms, who
-from streams.cli.printing import json_option, line
+from streams.cli.printing import json_option, limit_option, line
 from streams.errors import ConfigError, TocsinError
 from streams.model import DeadReason
 from streams.runtime.letters import LeftOut, Refused, Wanted, discard, plan, read_letters, redrive
@@ -47,7 +47,13 @@ def _which(function: Any) -> Any:
             common.period("dead-letter"),
             click.option("--stage", default="", help="Its beginning: detect, alert, deliver:slack."),
             click.option("--topic", default="", help="Records that came from there: audit.events."),
-            click.option("--reason", "reasons", multiple=True, type=click.Choice([one.value for one in DeadReason])),
+            click.option(
+                "--reason",
+                "reasons",
+                multiple=True,
+                type=click.Choice([one.value for one in DeadReason]),
+                help="Refused for it; several are allowed.",
+            ),
         )
     ):
         function = option(function)
@@ -63,7 +69,7 @@ def _wanted(ids: tuple[str, ...], given: dict[str, Any]) -> Wanted:
 @command.command("list")
 @_which
 @click.option("--all", "everything", is_flag=True, help="Also those that were sent back or discarded.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The newest so many.")
+@limit_option
 @json_option
 def list_(everything: bool, limit: int, as_json: bool, **given: Any) -> None:
     """What was refused, and nobody has seen to.
@@ -73,20 +79,18 @@ def list_(everything: bool, limit: int, as_json: bool, **given: Any) -> None:
     """
     wanted = _wanted((), given)
     found = [one for one in read_letters(common.cluster(get_config()).scan, wanted) if everything or not one.done]
-    if as_json:
-        for one in found[-limit:]:
-            line(_document(one))
-    elif found:
-        common.table(_HEADS, [_row(one) for one in found], limit)
-    else:
-        click.echo("no dead letters", err=True)
+    common.listing(found, _HEADS, _row, _document, limit, as_json=as_json, nothing="no dead letters")
 
 
 @command.command("show")
 @click.argument("position")
 @json_option
 def show(position: str, as_json: bool) -> None:
-    """One dead letter, by its position or its record's: why it was refused, and what it holds."""
+    """One dead letter, by its position or its record's: why it was refused, and what it holds.
+
+    \b
+    Example:  tocsin dlq show dead-letter/3/17
+    """
     found = read_letters(common.cluster(get_config()).scan, Wanted(ids=(position,)))
     if not found:
         raise TocsinError(f"there is no dead letter {position!r:.100}", "`tocsin dlq list` shows their positions")
@@ -105,8 +109,7 @@ def show(position: str, as_json: bool) -> None:
 @command.command("redrive")
 @click.argument("positions", nargs=-1, metavar="[POSITION]...")
 @_which
-@click.option("--yes", is_flag=True, help="Do it; without this it is only said what would be done.")
-@click.option("--by", help="Who asks; by default $USER.")
+@common.doing()
 @json_option
 def redrive_(positions: tuple[str, ...], yes: bool, by: str | None, as_json: bool, **given: Any) -> None:
     """Send records back to the topic and partition they came from, as they were, with a header `redriven`.
@@ -144,8 +147,7 @@ def redrive_(positions: tuple[str, ...], yes: bool, by: str | None, as_json: boo
 @click.argument("positions", nargs=-1, metavar="[POSITION]...")
 @_which
 @click.option("--note", required=True, help="Why, for those who look later.")
-@click.option("--yes", is_flag=True, help="Do it; without this it is only said what would be done.")
-@click.option("--by", help="Who says so; by default $USER.")
+@common.doing("Who says so")
 @json_option
 def discard_(positions: tuple[str, ...], note: str, yes: bool, by: str | None, as_json: bool, **given: Any) -> None:
     """Say that they need nothing: they are listed no more. The letters stay on their topic, and who said so is kept.

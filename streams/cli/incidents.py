@@ -24,7 +24,7 @@ from streams.cli.alerts_raise import by_hand, check_severity
 from streams.cli.context import get_config, now_ms, who
 from streams.cli.incident_document import document, markdown, page, sections
 from streams.cli.incident_timeline import Story
-from streams.cli.printing import json_option
+from streams.cli.printing import json_option, limit_option
 from streams.config import Config
 from streams.errors import ClusterError, ConfigError, TocsinError
 from streams.model import Action, Alert, Command, Notification, Status, severity_rank
@@ -40,14 +40,20 @@ def command() -> None:
 
     An incident is an alert of the rule tocsin.incident that stands for others: `tocsin alerts` works on it too (ack,
     assign, comment, resolve). It opens by itself where the policy has `incidents:`, or by hand.
+
+    \b
+    Examples:
+      tocsin incidents list --phase investigating
+      tocsin incidents show b01d
+      tocsin incidents export b01d --format html --out b01d.html
     """
 
 
 @command.command("list")
 @click.option("--tenant", help="Whose.")
-@click.option("--status", type=click.Choice([status.value for status in Status]))
-@click.option("--phase", type=click.Choice(PHASES))
-@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The newest so many.")
+@click.option("--status", type=click.Choice([status.value for status in Status]), help="Of the alert it is.")
+@click.option("--phase", type=click.Choice(PHASES), help="Where its handling stands.")
+@limit_option
 @json_option
 def list_(tenant: str | None, status: str | None, phase: str | None, limit: int, as_json: bool) -> None:
     """The newest incidents.
@@ -83,7 +89,11 @@ def list_(tenant: str | None, status: str | None, phase: str | None, limit: int,
 @click.argument("incident_id")
 @json_option
 def show(incident_id: str, as_json: bool) -> None:
-    """How it stands, its alerts, and what has happened so far."""
+    """How it stands, its alerts, and what has happened so far.
+
+    \b
+    Example:  tocsin incidents show b01d
+    """
     config = get_config()
     story = _story(config, incident_id, with_notifications=False)
     if as_json:
@@ -180,7 +190,12 @@ def update(incident_id: str, note: str, by: str | None, wait: bool, timeout: flo
 @command.command("export")
 @click.argument("incident_id")
 @click.option(
-    "--format", "format_", type=click.Choice(["markdown", "html", "json"]), default="markdown", show_default=True
+    "--format",
+    "format_",
+    type=click.Choice(["markdown", "html", "json"]),
+    default="markdown",
+    show_default=True,
+    help="Of the document.",
 )
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file; by default standard output.")
 @click.option("--no-notifications", is_flag=True, help="Leave out who was told, which is read from Kafka.")

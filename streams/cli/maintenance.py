@@ -50,7 +50,14 @@ def add(
     matchers: tuple[str, ...], start: str, lasts: str, rrule: str, excepted: tuple[str, ...], timezone: str,
     remind: str, comment: str, tenant: str, author: str | None, identity: str | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Hide what matches while it is worked on."""
+    """Hide what matches while it is worked on.
+
+    \b
+    Examples:
+      tocsin maintenance add --match 'source=metric' --start 2026-07-05T02:00 --for 2h --comment patches
+      tocsin maintenance add --match 'source=metric' --start 2026-07-05T02:00 --for 2h --rrule FREQ=WEEKLY \\
+          --timezone Europe/Amsterdam --except 20261227T020000 --comment patches
+    """
     if excepted and not rrule:
         raise click.UsageError("--except goes with --rrule")
     begins, took = common.moment("--start", start, timezone), common.duration("--for", lasts)
@@ -80,35 +87,31 @@ def add(
 @click.option("--all", "every", is_flag=True, help="Those that do not come again too.")
 @json_option
 def list_(every: bool, as_json: bool) -> None:
-    """Windows under way or to come, when each begins next, and how many open alerts it hides at present."""
+    """Windows under way or to come, when each begins next, and how many open alerts it hides at present.
+
+    \b
+    Example:  tocsin maintenance list --all
+    """
     with control() as reader:
         documents, in_policy = common.standing(reader, MAINTENANCE, _SECTION)
     now = now_ms()
     windows = [parse_window(identity, document) for identity, document in sorted(documents.items())]
     shown = [one for one in windows if every or _phase(one, now) != "over"]
-    hides = common.hidden(common.open_alerts(), MAINTENANCE) if shown else {}
-    rows = [
-        _shown(one, now) | {"hides": hides.get(one.id, 0), "where": "policy" if one.id in in_policy else "record"}
-        for one in shown
-    ]
-    if as_json:
-        for row in rows:
-            line(row)
-        return
-    if not rows:
-        click.echo("no maintenance is under way or to come")
-        return
-    names = ("id", "phase", "ends_at", "next", "lasts", "tenant", "matchers", "hides", "comment")
-    common.table(
-        names, [tuple("\n".join(row[n]) if isinstance(row[n], list) else row[n] for n in names) for row in rows]
-    )
+    columns = ("id", "phase", "ends_at", "next", "lasts", "tenant", "matchers", "hides", "comment")
+    rows = [_shown(one, now) for one in shown]
+    nothing = "no maintenance is under way or to come"
+    common.listing(MAINTENANCE, rows, in_policy, columns, between="\n", as_json=as_json, nothing=nothing)
 
 
 @command.command("expire")
 @click.argument("identity", metavar="ID")
 @json_option
 def expire(identity: str, as_json: bool) -> None:
-    """End a window now, with all that were to come. Its record stays, for who asks later."""
+    """End a window now, with all that were to come. Its record stays, for who asks later.
+
+    \b
+    Example:  tocsin maintenance expire patches-3f9c
+    """
     with control() as reader:
         document = common.one_of(reader, MAINTENANCE, _SECTION, identity)
         now = now_ms()

@@ -1,4 +1,4 @@
-"""What commands print for programs."""
+"""What commands that list things have in common: lines for programs, and how many."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 import click
 
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+limit_option: Callable[[Any], Any] = click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The newest so many."
+)
 
 
 def line(record: Any) -> None:

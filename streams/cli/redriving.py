@@ -6,7 +6,7 @@ import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import click
 from rich import box
@@ -16,6 +16,7 @@ from rich.text import Text
 from connectors.notifiers.console import plain
 from streams.cli.alert_display import console
 from streams.cli.context import admin, kafka_options, names_of, now_ms
+from streams.cli.printing import line
 from streams.cli.topic_schemas import wire_of
 from streams.codec.outputs import Wire
 from streams.config import Config
@@ -26,6 +27,7 @@ from streams.runtime.names import Names
 from streams.runtime.scan import Scan, Stretch, parse_stretch
 
 _SAMPLE = 10
+One = TypeVar("One")
 
 
 class Cluster(NamedTuple):
@@ -69,6 +71,17 @@ def period(topic: str) -> Callable[[Any], Any]:
     return add
 
 
+def doing(who: str = "Who asks") -> Callable[[Any], Any]:
+    """Options ``--yes`` and ``--by`` of a command that only says what it would do."""
+
+    def add(function: Any) -> Any:
+        by = click.option("--by", help=f"{who}; by default $USER.")
+        yes = click.option("--yes", is_flag=True, help="Do it; without this it is only said what would be done.")
+        return yes(by(function))
+
+    return add
+
+
 def read_period(since: str | None, until: str | None, offsets: str | None, *, always: bool = False) -> Period:
     """``always``: without ``--since`` everything that is retained. Raises ConfigError."""
     now = now_ms()
@@ -95,6 +108,20 @@ def _moment(text: str, now: int) -> int:
 def new_mark() -> str:
     """The name of one re-drive."""
     return uuid.uuid4().hex
+
+
+def listing(
+    found: Sequence[One], heads: Sequence[str], row: Callable[[One], Sequence[object]],
+    document: Callable[[One], Any], limit: int, *, as_json: bool, nothing: str,
+) -> None:  # fmt: skip
+    """The newest so many: a line each for programs, a table for people."""
+    if as_json:
+        for one in found[-limit:]:
+            line(document(one))
+    elif found:
+        table(heads, [row(one) for one in found], limit)
+    else:
+        click.echo(nothing, err=True)
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]], limit: int) -> None:

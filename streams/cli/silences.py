@@ -10,6 +10,7 @@ from streams.alerts.silences import SILENCE, Phase, Silence, parse_silence
 from streams.alerts.subject import Subject
 from streams.cli import suppressing as common
 from streams.cli.context import control, now_ms, who
+from streams.cli.on_demand import OnDemand
 from streams.cli.printing import json_option, line
 from streams.errors import ConfigError
 from streams.model import Alert
@@ -19,7 +20,7 @@ from streams.route.matchers import all_hold, parse_matchers
 _SECTION = "silences"
 
 
-@click.group("silences")
+@click.group("silences", cls=OnDemand, elsewhere={"backtest": "streams.cli.silences_backtest:command"})
 def command() -> None:
     """Silences: who does not want to hear of what, why, and until when.
 
@@ -32,6 +33,7 @@ def command() -> None:
       tocsin silences add --match 'rule="audit.bulk-export"' --match 'key.actor=backup' --for 2h --comment "import"
       tocsin silences list
       tocsin silences expire import-3f9c
+      tocsin silences backtest --match 'rule="audit.bulk-export"' --from "last 7d"
     """
 
 
@@ -90,7 +92,11 @@ def add(
 @click.option("--all", "every", is_flag=True, help="Those that have ended too.")
 @json_option
 def list_(every: bool, as_json: bool) -> None:
-    """What is silenced now or will be, and how many open alerts each silence hides at present."""
+    """What is silenced now or will be, and how many open alerts each silence hides at present.
+
+    \b
+    Example:  tocsin silences list --all
+    """
     with control() as reader:
         documents, in_policy = common.standing(reader, SILENCE, _SECTION)
     now = now_ms()
@@ -98,29 +104,20 @@ def list_(every: bool, as_json: bool) -> None:
     shown = sorted(
         (one for one in silences if every or one.phase(now) is not Phase.EXPIRED), key=lambda one: (one.ends, one.id)
     )
-    hides = common.hidden(common.open_alerts(), SILENCE) if shown else {}
-    rows = [
-        _shown(one, now) | {"hides": hides.get(one.id, 0), "where": "policy" if one.id in in_policy else "record"}
-        for one in shown
-    ]
-    if as_json:
-        for row in rows:
-            line(row)
-        return
-    if not rows:
-        click.echo("nothing is silenced")
-        return
-    names = ("id", "phase", "starts_at", "ends_at", "tenant", "matchers", "hides", "author", "comment")
-    common.table(
-        names, [tuple(" ".join(row[n]) if n == "matchers" else row.get(n) for n in names) for row in rows]
-    )  # fmt: skip
+    columns = ("id", "phase", "starts_at", "ends_at", "tenant", "matchers", "hides", "author", "comment")
+    rows = [_shown(one, now) for one in shown]
+    common.listing(SILENCE, rows, in_policy, columns, between=" ", as_json=as_json, nothing="nothing is silenced")
 
 
 @command.command("show")
 @click.argument("identity", metavar="ID")
 @json_option
 def show(identity: str, as_json: bool) -> None:
-    """One silence, and the open alerts it hides."""
+    """One silence, and the open alerts it hides.
+
+    \b
+    Example:  tocsin silences show import-3f9c
+    """
     with control() as reader:
         documents, _ = common.standing(reader, SILENCE, _SECTION)
     if identity not in documents:
@@ -146,7 +143,11 @@ def show(identity: str, as_json: bool) -> None:
 @click.argument("identity", metavar="ID")
 @json_option
 def expire(identity: str, as_json: bool) -> None:
-    """End a silence now: what it has hidden and still stands is told. Its record stays, for who asks later."""
+    """End a silence now: what it has hidden and still stands is told. Its record stays, for who asks later.
+
+    \b
+    Example:  tocsin silences expire import-3f9c
+    """
     with control() as reader:
         document = common.one_of(reader, SILENCE, _SECTION, identity)
         now = now_ms()
@@ -166,7 +167,11 @@ def expire(identity: str, as_json: bool) -> None:
 @click.option("--tenant", default="", help="Of one tenant only.")
 @json_option
 def preview(matchers: tuple[str, ...], tenant: str, as_json: bool) -> None:
-    """Which open alerts a silence would hide, without making one."""
+    """Which open alerts a silence would hide, without making one.
+
+    \b
+    Example:  tocsin silences preview --match 'rule="audit.bulk-export"' --tenant acme
+    """
     try:
         parsed = parse_matchers(list(matchers))
     except ValueError as error:

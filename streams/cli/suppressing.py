@@ -14,6 +14,7 @@ from rich.table import Table
 
 from streams.cli.alert_lookup import latest
 from streams.cli.context import get_config, kafka_options, names_of
+from streams.cli.printing import line
 from streams.errors import ConfigError
 from streams.model import Alert, Status
 from streams.replay.moments import parse_moment
@@ -105,6 +106,26 @@ def table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
     for row in rows:
         made.add_row(*(escape(_cell(cell)) for cell in row))
     console_for_tables().print(made)
+
+
+def listing(
+    kind: str, rows: list[dict[str, Any]], in_policy: frozenset[str], columns: tuple[str, ...], *,
+    between: str, as_json: bool, nothing: str,
+) -> None:  # fmt: skip
+    """What there is of a kind, with how many open alerts each hides at present, and where it stands."""
+    hides = hidden(open_alerts(), kind) if rows else {}
+    rows = [
+        row | {"hides": hides.get(row["id"], 0), "where": "policy" if row["id"] in in_policy else "record"}
+        for row in rows
+    ]
+    if as_json:
+        for row in rows:
+            line(row)
+    elif rows:
+        cells = [[between.join(row[n]) if isinstance(row[n], list) else row[n] for n in columns] for row in rows]
+        table(columns, [tuple(each) for each in cells])
+    else:
+        click.echo(nothing)
 
 
 def alert_rows(alerts: list[Alert]) -> None:

@@ -25,7 +25,8 @@ from streams.replay.spool import Spool, Waiting, merged
 from streams.rules.chains import ALERTS
 from streams.rules.rule import RuleSet
 from streams.runtime.stages import program
-from streams.state.alerts.alerting import POLICY, AlertState
+from streams.state.alerts.alerting import AlertState
+from streams.state.alerts.inforce import POLICY
 from streams.state.detect.detecting import DetectState
 
 _alert = msgspec.json.Decoder(Alert)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -10,11 +9,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
@@ -23,8 +22,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from connectors.testing import SECRET, Receiver, sample_notification
 from streams.model import Notification
 from tests.integration.test_redrive import Place
+from tests.serving import Serving
 
-T = TypeVar("T")
 BYSTANDER = "bystander"
 _FIRST_OF_BYSTANDER = 900_000_000
 
@@ -34,10 +33,8 @@ class Ground(Place):
 
     def __init__(self, kafka: str, prefix: str, data_dir: Path) -> None:
         super().__init__(kafka, prefix, data_dir)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._open: list[AbstractAsyncContextManager[Any]] = []
+        self._serving = Serving()
+        self.serve, self.on_loop = self._serving.serve, self._serving.on_loop
         self._admin = AdminClient(self.options)
         self._worker: subprocess.Popen[bytes] | None = None
         self._sinks: list[dict[str, Any]] = []
@@ -49,15 +46,6 @@ class Ground(Place):
 
     # -- servers -------------------------------------------------------------------------------------------------
 
-    def on_loop(self, work: Coroutine[Any, Any, T], seconds: float = 15) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(seconds)
-
-    def serve(self, server: Any) -> Any:
-        """Run a server, given as an asynchronous context, until ``close``."""
-        self.on_loop(server.__aenter__())
-        self._open.append(server)
-        return server
-
     def leave(self, do: Callable[[], object]) -> None:
         """At ``close``, when the worker is gone."""
         self._leaving.append(do)
@@ -67,11 +55,7 @@ class Ground(Place):
         self._end(signal.SIGKILL)
         for leave in reversed(self._leaving):
             leave()
-        for server in reversed(self._open):
-            self.on_loop(server.__aexit__(None, None, None))
-        self.on_loop(_cancel_all())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._serving.close()
 
     # -- the worker ----------------------------------------------------------------------------------------------
 
@@ -155,15 +139,6 @@ class Ground(Place):
         (found,) = self._admin.list_consumer_group_offsets([asked]).values()
         offsets = [tp.offset for tp in found.result(10).topic_partitions]
         return -1 if min(offsets) < 0 else sum(offsets)
-
-
-async def _cancel_all() -> None:
-    """Requests that are never answered."""
-    left = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in left:
-        task.cancel()
-    if left:
-        await asyncio.wait(left, timeout=5)
 
 
 def note(number: int, receiver: str, version: int = 1) -> Notification:

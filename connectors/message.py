@@ -5,15 +5,17 @@ Every text in a ``Message`` is clean (``connectors.clip``) and none is escaped: 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from connectors.base import Item
 from connectors.clip import clean, one_line
+from connectors.notifiers.console import observed
 from connectors.notifiers.console import why as measured
 from connectors.times import duration, rfc3339
 from streams.model import Alert, Notification, Reason, Severity, Status
 
-#: Green, orange, dark orange and red are what the teams are used to; grey for what needs nobody.
+#: Green, orange, dark orange and red are what the teams are used to; grey for what needs nobody. What is over is green.
 COLOURS = {
     Severity.CRITICAL: "#ff0000",
     Severity.HIGH: "#ff6600",
@@ -21,6 +23,8 @@ COLOURS = {
     Severity.LOW: "#36a64f",
     Severity.INFO: "#9e9e9e",
 }
+#: What every vendor takes as an address, and no markup takes as anything else.
+_LINK = re.compile(r"https?://[A-Za-z0-9.:/?#%&=+,;~_-]{1,400}")
 _CLOSED = (Status.RESOLVED, Status.DISMISSED)
 #: Stands before the title, so that one sees it in the list of messages. ESCALATED stands before all of them.
 _MARKS = {
@@ -40,11 +44,12 @@ _MARKS = {
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """``short``: two of them fit beside each other."""
+    """``short``: two of them fit beside each other. ``link``: an address that the rule names, to be followed."""
 
     name: str
     value: str
     short: bool = True
+    link: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class Message:
     members: tuple[str, ...]  #: a line each, the worst first
     unlisted: int  #: members beyond those
     runbook: str
+    link: str  #: the runbook, where it is a web address
     look: str  #: the command that shows more
     colour: str
     severity: Severity
@@ -69,7 +75,12 @@ class Message:
     @property
     def text(self) -> str:
         """Headline, sentence, description and members as lines."""
-        parts = [self.headline, self.sentence, self.description, *self.members]
+        return "\n".join(part for part in (self.headline, self.details) if part)
+
+    @property
+    def details(self) -> str:
+        """The text without the headline, for what shows that already."""
+        parts = [self.sentence, self.description, *self.members]
         if self.unlisted:
             parts.append(f"… and {self.unlisted} more")
         return "\n".join(part for part in parts if part)
@@ -80,6 +91,7 @@ def message_of(item: Item, label: str = "") -> Message:
     alert, note = item.alert, item.notification
     group = note.group if note else None
     listed = group.alerts[:20] if group else ()
+    closed = alert.status in _CLOSED and (group is None or all(m.status in _CLOSED for m in group.alerts))
     return Message(
         subject=group.id if group else alert.id,
         title=_title(alert, note, label),
@@ -92,10 +104,11 @@ def message_of(item: Item, label: str = "") -> Message:
         ),
         unlisted=group.total - len(listed) if group else 0,
         runbook=one_line(alert.runbook, 500),
+        link=alert.runbook if _LINK.fullmatch(alert.runbook) else "",
         look=f"tocsin alerts show {one_line(alert.id, 80)}",
-        colour=COLOURS[alert.severity],
+        colour=COLOURS[Severity.LOW if closed else alert.severity],
         severity=alert.severity,
-        closed=alert.status in _CLOSED and (group is None or all(m.status in _CLOSED for m in group.alerts)),
+        closed=closed,
         at=str(rfc3339(note.at if note else alert.updated_at)),
     )
 
@@ -122,7 +135,9 @@ def _sentence(alert: Alert, note: Notification | None) -> str:
     many = f"{count} alert{'s' * (count != 1)}"
     match note.reason:
         case Reason.NEW:
-            text = f"New: {many} that belong together" if count > 1 else f"New{because}"
+            seen = observed(alert)
+            fired = because or (f": {seen}" if seen else "")
+            text = f"New: {many} that belong together" if count > 1 else f"New{fired}"
         case Reason.GREW:
             text = f"The group has grown to {many}"
         case Reason.SEVERITY_RAISED:
@@ -165,7 +180,10 @@ def _facts(alert: Alert, note: Notification | None) -> list[Fact]:
     if alert.violation_type:
         facts.append(Fact("Violation Type", one_line(alert.violation_type)))
     facts.append(Fact("Timestamp", str(rfc3339(alert.event_time))))
-    facts += [Fact(one_line(name, 80), one_line(value)) for name, value in list(alert.metadata.items())[:50]]
+    facts += [Fact(one_line(name, 80), _shown(value)) for name, value in list(alert.metadata.items())[:50]]
+    word = alert.severity_word
+    if word and word.lower() != alert.severity.value:
+        facts.append(Fact("Severity", f"{alert.severity.value} ({one_line(word, 40)})"))
     key = " · ".join(f"{one_line(name, 60)} {one_line(value, 120)}" for name, value in list(alert.key.items())[:10])
     facts += [
         Fact("Tenant", one_line(alert.tenant, 100)),
@@ -182,5 +200,13 @@ def _facts(alert: Alert, note: Notification | None) -> list[Fact]:
         shared = ", ".join(f"{one_line(k, 60)}={one_line(v, 80)}" for k, v in list(note.group.key.items())[:10])
         facts.append(Fact("Group", shared or "—", short=False))
     if alert.runbook:
-        facts.append(Fact("Runbook", one_line(alert.runbook, 500), short=False))
+        link = bool(_LINK.fullmatch(alert.runbook))
+        facts.append(Fact("Runbook", one_line(alert.runbook, 500), short=False, link=link))
     return facts
+
+
+def _shown(value: object) -> str:
+    """On one line; a list of texts and numbers without its brackets."""
+    if isinstance(value, list) and value and all(isinstance(one, (str, int, float)) for one in value):
+        return one_line(", ".join(one if isinstance(one, str) else clean(one) for one in value[:100]))
+    return one_line(value)

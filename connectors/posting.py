@@ -18,7 +18,6 @@ from connectors.context import SinkContext
 from connectors.settings import Block
 from connectors.ssrf import Forbidden, guarded_connector, is_public
 
-
 _SHORTEST_TOKEN = 12  # shorter parts of a path are words, and would hide half of a message
 
 

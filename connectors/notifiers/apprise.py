@@ -124,7 +124,8 @@ class Apprise(Notifier[AppriseConfig]):
         words = self._wording.words(item, message)
         longest_title, longest = self._limits
         title = words.title if words.title is not None else f"{message.title} — {message.headline}"
-        body = words.body if words.body is not None else _built_in(message)
+        shown = words.title is None and longest_title > 0  # the headline, in the title
+        body = words.body if words.body is not None else _built_in(message, message.details if shown else message.text)
         if words.failed:
             body = f"{words.failed}\n{body}"
         tail = f"\n{message.look}"
@@ -138,10 +139,10 @@ class Apprise(Notifier[AppriseConfig]):
         )
 
 
-def _built_in(message: Message) -> str:
+def _built_in(message: Message, text: str) -> str:
     facts = "\n".join(f"{fact.name}: {fact.value}" for fact in message.facts[:12])
     more = f"\n… and {len(message.facts) - 12} more" if len(message.facts) > 12 else ""
-    return f"{message.text}\n{facts}{more}"
+    return f"{text}\n\n{facts}{more}".lstrip("\n")
 
 
 def _measure(text: str) -> int:

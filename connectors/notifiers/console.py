@@ -110,20 +110,23 @@ def _more(alert: Alert, note: Notification | None) -> list[tuple[str, str]]:
 
 def why(alert: Alert) -> str:
     """``observed 20, threshold 5 within 10m · audit.failed-login-burst · 3 findings``."""
+    parts = [observed(alert), plain(alert.rule, 120), f"{alert.count} finding{'s' * (alert.count != 1)}"]
+    return " · ".join(filter(None, parts))
+
+
+def observed(alert: Alert) -> str:
+    """``observed 20, threshold 5 within 10m (peak 30)``; empty where the rule measures nothing."""
     values = alert.values
-    parts = []
-    if "observed" in values:
-        text = f"observed {plain(values['observed'], 80)}"
-        if values.get("threshold") is not None:
-            text += f", threshold {plain(values['threshold'], 80)}"
-        if type(values.get("within")) is int:
-            text += f" within {duration(values['within'])}"
-        if values.get("peak") is not None and values["peak"] != values["observed"]:
-            text += f" (peak {plain(values['peak'], 80)})"
-        parts.append(text)
-    parts.append(plain(alert.rule, 120))
-    parts.append(f"{alert.count} finding{'s' * (alert.count != 1)}")
-    return " · ".join(parts)
+    if "observed" not in values:
+        return ""
+    text = f"observed {plain(values['observed'], 80)}"
+    if values.get("threshold") is not None:
+        text += f", threshold {plain(values['threshold'], 80)}"
+    if type(values.get("within")) is int:
+        text += f" within {duration(values['within'])}"
+    if values.get("peak") is not None and values["peak"] != values["observed"]:
+        text += f" (peak {plain(values['peak'], 80)})"
+    return text
 
 
 def evidence(alert: Alert) -> str:

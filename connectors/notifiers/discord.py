@@ -59,7 +59,8 @@ class Discord(Remembering[DiscordConfig]):
         left -= length(text)
         fields: list[dict[str, Any]] = []
         for number, fact in enumerate(message.facts):
-            name, value = fit(fact.name, _NAME, as_markdown) or "—", fit(fact.value, _VALUE, as_markdown) or "—"
+            shown = fact.value if fact.link else fit(fact.value, _VALUE, as_markdown)
+            name, value = fit(fact.name, _NAME, as_markdown) or "—", shown or "—"
             left -= length(name) + length(value)
             if left < 0 or (len(fields) == _FIELDS - 1 and number < len(message.facts) - 1):
                 fields.append({"name": "…", "value": f"and {len(message.facts) - number} more", "inline": True})

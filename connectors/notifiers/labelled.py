@@ -12,7 +12,6 @@ from connectors.times import rfc3339
 from connectors.wording import Words
 
 _LABEL, _NOTE, _KEYS, _FACTS = 200, 8000, 10, 40
-_URL = re.compile(r"https?://[^\s<>\"]{1,400}")
 
 
 def alert_of(item: Item, message: Message, words: Words, now: int) -> dict[str, Any]:
@@ -26,8 +25,8 @@ def alert_of(item: Item, message: Message, words: Words, now: int) -> dict[str, 
         "annotations": _annotations(message, words),
         "startsAt": started(item, now),
     }
-    if _URL.fullmatch(message.runbook):
-        alert["generatorURL"] = message.runbook
+    if message.link:
+        alert["generatorURL"] = message.link
     return alert
 
 
@@ -66,7 +65,7 @@ def _value(value: object) -> str:
 def _annotations(message: Message, words: Words) -> dict[str, str]:
     found = {
         "summary": words.title if words.title is not None else f"{message.title} — {message.headline}",
-        "description": words.body if words.body is not None else message.text,
+        "description": words.body if words.body is not None else message.details or message.headline,
         "runbook": message.runbook,
         "more": message.look,
     }

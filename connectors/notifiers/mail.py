@@ -85,7 +85,18 @@ def _plain(markup: str) -> str:
     return html.unescape(re.sub(r"<[^>]*>", "", broken))
 
 
+_STYLE = """\
+:root { color-scheme: light dark; supported-color-schemes: light dark; }
+@media (prefers-color-scheme: dark) {
+  .page { background: #1e1f22 !important; } .card { background: #2b2d31 !important; color: #e6e6e6 !important; }
+  .name { color: #a8adb4 !important; } .row td { border-color: #43464c !important; } a { color: #7db4ff !important; }
+}
+"""
+_FONT = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:14px;line-height:1.45"
+
+
 def _html(message: Message, words: Words) -> str:
+    """Styles stand at the elements, as mail programs want them; those in the head are for the dark alone."""
     failed = f"<p><i>{as_html(words.failed)}</i></p>" if words.failed else ""
     if words.body is not None:
         if len(words.body) <= _MOST:
@@ -95,28 +106,43 @@ def _html(message: Message, words: Words) -> str:
     else:
         body = _built_in(message)
     return (
-        '<!DOCTYPE html>\n<html><head><meta charset="utf-8"></head>\n'
-        '<body style="font-family:sans-serif;font-size:14px">\n'
-        f"{failed}{body}\n<p><code>{as_html(message.look)}</code></p>\n</body></html>\n"
+        '<!DOCTYPE html>\n<html><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">\n'
+        f"<style>{_STYLE}</style></head>\n"
+        '<body class="page" style="margin:0;padding:16px;background:#f2f3f5">\n'
+        f'<div class="card" style="max-width:680px;margin:0 auto;padding:16px 20px;background:#ffffff;color:#1c1d1f;'
+        f'border-top:6px solid {message.colour};{_FONT}">\n'
+        f"{failed}{body}\n"
+        f'<p class="name" style="color:#5c6066;margin:16px 0 0"><code>{as_html(message.look)}</code></p>\n'
+        "</div></body></html>\n"
     )
 
 
 def _built_in(message: Message) -> str:
-    rows = [f"<tr><th align=left>{as_html(one.name)}</th><td>{_value(one.value)}</td></tr>" for one in message.facts]
+    rows = [_row(fact.name, _value(fact.value)) for fact in message.facts]
     if len(rows) > _FACTS:
-        rows[_FACTS:] = [f"<tr><th></th><td>… and {len(rows) - _FACTS} more</td></tr>"]
+        rows[_FACTS:] = [_row("", f"… and {len(rows) - _FACTS} more")]
     members = "".join(f"<li>{as_html(member.removeprefix('• '))}</li>" for member in message.members)
     if message.unlisted:
         members += f"<li>… and {message.unlisted} more</li>"
     parts = [
-        f'<h2 style="border-left:6px solid {message.colour};padding-left:8px">{as_html(message.title)}</h2>',
-        f"<p><b>{fit(message.headline, 2000, as_html)}</b></p>",
+        f'<p class="name" style="color:#5c6066;margin:0"><b>{as_html(message.title)}</b></p>',
+        f'<h2 style="font-size:18px;margin:4px 0 12px">{fit(message.headline, 2000, as_html)}</h2>',
         f"<p>{as_html(message.sentence)}</p>" if message.sentence else "",
         f'<p style="white-space:pre-wrap">{as_html(message.description)}</p>' if message.description else "",
         f"<ul>{members}</ul>" if members else "",
-        f"<table cellpadding=4>\n{chr(10).join(rows)}\n</table>",
+        f'<table class="row" cellpadding=0 cellspacing=0 style="border-collapse:collapse;width:100%;{_FONT}">\n'
+        f"{chr(10).join(rows)}\n</table>",
     ]
     return "\n".join(filter(None, parts))
+
+
+def _row(name: str, value: str) -> str:
+    cell = "border-top:1px solid #e3e5e8;padding:6px 0;vertical-align:top"
+    return (
+        f'<tr><td class="name" style="{cell};padding-right:16px;width:28%;color:#5c6066">{as_html(name)}</td>'
+        f'<td style="{cell};word-break:break-word">{value}</td></tr>'
+    )
 
 
 def _value(text: str) -> str:

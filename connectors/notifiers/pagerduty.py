@@ -6,7 +6,6 @@ to the same incident.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from connectors.base import Delivered, Item, Result, Retry
@@ -70,8 +69,8 @@ class PagerDuty(Posting[PagerDutyConfig]):
             "client": "Tocsin",
             "payload": self._payload(item, message),
         }
-        if re.fullmatch(r"https?://[^\s<>\"]{1,400}", message.runbook):
-            event["links"] = [{"href": message.runbook, "text": "Runbook"}]
+        if message.link:
+            event["links"] = [{"href": message.link, "text": "Runbook"}]
         if len(encoded(event)) > _BYTES:
             event["payload"]["custom_details"] = {"More": message.look, "Cut": "the details were too large to send"}
         return event

@@ -143,7 +143,7 @@ def attachment(item: Item, message: Message, wording: Wording) -> dict[str, Any]
     ]
     if len(facts) >= _FIELDS:
         fields.append({"title": "…", "value": f"and {len(facts) - _FIELDS + 1} more", "short": True})
-    return {
+    found: dict[str, Any] = {
         "color": message.colour,
         "fallback": fit(f"{message.title}: {message.headline}", 500, as_slack),
         "title": fit(words.title, _TITLE) if words.title else fit(message.title, _TITLE, as_slack),
@@ -152,6 +152,11 @@ def attachment(item: Item, message: Message, wording: Wording) -> dict[str, Any]
         "footer": fit(message.look, 300, as_slack),
         "mrkdwn_in": [] if words.body is None else ["text"],  # nothing that an event brought is formatted
     }
+    if message.link:
+        found["title_link"] = message.link
+    if message.at.endswith("Z") and item.notification:
+        found["ts"] = item.notification.at // 1000  # Slack shows it beside the footer, in the reader's own time
+    return found
 
 
 def buttons(item: Item, message: Message) -> dict[str, Any] | None:

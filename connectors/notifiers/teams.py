@@ -66,12 +66,13 @@ class Teams(Remembering[TeamsConfig]):
         told = fit(words.body, text) if words.body is not None else fit(message.text, text, as_markdown)
         if words.failed:
             told = f"{fit(words.failed, 300, as_markdown)}\n{told}"
+        told_of = [fact for fact in message.facts if not fact.link]  # that is the button
         listed = [
             {"title": fit(fact.name, 80, as_markdown), "value": fit(fact.value, value, as_markdown)}
-            for fact in message.facts[:facts]
+            for fact in told_of[:facts]
         ]
-        if len(message.facts) > facts:
-            listed.append({"title": "…", "value": f"and {len(message.facts) - facts} more"})
+        if len(told_of) > facts:
+            listed.append({"title": "…", "value": f"and {len(told_of) - facts} more"})
         lines = told.replace("\n", "\n\n")  # a single break is none in a card
         card: dict[str, Any] = {
             "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -88,8 +89,8 @@ class Teams(Remembering[TeamsConfig]):
                 {"type": "TextBlock", "text": fit(message.look, 300, as_markdown), "isSubtle": True, "wrap": True},
             ],
         }  # fmt: skip
-        if re.fullmatch(r"https?://[^\s<>\"]{1,400}", message.runbook):
-            card["actions"] = [{"type": "Action.OpenUrl", "title": "Runbook", "url": message.runbook}]
+        if message.link:
+            card["actions"] = [{"type": "Action.OpenUrl", "title": "Runbook", "url": message.link}]
         attachment = {
             "contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card,
         }  # fmt: skip

@@ -93,7 +93,7 @@ class Telegram(Threaded[TelegramConfig]):
         if length(head) > 1000:
             head = fit(re.sub(r"<[^>]*>", "", head), 256, as_html)
         tail = f"\n<code>{fit(message.look, 300, as_html)}</code>"
-        left = _TEXT - length(marker) - length(head) - length(tail) - 40
+        left = _TEXT - length(marker) - length(head) - length(tail) - 42
         text = fit(message.text, left * 2 // 3, as_html)
         left -= length(text)
         lines: list[str] = []
@@ -104,7 +104,7 @@ class Telegram(Threaded[TelegramConfig]):
                 lines.append(f"\n… and {len(message.facts) - number} more")
                 break
             lines.append(line)
-        return {**body, "text": f"{marker}{head}\n{text}{''.join(lines)}{tail}", "parse_mode": "HTML"}
+        return {**body, "text": f"{marker}{head}\n{text}\n{''.join(lines)}\n{tail}", "parse_mode": "HTML"}
 
 
 def said(answer: Answer) -> str | Result:

@@ -176,10 +176,10 @@ def test_what_the_receiver_refuses_for_good_is_rejected(type_: str, tmp_path: Pa
     at(type_, tmp_path, steps)
 
 
-async def fails(p: Place, item: Item) -> str:
+async def fails(p: Place, item: Item, limit_ms: int = _LONG_MS) -> str:
     """The reason of a failure that may pass, which is no item's fault and no broken sink's."""
     try:
-        (result,) = await bounded(p.sink.deliver([item]), _SHORT_MS / 1000 + 1)
+        (result,) = await bounded(p.sink.deliver([item]), limit_ms / 1000)
     except SinkBroken:
         raise
     except Exception as error:  # the runner tries again after any
@@ -197,7 +197,7 @@ def test_a_receiver_that_is_gone_is_tried_again_and_the_same_sink_goes_on(type_:
         await eventually(p.sink, item_for(type_, 2))
         assert sorted(p.arrived()) == sorted(item_for(type_, n).key for n in (1, 2))
 
-    at(type_, tmp_path, steps, _SHORT_MS)
+    at(type_, tmp_path, steps)
 
 
 @proves("silence")
@@ -205,10 +205,10 @@ def test_a_receiver_that_says_nothing_costs_no_more_than_the_time_limit(type_: s
     async def steps(p: Place) -> None:
         with p.fault(Fault.SILENT):
             began = time.monotonic()
-            await fails(p, item_for(type_))
-            assert time.monotonic() - began < _SHORT_MS / 1000 + 1
+            await fails(p, item_for(type_), _SHORT_MS + 300)
+            assert time.monotonic() - began < _SHORT_MS / 1000 + 1.5
         await eventually(p.sink, item_for(type_))
-        assert p.arrived() == [item_for(type_).key]
+        assert set(p.arrived()) == {item_for(type_).key}
 
     at(type_, tmp_path, steps, _SHORT_MS)
 
@@ -236,7 +236,7 @@ def impatient(type_: str) -> Policy:
     return msgspec.structs.replace(
         CONNECTORS[type_].policy,
         retry=Retrying(attempts=1000, within_ms=30_000, first_ms=5, longest_ms=50),
-        breaker=Breaking(failures=3, cool_off_ms=30, longest_ms=60), rate=None, linger_ms=0, timeout_ms=_SHORT_MS,
+        breaker=Breaking(failures=3, cool_off_ms=30, longest_ms=60), rate=None, linger_ms=0, timeout_ms=_LONG_MS,
     )  # fmt: skip
 
 
@@ -258,7 +258,7 @@ def test_the_circuit_opens_over_an_outage_and_then_each_item_arrives_once(type_:
         assert not [s for s in told if s.outcome in (Outcome.REJECTED, Outcome.FAILED)]
         assert sorted(p.arrived()) == sorted(item.key for item in items)
 
-    before(type_, tmp_path, steps, _SHORT_MS)
+    before(type_, tmp_path, steps)
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -279,7 +279,7 @@ def test_secrets_stand_in_no_preview_no_error_and_no_quote_of_them(type_: str, t
             told = await fails(p, item_for(type_))
         assert p.secret not in p.secrets.redact(f"{told} {p.secret}")
 
-    at(type_, tmp_path, steps, _SHORT_MS)
+    at(type_, tmp_path, steps)
 
 
 @proves("preview")

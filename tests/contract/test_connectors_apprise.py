@@ -34,7 +34,7 @@ def test_a_push_shows_title_words_and_where_to_look(tmp_path: Path) -> None:
     _, vendor = send("apprise", tmp_path, told(severity=Severity.CRITICAL))
     (pushed,) = vendor.bodies
     assert pushed["title"] == "Security Alert: CRITICAL — 20 failed logins for ada"
-    assert pushed["message"].startswith("20 failed logins for ada\nNew.\nTimestamp: 2024-01-01")
+    assert pushed["message"].startswith("New: observed 20, threshold 5 within 10m.\n\nTimestamp: 2024-01-01")
     assert pushed["message"].endswith(f"tocsin alerts show {1:032x}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def test_a_mail_arrives_however_the_relay_is_secured(security: str, tmp_path: Pa
     assert found["Subject"] == "Security Alert: HIGH — 20 failed logins for ada"
     assert (found["To"], found["Auto-Submitted"]) == (OPS, "auto-generated")
     assert "Tenant: acme" in text
-    assert "<th align=left>Tenant</th><td>acme</td>" in markup
+    assert re.search(r"<tr><td[^>]*>Tenant</td><td[^>]*>acme</td></tr>", markup)
 
 
 def test_a_certificate_that_nobody_vouches_for_gets_neither_mail_nor_password(tmp_path: Path) -> None:

@@ -136,7 +136,9 @@ def test_a_call_says_it_twice_with_nothing_an_event_brings_as_markup(tmp_path: P
     assert isinstance(vendor, TwilioPhone)
     assert vendor.broken_rules == []
     assert vendor.bodies[0]["Twiml"].count('<Say language="en-GB" voice="Polly.Joanna">') == 2
-    assert vendor.heard[0].startswith('Security Alert: HIGH. </Say><Dial>+900</Dial> & "x". New.')
+    assert vendor.heard[0].startswith(
+        'Security Alert: HIGH. </Say><Dial>+900</Dial> & "x". New: observed 20, threshold 5 within 10m.'
+    )
     assert vendor.heard[0].endswith("Alert ending in 0 0 0 1.")
 
 

@@ -72,6 +72,8 @@ def keys_in(body: object) -> list[str]:
 
 def live_markdown(text: str) -> str:
     """What markdown would make of ``text`` that nobody here writes: a link, an image, a mention, a bare address."""
+    if re.fullmatch(r"https?://[A-Za-z0-9.:/?#%&=+,;~_-]+", text):
+        return ""  # all of it, which leads where it says
     plain = re.sub(r"\\.", "", text)  # a sign with a backslash before it is only that sign
     found = re.search(r"\]\(|<(?:https?:|@|#|!)|@(?:everyone|here)|https?://", plain)
     return found[0] if found else ""

@@ -11,7 +11,7 @@ import click
 
 from streams.cli.context import get_config
 from streams.cli.printing import line
-from streams.cli.telling_inputs import Variant, baseline, candidate, past_options, played
+from streams.cli.telling_inputs import Past, Variant, baseline, candidate, past_options, played
 from streams.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
               "is told of.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(
-    path: Path, against: str | None, begin: str, end: str, file: Path | None, night: str, timezone: str,
-    check: bool, as_json: bool,
+    path: Path, against: str | None, past: Past, night: str, timezone: str, check: bool, as_json: bool
 ) -> int:  # fmt: skip
     """Play past alerts through a candidate policy: who is told what, when and how often, against today's.
 
@@ -44,6 +43,7 @@ def command(
       tocsin routes backtest --policy candidate.yaml --from "last 7d"
       tocsin routes backtest --policy candidate.yaml --baseline current --check
       tocsin routes backtest --policy candidate.yaml --alerts alerts.jsonl.gz --timezone Europe/Berlin --json
+      tocsin routes backtest --policy candidate.yaml --source audit=events.jsonl.zst --rules streams/packs/audit
     """
     from streams.replay.report import console_for_tables
     from streams.replay.telling.document import Named, compared, lost
@@ -51,9 +51,9 @@ def command(
 
     sleep = Night(*_hours(night), _zone(timezone))
     proposed = Variant(str(path), candidate(path))
-    past = played(begin, end, file, baseline(against), lambda _begin, _end: [proposed])
-    today, other = (Named(name, heard) for name, heard in zip(past.names, past.heard, strict=True))
-    made = compared(today, other, past.span, sleep, past.again)
+    done = played(past, baseline(against), lambda _begin, _end: [proposed])
+    today, other = (Named(name, heard) for name, heard in zip(done.names, done.heard, strict=True))
+    made = compared(today, other, done.span, sleep, done.again)
     made["notes"] += _unbound(other.heard)
     if as_json:
         line(made)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from streams.cli.printing import line
-from streams.cli.telling_inputs import Variant, baseline, past_options, played
+from streams.cli.telling_inputs import Past, Variant, baseline, past_options, played
 from streams.errors import ConfigError
 from streams.route.matchers import parse_matchers
 
@@ -26,8 +26,7 @@ _ROWS = 30
               "labels` writes it. Without it what people said when they closed them.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(
-    matchers: tuple[str, ...], tenant: str, begin: str, end: str, file: Path | None, against: str | None,
-    labels: Path | None, as_json: bool,
+    matchers: tuple[str, ...], tenant: str, past: Past, against: str | None, labels: Path | None, as_json: bool
 ) -> None:  # fmt: skip
     """Which past alerts a silence from --from to --to would have hidden, and how many of them were real.
 
@@ -56,9 +55,9 @@ def command(
         return [Variant("silenced", {f"silence/{IDENTITY}": record})]
 
     said = {} if labels is None else spoken(labels)
-    past = played(begin, end, file, baseline(against), silenced, to_the_end=True)
-    today, other = (Named(name, heard) for name, heard in zip(past.names, past.heard, strict=True))
-    made = hidden(today, other, past.span, record, said, past.again)
+    done = played(past, baseline(against), silenced, to_the_end=True)
+    today, other = (Named(name, heard) for name, heard in zip(done.names, done.heard, strict=True))
+    made = hidden(today, other, done.span, record, said, done.again)
     if labels is not None and not made["labelled"]:
         raise ConfigError(
             f"{labels}: none of its {len(said)} labels is about an alert from {made['from']} to {made['to']}",

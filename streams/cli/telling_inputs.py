@@ -1,11 +1,11 @@
-"""What commands that look at past notifications are given: the cluster's recording, or exported alerts."""
+"""What commands that look at past notifications are given: the cluster's recording, exported alerts, or events."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,24 +17,61 @@ from streams.cli.policy_given import Records, given_records, routed
 from streams.errors import ConfigError
 from streams.model import Control
 from streams.replay.moments import rfc3339
-from streams.state.alerts.alerting import POLICY
+from streams.state.alerts.inforce import POLICY
 
 if TYPE_CHECKING:
+    from streams.replay.spool import Spool
     from streams.replay.telling.document import Range
     from streams.replay.telling.heard import Heard
     from streams.replay.telling.recorded import Reproduced
 
 CURRENT = "current"
-_BEGIN = click.option("--from", "begin", default="earliest", metavar="TIME",
-                      help="`last 7d`, an RFC 3339 time, or earliest.")  # fmt: skip
-_END = click.option("--to", "end", default="latest", metavar="TIME", help="As --from; itself left out.")
-_ALERTS = click.option("--alerts", "file", type=click.Path(path_type=Path), help="Exported alerts instead of what the "
-                       "cluster recorded: JSON lines (plain, gzip, zstd) or Parquet.")  # fmt: skip
+_OPTIONS = (
+    click.option("--from", "begin", default="earliest", metavar="TIME",
+                 help="`last 7d`, an RFC 3339 time, or earliest."),
+    click.option("--to", "end", default="latest", metavar="TIME", help="As --from; itself left out."),
+    click.option("--alerts", "file", type=click.Path(path_type=Path), help="Exported alerts instead of what the "
+                 "cluster recorded: JSON lines (plain, gzip, zstd) or Parquet."),
+    click.option("--source", "given", multiple=True, metavar="NAME=FILE|NAME=topic:TOPIC[@FROM..TO]", help="What rules "
+                 "find in these events instead, as for `tocsin backtest`; may be repeated."),
+    click.option("--mapping", "mappings", multiple=True, metavar="[NAME=]FORMAT|FILE",
+                 help="With --source: how foreign payloads become events."),
+    click.option("--rules", "paths", multiple=True, type=click.Path(path_type=Path),
+                 help="With --source: which rules."),
+    click.option("--list", "lists", multiple=True, metavar="NAME=FILE", help="With --source: what is in a list."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Which past is to be played, as it was written: without ``file`` and ``given`` what the cluster recorded."""
+
+    begin: str
+    end: str
+    file: Path | None
+    given: tuple[str, ...]
+    mappings: tuple[str, ...]
+    paths: tuple[Path, ...]
+    lists: tuple[str, ...]
 
 
 def past_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--from``, ``--to`` and ``--alerts``."""
-    return _BEGIN(_END(_ALERTS(command)))
+    """Hands ``past: Past`` to the command."""
+
+    @wraps(command)
+    def with_past(
+        begin: str, end: str, file: Path | None, given: tuple[str, ...], mappings: tuple[str, ...],
+        paths: tuple[Path, ...], lists: tuple[str, ...], **others: Any,
+    ) -> Any:  # fmt: skip
+        if file is not None and given:
+            raise click.UsageError("--alerts and --source exclude each other")
+        if not given and (mappings or paths or lists):
+            raise click.UsageError("--mapping, --rules and --list belong to --source")
+        return command(past=Past(begin, end, file, given, mappings, paths, lists), **others)
+
+    for option in reversed(_OPTIONS):
+        with_past = option(with_past)
+    return with_past
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +121,18 @@ class Played:
     again: Reproduced | None
 
 
-def played(
-    begin: str, end: str, file: Path | None, today: Variant | None, others: Others, *, to_the_end: bool = False
-) -> Played:
-    """Play the past, as the options say, under today's policy and under ``others``.
+def played(past: Past, today: Variant | None, others: Others, *, to_the_end: bool = False) -> Played:
+    """Play the past under today's policy and under ``others``.
 
     Raises ConfigError for a range in which there were no alerts, and whatever reading the past raises.
     """
-    asked = Asked(
-        _time(begin, "--from", "earliest"), _time(end, "--to", "latest"), today, others, to_the_end
-    )  # fmt: skip
-    if asked.begin is not None and asked.end is not None and asked.begin >= asked.end:
+    begin, end = _time(past.begin, "--from", "earliest"), _time(past.end, "--to", "latest")
+    if begin is not None and end is not None and begin >= end:
         raise click.UsageError("--to is not after --from")
-    return _of_cluster(asked) if file is None else _of_file(file, asked)
+    asked = Asked(begin, end, today, others, to_the_end)
+    if past.given:
+        return _of_findings(_of_events(past), asked)
+    return _of_cluster(asked) if past.file is None else _of_findings(_of_file(past.file), asked)
 
 
 def _time(text: str, option: str, open_end: str) -> int | None:
@@ -108,22 +144,57 @@ def _time(text: str, option: str, open_end: str) -> int | None:
     return point.time
 
 
-def _of_file(file: Path, asked: Asked) -> Played:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What ALERT is to be given without a journal; all there is lies between ``first`` and ``last``, ms."""
+
+    spools: Sequence[Spool]
+    first: int
+    last: int
+    notes: Sequence[str]
+
+
+def _of_file(file: Path) -> _Found:
     from streams.replay.telling.exported import exported
+
+    found = exported(file)
+    notes = [f"{found.own} alerts of Tocsin's own are left out: it makes them again"] if found.own else []
+    return _Found([found.spool], found.first, found.last, notes)
+
+
+def _of_events(past: Past) -> _Found:
+    """What rules find in events, as a backtest does."""
+    from streams.cli import backtest_run as run
+    from streams.replay.backtest.document import span_of
+    from streams.replay.backtest.run import backtest
+
+    config = get_config()
+    asked = run.Asked(past.begin, past.end, past.given, past.mappings, past.paths, past.lists)
+    rulesets = run.rulesets_of(asked, config)
+    ready = run.prepared(asked, rulesets, config)
+    with _progress(sum(log.size for log in ready.read.logs)) as told:
+        (ran,) = backtest(ready.read.logs, rulesets, jobs=run.processes(None), progress=told)
+    run.refuse_empty(ran.result, ready.read)
+    first, last = span_of(ran.facts) or (0, 0)
+    if not ran.result.findings:
+        raise ConfigError(
+            f"the rules find nothing in {ran.result.read} events", "`tocsin backtest` says what they look at"
+        )
+    return _Found(ran.result.found, first, last, ready.read.notes)
+
+
+def _of_findings(found: _Found, asked: Asked) -> Played:
     from streams.replay.telling.given import given_by
     from streams.replay.telling.play import play
 
-    with _progress("reading") as told:
-        found = exported(file, told)
     begin, end = asked.range(found.first, found.last)
     today, others = asked.today or Variant("as configured", given_records(None, live=False)), asked.others(begin, end)
     each = [today.records, *({**today.records, **one.records} for one in others)]
     controls = [Control(1, None, {name: dict(one) for name, one in records.items()}) for records in each]
-    given = given_by([found.spool], asked.heard_to(end, found.last))
-    with _progress("playing", found.spool.count) as told:
+    given = given_by(found.spools, asked.heard_to(end, found.last))
+    with _progress(sum(spool.count for spool in found.spools)) as told:
         heard = play(given, [_throughout(one) for one in controls], begin, told)
-    notes = [f"{found.own} alerts of Tocsin's own are left out: it makes them again"] if found.own else []
-    return _done(heard, [today, *others], (begin, end), (found.first, found.last), notes)
+    return _done(heard, [today, *others], (begin, end), (found.first, found.last), found.notes)
 
 
 def _throughout(control: Control) -> Callable[[int], Control]:
@@ -132,6 +203,8 @@ def _throughout(control: Control) -> Callable[[int], Control]:
 
 
 def _of_cluster(asked: Asked) -> Played:
+    from rich.console import Console
+
     from streams.codec.outputs import Wire
     from streams.config import registry_of
     from streams.replay.telling.play import play
@@ -141,7 +214,7 @@ def _of_cluster(asked: Asked) -> Played:
     config = get_config()
     admin(config)
     options, names = kafka_options(config), names_of(config)
-    with _progress("reading the journal"):
+    with Console(stderr=True).status("reading the journal"):
         past = recording(options, names, Wire(registry_of(config)))
     begin, end = asked.range(past.first, past.last)
     today, others = asked.today or Variant("as it was", {}), asked.others(begin, end)
@@ -150,7 +223,7 @@ def _of_cluster(asked: Asked) -> Played:
     heard_to = asked.heard_to(end, past.last)
     consumer = consumer_of(options)
     try:
-        with _progress("playing", past.size) as told:
+        with _progress(past.size) as told:
             heard = play(past.given(consumer, names, heard_to), controls, begin, told)
     finally:
         consumer.close()
@@ -174,18 +247,12 @@ def _done(
     return Played(heard, [one.name for one in variants], Range(begin, end, list(notes)), again)
 
 
-@contextmanager
-def _progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Shows how far it has come where standard error is a terminal."""
+def _progress(total: int) -> AbstractContextManager[Callable[[int], None]]:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    console, began = Console(stderr=True), time.monotonic()
-    columns = (TextColumn("{task.description}"), TextColumn("{task.completed:,.0f} records"), BarColumn(),
-               TaskProgressColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=total, rate="")
-        yield lambda n: bar.update(task, completed=n, rate=f"{n / max(time.monotonic() - began, 1e-3):,.0f}/s")
+    from streams.cli.backtest_run import progress_bar
+
+    return progress_bar(Console(stderr=True), total)
 
 
 # --- policies

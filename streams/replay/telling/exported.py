@@ -6,7 +6,7 @@ exact, and this is not needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -53,16 +53,14 @@ class Exported:
     last: int
 
 
-def exported(path: Path, progress: Callable[[int], None] | None = None) -> Exported:
+def exported(path: Path) -> Exported:
     """Alerts of a file of JSON lines, plain or packed, or of Parquet; several versions of one alert are one.
 
     Raises ConfigError with file and line for a line that is no alert, and for a file without any.
     """
     versions: dict[str, dict[int, _Version]] = {}
     own: set[str] = set()
-    for n, line in enumerate(open_file(path).lines(), 1):
-        if progress is not None:
-            progress(n)
+    for line in open_file(path).lines():
         try:
             identity, version = _version(line.value)
         except ValueError as error:

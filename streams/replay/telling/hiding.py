@@ -12,7 +12,7 @@ from streams.errors import ConfigError
 from streams.model import Disposition
 from streams.replay.backtest.labelled import labels_of
 from streams.replay.moments import rfc3339
-from streams.replay.telling.difference import difference
+from streams.replay.telling.difference import Hearing, difference
 from streams.replay.telling.document import FORMAT, Named, Range, alert_document, hearing_document
 from streams.replay.telling.recorded import Reproduced
 
@@ -29,6 +29,10 @@ def spoken(path: Path) -> dict[str, str]:
             "`tocsin alerts labels` writes what people said of alerts",
         )
     return {label.attack: label.scenario for label in labels.labels}
+
+
+def _last_first(one: Hearing) -> tuple[str, int]:
+    return one.receiver, -one.at
 
 
 def hidden(
@@ -68,7 +72,7 @@ def hidden(
                 "disposition": said.get(one.id) or (was.disposition if was is not None else "") or "",
                 "today": sorted(told.get(one.id, ())),
                 "never_told": sorted({hearing.receiver for hearing in own}),
-                "told_later": {hearing.receiver: rfc3339(hearing.at) for hearing in reversed(later)},
+                "told_later": {hearing.receiver: rfc3339(hearing.at) for hearing in sorted(later, key=_last_first)},
             }
         )
     dispositions = Counter(row["disposition"] or _UNLABELLED for row in rows)

@@ -8,6 +8,7 @@ steps, and the same notifications by id.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -21,6 +22,7 @@ from streams.state.partition import Position
 
 #: The control state in force at a position.
 Controls = Callable[[int], Control]
+_TELLS: Final = 500  #: records, after so many it is told how far it has come
 _decode = msgspec.json.Decoder(Finding | Command).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -43,8 +45,8 @@ def play(
             first.step(moment, moment.records)
             for other in others:
                 other.step(moment, _as_they_would(moment.records, other.heard, heard[0]))
-            stepped += len(moment.records)
-            if progress is not None:
+            before, stepped = stepped, stepped + len(moment.records)
+            if progress is not None and before // _TELLS != stepped // _TELLS:
                 progress(stepped)
         _wait(players, given.end, ticked=given.ticked)
         for player in players:

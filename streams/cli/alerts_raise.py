@@ -75,16 +75,16 @@ def keys_of(given: Sequence[str]) -> dict[str, str]:
 @click.option("--tenant", required=True, help="Whose.")
 @click.option("--source", default="manual", show_default=True, help="Where it was seen.")
 @click.option("--key", "keys", multiple=True, metavar="NAME=VALUE", help="What it is about; several are allowed.")
-@click.option("--type", "type_", type=click.Choice(TYPES), default="system", show_default=True)
+@click.option("--type", "type_", type=click.Choice(TYPES), default="system", show_default=True, help="Of alert.")
 @click.option("--description", default="", help="More than a line.")
 @click.option("--runbook", default="", help="What to do.")
-@click.option("--deal-id", default="")
-@click.option("--correlation-id", default="")
-@click.option("--tag", "tags", multiple=True)
+@click.option("--deal-id", default="", help="The deal it is about.")
+@click.option("--correlation-id", default="", help="What ties it to others.")
+@click.option("--tag", "tags", multiple=True, help="Several are allowed.")
 @click.option("--by", help="Who raises it; by default $USER.")
 @click.option("--wait", is_flag=True, help="Until it is on the alerts topic.")
 @click.option("--timeout", type=float, default=10.0, show_default=True, help="Seconds that --wait waits.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(
     title: str, severity: str, tenant: str, keys: tuple[str, ...], by: str | None, wait: bool, timeout: float,
     as_json: bool, **more: Any,

@@ -40,7 +40,7 @@ def _since(text: str) -> int:
 
 @click.command("report")
 @click.option("--since", default="30d", show_default=True, help="So long ago, or a time: alerts opened since then.")
-@click.option("--by", type=click.Choice(list(BY)), default="rule", show_default=True)
+@click.option("--by", type=click.Choice(list(BY)), default="rule", show_default=True, help="What they are grouped by.")
 @click.option("--tenant", help="Of one tenant.")
 @click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="Groups that are shown.")
 @click.option("--json", "as_json", is_flag=True, help="One object; times in ms.")

@@ -144,7 +144,11 @@ def ack() -> dict[str, Any]:
 
 @asking(Action.UNACKNOWLEDGE)
 def unack() -> dict[str, Any]:
-    """Nobody looks at it after all: it is active again."""
+    """Nobody looks at it after all: it is active again.
+
+    \b
+    Example:  tocsin alerts unack 3f9c --note "handed over"
+    """
     return {}
 
 
@@ -172,7 +176,11 @@ def dismiss(resolution: str, disposition: str | None, original: str) -> dict[str
 
 @asking(Action.COMMENT, note_required=True)
 def comment() -> dict[str, Any]:
-    """Leave a note on it, whatever its status."""
+    """Leave a note on it, whatever its status.
+
+    \b
+    Example:  tocsin alerts comment 3f9c --note "asked the owner of the account"
+    """
     return {}
 
 
@@ -199,7 +207,11 @@ def snooze(for_: str | None, until: str | None) -> dict[str, Any]:
 
 @asking(Action.REOPEN)
 def reopen() -> dict[str, Any]:
-    """It was closed too soon: it is active again, and those it reaches are told."""
+    """It was closed too soon: it is active again, and those it reaches are told.
+
+    \b
+    Example:  tocsin alerts reopen 3f9c --note "it came back"
+    """
     return {}
 
 
@@ -215,7 +227,11 @@ def assign(assignee: str) -> dict[str, Any]:
 
 @asking(Action.ASSIGN, name="unassign")
 def unassign() -> dict[str, Any]:
-    """Nobody in particular sees to it any more."""
+    """Nobody in particular sees to it any more.
+
+    \b
+    Example:  tocsin alerts unassign 3f9c
+    """
     return {"assignee": ""}
 
 
@@ -234,7 +250,11 @@ def tag(tags: tuple[str, ...]) -> dict[str, Any]:
 
 @asking(Action.UNTAG, _tags)
 def untag(tags: tuple[str, ...]) -> dict[str, Any]:
-    """Take tags off it."""
+    """Take tags off it.
+
+    \b
+    Example:  tocsin alerts untag 3f9c --tag pci
+    """
     return {"tags": tags}
 
 
@@ -260,5 +280,9 @@ def link(incident: str) -> dict[str, Any]:
 
 @asking(Action.LINK, name="unlink")
 def unlink() -> dict[str, Any]:
-    """Take it out of its incident; it joins none by itself any more."""
+    """Take it out of its incident; it joins none by itself any more.
+
+    \b
+    Example:  tocsin alerts unlink 3f9c
+    """
     return {"target": ""}

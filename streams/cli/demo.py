@@ -1,4 +1,4 @@
-"""``tocsin demo``: the whole river on this machine, from simulated traffic to delivered alerts, in under a minute."""
+"""``tocsin demo``: the whole river on this machine, in under a minute."""
 
 from __future__ import annotations
 
@@ -35,13 +35,20 @@ _alert = msgspec.json.Decoder(Alert)
 _delivery = msgspec.json.Decoder(Delivery)
 
 
-@click.command("demo", help=__doc__)
+@click.command("demo")
 @click.option("--seconds", default=15, show_default=True, help="Length of the simulated traffic.")
 @click.option("--rate", default=400, show_default=True, help="Background events a second.")
-@click.option("--seed", default=7, show_default=True)
+@click.option("--seed", default=7, show_default=True, help="The same seed makes the same traffic.")
 @click.option("--keep", is_flag=True, help="Stay up afterwards, until Ctrl-C.")
 @click.option("--quiet", is_flag=True, help="Only the summary.")
 def command(seconds: int, rate: int, seed: int, keep: bool, quiet: bool) -> None:
+    """See it work on this machine: a real Kafka, simulated attacks, delivered alerts; in under a minute.
+
+    \b
+    Examples:
+      tocsin demo
+      tocsin demo --seconds 60 --rate 1000 --keep
+    """
     console = Console(highlight=False, soft_wrap=True)
     began = time.monotonic()
 

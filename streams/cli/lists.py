@@ -106,7 +106,13 @@ def _tell(done: dict[str, Any], as_json: bool) -> None:
 @click.argument("name", required=False)
 @json_option
 def show(name: str | None, as_json: bool) -> int:
-    """The lists in force, with the rules that use them; with NAME, the entries of one, a line each."""
+    """The lists in force, with the rules that use them; with NAME, the entries of one, a line each.
+
+    \b
+    Examples:
+      tocsin lists show
+      tocsin lists show bad-ips > bad-ips.txt
+    """
     with control() as reader:
         lists, rules = dict(reader.lists), used(reader.current.ruleset)
     if name is not None:
@@ -149,7 +155,11 @@ def show(name: str | None, as_json: bool) -> int:
 @click.argument("name")
 @json_option
 def remove(name: str, as_json: bool) -> None:
-    """There is no list NAME any more: rules that use it match nothing by it."""
+    """There is no list NAME any more: rules that use it match nothing by it.
+
+    \b
+    Example:  tocsin lists remove bad-ips
+    """
     checked_name(name)
     with control() as reader:
         if name not in reader.lists:

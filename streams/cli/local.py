@@ -32,6 +32,12 @@ def command() -> None:
 
     They stay when the command ends, keep their data under .tocsin/local in the working directory, and other tocsin
     commands started there find the Kafka by themselves.
+
+    \b
+    Examples:
+      tocsin local up --only kafka
+      tocsin local status
+      tocsin local down --clean
     """
 
 
@@ -57,7 +63,11 @@ def up(kinds: tuple[str, ...], brokers: str) -> None:
 @_only
 @click.option("--clean", is_flag=True, help="Remove their data and logs too.")
 def down(kinds: tuple[str, ...], clean: bool) -> None:
-    """Stop them."""
+    """Stop them.
+
+    \b
+    Example:  tocsin local down --clean
+    """
     for kind in reversed(kinds):
         was_running = servers.stop(kind, LOCAL, clean=clean)
         click.echo(f"{kind}: {'stopped' if was_running else 'was not running'}{', data removed' if clean else ''}")
@@ -66,7 +76,11 @@ def down(kinds: tuple[str, ...], clean: bool) -> None:
 @command.command("status")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(as_json: bool) -> None:
-    """Which run, and where."""
+    """Which run, and where.
+
+    \b
+    Example:  tocsin local status --json
+    """
     found = {kind: servers.find(kind, LOCAL) for kind in servers.VARIABLES}
     if as_json:
         click.echo(json.dumps({kind: asdict(server) if server else None for kind, server in found.items()}, indent=1))

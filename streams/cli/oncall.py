@@ -48,6 +48,11 @@ def show(at: str | None, name: str | None, ahead: str, file: Path | None, live: 
     """Who is on call, through which layer or override, until when, and the hand-overs to come.
 
     Without --live it is the configured policy, which knows nothing of overrides that were applied to a cluster.
+
+    \b
+    Examples:
+      tocsin oncall show --next 14d
+      tocsin oncall show --live --schedule primary --at 2026-12-25T03:00:00+01:00
     """
     moment = _moment("--at", at) if at is not None else _now()
     until = moment + _duration("--next", ahead)
@@ -124,6 +129,11 @@ def override(
 
     It comes into force at once, on all workers; of two that overlap the one that begins later counts. --remove never
     deletes: what was in force stays in the history of the control topic.
+
+    \b
+    Examples:
+      tocsin oncall override primary grace --until 2026-12-26T09:00:00+01:00
+      tocsin oncall override --remove primary-20261224t1700-grace
     """
     if remove is not None:
         if name is not None:

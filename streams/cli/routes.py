@@ -38,6 +38,11 @@ def show(file: Path | None, live: bool, as_json: bool) -> None:
 
     A node says under its name only what it has not from the one above. An alert goes down the first node that
     matches, and the ones after it where that says "(and on)".
+
+    \b
+    Examples:
+      tocsin routes show
+      tocsin routes show --policy candidate.yaml --json
     """
     policy = routed(policy_of(given_records(file, live)))
     if not as_json:

@@ -43,6 +43,12 @@ def command() -> None:
     """Write, check, test, explain, list and apply rules.
 
     Without a PATH: the configured rules, by default the shipped packs.
+
+    \b
+    Examples:
+      tocsin rules new count --id my.burst --out my-rules/burst.yaml
+      tocsin rules test my-rules/
+      tocsin rules apply my-rules/ streams/packs/audit
     """
 
 
@@ -78,7 +84,13 @@ def check(paths: tuple[Path, ...], as_json: bool) -> int:
 @paths_argument
 @json_option
 def list_(paths: tuple[Path, ...], as_json: bool) -> None:
-    """The rules, one a line."""
+    """The rules, one a line.
+
+    \b
+    Examples:
+      tocsin rules list
+      tocsin rules list my-rules/ --json
+    """
     ruleset, sources = effective(paths), sources_by_name()
     rows = [_row(rule, sources[rule.source].partition_by if rule.source in sources else ()) for rule in ruleset.rules]
     if as_json:

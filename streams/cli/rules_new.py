@@ -18,8 +18,8 @@ from streams.rules.load import ruleset_from_documents
 from streams.rules.problems import RuleErrors
 
 
-@click.command("new")
-@click.argument("kind", type=click.Choice(list(MODULES)), required=False)
+@click.command("new", epilog=f"KIND is one of {', '.join(MODULES)}.")
+@click.argument("kind", type=click.Choice(list(MODULES)), required=False, metavar="[KIND]")
 @click.option("--from", "event_file", type=click.Path(path_type=Path), help="An event as JSON: a rule for such events.")
 @click.option("--id", "id_", default="", help="The rule's id.")
 @click.option("--source", default="", help="Whose events it reads.")

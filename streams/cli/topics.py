@@ -16,7 +16,13 @@ from streams.config import event_sources
 
 @click.group("topics")
 def command() -> None:
-    """The topics, as schemas/topics.yaml describes them, under the configured prefix."""
+    """The topics, as schemas/topics.yaml describes them, under the configured prefix.
+
+    \b
+    Examples:
+      tocsin topics create
+      tocsin topics check --sample
+    """
 
 
 command.add_command(schemas_)
@@ -81,7 +87,11 @@ def check(ctx: click.Context, as_json: bool, sample: int | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    """What is needed, what for, and what is there."""
+    """What is needed, what for, and what is there.
+
+    \b
+    Example:  tocsin topics list --json
+    """
     config = get_config(ctx)
     needed = needed_topics(config)
     found = found_topics(admin(config), needed)

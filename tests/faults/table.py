@@ -66,11 +66,11 @@ def play(ground: Ground, makes: Sequence[Make], size: Size) -> list[Row]:
             mend(ground)
     ground.stop()
     log = Log.read(ground)
-    beside_all = judge(ground, good, log)
+    beside_all = judge(good, log, settled(ground, good))
     before = beside(ground, calm, began)
     rows = []
     for scene in scenes:
-        verdicts = [judge(ground, target, log) for target in scene.targets]
+        verdicts = [judge(target, log, settled(ground, target)) for target in scene.targets]
         verdicts[0].problems += [f"beside it {BYSTANDER} {problem}" for problem in beside_all.problems]
         struck, done_at = ends[scene.title]
         rows.append(Row(scene.title, verdicts, struck - began, done_at - struck, before, beside(ground, began, over)))

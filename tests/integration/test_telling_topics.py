@@ -14,8 +14,11 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+from click.testing import CliRunner, Result
 from confluent_kafka import Producer
 
+from streams.cli import cli
+from streams.cli.context import Invocation
 from streams.replay.moments import rfc3339
 from streams.replay.topics import Topic, parse_range
 from streams.runtime.control import part_record, policy_record, publish
@@ -64,6 +67,19 @@ def told(here: Here) -> list[dict[str, Any]]:
         source.close()
 
 
+def asked(here: Here, *args: str, status: int = 0) -> Result:
+    """In this process: a command is asked seven times."""
+    done = CliRunner().invoke(cli, ["--config", str(here.config), *args], obj=Invocation(), standalone_mode=False)
+    assert done.exception is None or status == 2, done.exception
+    assert (done.return_value or 0) == status or status == 2
+    return done
+
+
+def said(here: Here, *args: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(asked(here, *args, "--json").stdout)
+    return found
+
+
 def written(here: Here, *records: Any) -> None:
     """On ``alert-input``, by tenant."""
     producer = Producer({**here.options, "partitioner": "murmur2_random"})
@@ -99,7 +115,7 @@ def test_a_live_run_is_told_again_and_a_candidate_and_a_silence_change_it(
 
     candidate = here.folder / "candidate.yaml"
     candidate.write_text(yaml.safe_dump(POLICY))
-    same = json.loads(here.tocsin("routes", "backtest", "--policy", str(candidate), "--json").stdout)
+    same = said(here, "routes", "backtest", "--policy", str(candidate))
     assert same["reproduced"] == {"on_topic": len(sent), "again": len(sent), "missing": [], "extra": []}
     assert len(sent) > 12
     assert [same[name] for name in ("new", "gone", "later", "earlier")] == [[], [], [], []]
@@ -109,7 +125,7 @@ def test_a_live_run_is_told_again_and_a_candidate_and_a_silence_change_it(
 
     sooner = POLICY | {"escalations": {"urgent": {"levels": [{"after": "100ms", "notify": ["phone"]}]}}}
     candidate.write_text(yaml.safe_dump(sooner))
-    other = json.loads(here.tocsin("routes", "backtest", "--policy", str(candidate), "--json").stdout)
+    other = said(here, "routes", "backtest", "--policy", str(candidate))
     (ada,) = other["people"]
     rang = sum(one["receiver"] == "phone" and one["reason"] == "escalated" for one in sent)
     assert (ada["person"], ada["today"]["rang"]) == ("ada", rang)
@@ -117,18 +133,18 @@ def test_a_live_run_is_told_again_and_a_candidate_and_a_silence_change_it(
     assert other["gone"] == []
 
     candidate.write_text(yaml.safe_dump({"receivers": [{"name": "chat", "min_severity": "critical"}]}))
-    done = here.tocsin("routes", "backtest", "--policy", str(candidate), "--baseline", "current", "--check", status=1)
+    done = asked(here, "routes", "backtest", "--policy", str(candidate), "--baseline", "current", "--check", status=1)
     assert "nobody would be told of 8 alerts that somebody is told of today" in done.stderr
 
     quiet = ("silences", "backtest", "--match", "rule=r.1", "--to", rfc3339(now))
-    silenced = json.loads(here.tocsin(*quiet, "--json").stdout)
+    silenced = said(here, *quiet)
     assert {one["alert_id"]: one["disposition"] for one in silenced["hidden"]} == {
         "alert-1": "true_positive", "alert-3": "benign", "alert-5": ""
     }  # fmt: skip
     assert (silenced["alerts"], silenced["true_positives"], silenced["reproduced"]["missing"]) == (6, 1, [])
     assert {one["alert_id"] for one in silenced["later"]} >= {"alert-1", "alert-5"}, "they stood when it ended"
-    assert "it would have hidden 3, 1 of them true positives" in here.tocsin(*quiet).stdout
+    assert "it would have hidden 3, 1 of them true positives" in asked(here, *quiet).stdout
 
-    done = here.tocsin("routes", "backtest", "--policy", str(candidate), "--to", "2020-01-01T00:00:00Z", status=2)
-    assert "there were no alerts from" in done.stderr
+    done = asked(here, "routes", "backtest", "--policy", str(candidate), "--to", "2020-01-01T00:00:00Z", status=2)
+    assert "there were no alerts from" in str(done.exception)
     assert ends_of_all(here) == before, "nothing written, no group joined"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -22,15 +21,15 @@ from connectors.redact import is_reference
 from connectors.settings import Block
 from connectors.storage.newest import newest_last
 from connectors.storage.postgres_rows import ALERTS, TABLES, VERSION, Table, table_and_row
+from connectors.storage.postgres_tls import MODES, tls_of
 from streams.model import position
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
-_TLS = ("verify", "unverified", "off")
 _VERSIONS = ("id", "version", "tenant", "status", "severity", "why", "updated_at", "document", "position")
 
 
 class PostgresConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """``tls`` empty: verify, but off where the server is on this machine. ``topics``: read besides ``alerts``."""
+    """``tls`` and the files: ``connectors.storage.postgres_tls``. ``topics``: read besides ``alerts``."""
 
     url: str
     password: str = ""
@@ -58,7 +57,7 @@ def read_config(block: Block) -> PostgresConfig:
     return PostgresConfig(
         url=url,
         password=block.secret("password", ""),
-        tls=block.choice("tls", _TLS, ""),
+        tls=block.choice("tls", MODES, ""),
         ca=block.text("ca", ""),
         certificate=block.text("certificate", ""),
         key=block.text("key", ""),
@@ -166,14 +165,13 @@ class Postgres:
             raise SinkBroken("the sink needs asyncpg", "pip install 'tocsin[postgres]'") from None
         config, secrets = self._config, self._context.secrets
         url = secrets.resolve(config.url) if is_reference(config.url) else config.url
-        parts = urlsplit(url)
-        if parts.password:
-            secrets.hide(unquote(parts.password))
+        if password := urlsplit(url).password:
+            secrets.hide(unquote(password))
         more = {"password": secrets.resolve(config.password)} if config.password else {}
         try:
             return await asyncpg.connect(
                 url,
-                ssl=self._tls(parts.hostname or ""),
+                ssl=tls_of(config, url, secrets),
                 timeout=self._context.timeout_ms / 1000,
                 server_settings={"application_name": f"tocsin {self._context.name}", "search_path": config.schema},
                 statement_cache_size=0,  # every statement is ours and simple: nothing that a pooler could mix up
@@ -181,22 +179,6 @@ class Postgres:
             )
         except BaseException as error:
             raise self._unopened(error) from None
-
-    def _tls(self, host: str) -> ssl.SSLContext | bool:
-        config = self._config
-        local = host in ("", "localhost", "127.0.0.1", "::1") or host.startswith("/")
-        mode = config.tls or ("off" if local and not config.ca else "verify")
-        if mode == "off":
-            return False
-        try:
-            context = ssl.create_default_context(cafile=config.ca or None)
-            if mode == "unverified":
-                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            if config.certificate:
-                context.load_cert_chain(config.certificate, config.key or None)
-        except (OSError, ssl.SSLError) as error:
-            raise SinkBroken(f"cannot read the certificates: {error}") from None
-        return context
 
     def _unopened(self, error: BaseException) -> BaseException:
         from connectors.storage.postgres_errors import Verdict, judge, say

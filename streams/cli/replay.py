@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from streams.cli.context import admin, get_config, kafka_options, names_of
 from streams.cli.list_sources import with_lists
 from streams.cli.replay_inputs import opened, sources_of, wanted_of
+from streams.cli.replay_to_topic import KEEP, SHIFT, Wish, republished, speed_of
 from streams.codec.outputs import Wire
 from streams.config import Config, event_sources, registry_of
 from streams.config.rules import with_their_overrides, written_rules
@@ -46,11 +47,18 @@ from streams.rules.rule import RuleSet
 @click.option("--json", "as_json", is_flag=True, help="One alert a line.")
 @click.option("--journal", is_flag=True, help="Replay the live range of the journal instead, as it was.")
 @click.option("--compare", is_flag=True, help="With --journal: against the live topics; exit 1 if they differ.")
+@click.option("--to-topic", "target", metavar="TOPIC", help="Write the records onto it instead.")
+@click.option("--speed", metavar="N|max", callback=speed_of, help="With --to-topic: N times as fast as it was. [1]")
+@click.option("--times", type=click.Choice([KEEP, SHIFT]), help="With --to-topic: event times as they are, or moved so "
+              "that the last is now. [keep]")  # fmt: skip
+@click.option("--by-key", is_flag=True, help="With --to-topic: place records by their keys, not where they stood.")
+@click.option("--yes", "really", is_flag=True, help="With --to-topic: though workers read that topic.")
 @click.option("--config", "config_file", type=click.Path(dir_okay=False, path_type=Path), help="As before the command.")
 @click.pass_context
 def command(
     ctx: click.Context, given: tuple[str, ...], mappings: tuple[str, ...], paths: tuple[Path, ...],
-    lists: tuple[str, ...], as_json: bool, journal: bool, compare: bool, config_file: Path | None,
+    lists: tuple[str, ...], as_json: bool, journal: bool, compare: bool, target: str | None, speed: float | None,
+    times: str | None, by_key: bool, really: bool, config_file: Path | None,
 ) -> int:  # fmt: skip
     """Run recorded events through rules, by the code of a live worker; the same log gives the same alerts.
 
@@ -60,8 +68,18 @@ def command(
       tocsin replay --source audit=trail.jsonl.gz --mapping cloudtrail --rules my-rule.yaml --json
       tocsin replay --source audit=topic:audit.events@2024-01-01T00:00:00Z..latest
       tocsin replay --journal --compare
+      tocsin replay --source audit=topic:audit.events@100..5000 --to-topic staging.audit --speed 10 --times shift
     """
     config = _config(ctx, config_file)
+    if target is not None:
+        if journal or compare or paths or lists or as_json:
+            raise click.UsageError("--to-topic writes records: it takes no --rules, --list, --json or --journal")
+        if not given:
+            raise click.UsageError("name what to write again: --source NAME=FILE, or NAME=topic:TOPIC@FROM..TO")
+        wish = Wish(target, 1.0 if speed is None else speed, times or KEEP, by_key, really)
+        return republished(given, mappings, wish, config)
+    if speed is not None or times or by_key or really:
+        raise click.UsageError("--speed, --times, --by-key and --yes belong to --to-topic")
     if journal:
         if given or mappings or paths or lists:
             raise click.UsageError("--journal replays what was: it takes no --source, --mapping, --rules or --list")

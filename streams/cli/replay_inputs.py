@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace as with_
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ from streams.codec.registry import JOINS, mapping_named_or_file
 from streams.config import Config, enrichment_of, event_sources
 from streams.errors import ConfigError
 from streams.model import Source
-from streams.replay.files import EventFile, Mapping, Merged, open_file
+from streams.replay.files import EventFile, Merged, open_file
 from streams.replay.runner import PartitionLog
 from streams.replay.topics import Topic, parse_range
 from streams.rules.rule import RuleSet
@@ -47,6 +47,12 @@ def sources_of(wanted: Iterable[str], mappings: Sequence[str], ruleset: RuleSet,
         if not ruleset.reading(name):
             raise ConfigError(f"none of the rules reads {name!r}", f"they read {', '.join(sorted(read)) or 'nothing'}")
         chosen[name] = known.get(name) or Source(name, f"{name}.events")
+    return with_mappings(chosen, mappings, config)
+
+
+def with_mappings(sources: Mapping[str, Source], mappings: Sequence[str], config: Config) -> dict[str, Source]:
+    """The sources with what ``--mapping`` says of them, or of all."""
+    chosen = dict(sources)
     enriched = enrichment_of(config)
     for text in mappings:
         name, equals, mapping = text.partition("=")
@@ -86,8 +92,7 @@ def opened(
 
 
 def log_of_files(source: Source, files: list[EventFile]) -> PartitionLog:
-    mapping: Mapping | None = source.mapping
-    merged = Merged(files, mapping)
+    merged = Merged(files, source.mapping)
     return PartitionLog(source, 0, merged.chunks(), merged.origin)
 
 

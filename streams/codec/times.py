@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 LAST_MS = 253_402_300_799_999  #: 9999-12-31T23:59:59.999Z; before the epoch and after this is no time of an event
@@ -107,4 +108,4 @@ def converter(name: str, zone: tzinfo = UTC) -> Convert:
     if "%" not in name:
         raise ValueError(f"{_shown(name)} is no format: use {', '.join(FORMATS)} or a strptime pattern")
     _check_pattern(name)
-    return lambda value: _strptime(name, zone, value)
+    return partial(_strptime, name, zone)  # whose ``args`` tell the pattern

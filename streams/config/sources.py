@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from streams.codec.alerts import alerts
-from streams.codec.avro import AvroDecoder
+from streams.codec.avro import AvroDecoder, SchemaOf
 from streams.codec.avro_schema import Schema
 from streams.codec.enrichment import Enriched
 from streams.codec.geoip import GeoIP
@@ -38,6 +38,13 @@ def event_sources(config: Config) -> tuple[Source, ...]:
         )
         for name, source in sorted(config.sources.items())
     )
+
+
+def avro_writers(config: Config) -> dict[str, SchemaOf]:
+    """Of each source of Avro payloads, where the schemas are that they were written by."""
+    registry = registry_of(config)
+    decoders = {name: _documents(source, registry) for name, source in config.sources.items()}
+    return {name: one.writer for name, one in decoders.items() if isinstance(one, AvroDecoder)}
 
 
 def enrichment_of(config: Config) -> Callable[[str, Apply | None], Apply | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -123,6 +124,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         status = cli.main(args=given, prog_name="tocsin", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
+        if isinstance(error, click.UsageError):
+            _name_the_nearest(error)
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
@@ -142,6 +145,16 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         _say(f"{kind}: {text}", "`tocsin --debug …` shows where it happened")
         sys.exit(FAILED)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _name_the_nearest(error: click.UsageError) -> None:
+    """Say which command may have been meant: click does so of options alone."""
+    wrong = re.fullmatch(r"No such command '(.*)'\.", error.message)
+    if wrong is None or error.ctx is None or not isinstance(error.ctx.command, click.Group):
+        return
+    from streams.rules.problems import did_you_mean
+
+    error.message = error.message.removesuffix(".") + did_you_mean(wrong[1], error.ctx.command.list_commands(error.ctx))
 
 
 def _described(error: Exception) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from streams.cli.context import get_config, kafka_options, names_of, now_ms
 from streams.cli.policy_given import given_records, policy_of, policy_options
 from streams.cli.printing import json_option, line
 from streams.errors import ConfigError
@@ -54,7 +54,7 @@ def show(at: str | None, name: str | None, ahead: str, file: Path | None, live: 
       tocsin oncall show --next 14d
       tocsin oncall show --live --schedule primary --at 2026-12-25T03:00:00+01:00
     """
-    moment = _moment("--at", at) if at is not None else _now()
+    moment = _moment("--at", at) if at is not None else now_ms()
     until = moment + _duration("--next", ahead)
     schedules = dict(policy_of(given_records(file, live)).oncall)
     if not schedules:
@@ -142,7 +142,7 @@ def override(
         return
     if name is None or person is None or ends is None:
         raise click.UsageError("takes NAME PERSON and --until TIME, or --remove ID")
-    start = _moment("--from", begins) if begins is not None else _now()
+    start = _moment("--from", begins) if begins is not None else now_ms()
     end = _moment("--until", ends)
     if end <= start:
         raise click.UsageError("--until: is not after the beginning")
@@ -161,11 +161,10 @@ def _end(identity: str) -> dict[str, Any]:
         )
     document = known[identity]
     begins, ends = parse_moment(document["starts_at"]), parse_moment(document["ends_at"])
-    return _publish(identity, {**document, "starts_at": begins, "ends_at": max(begins, min(ends, _now()))})
+    return _publish(identity, {**document, "starts_at": begins, "ends_at": max(begins, min(ends, now_ms()))})
 
 
 def _publish(identity: str, document: dict[str, Any]) -> dict[str, Any]:
-    from streams.cli.context import get_config, kafka_options, names_of
     from streams.runtime.control import part_record, publish
 
     config = get_config()
@@ -189,10 +188,6 @@ def _identity(name: str, person: str, begins: int) -> str:
 
 
 # --- times
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _moment(option: str, value: str) -> int:

@@ -11,7 +11,6 @@ import click
 from streams.alerts.policy import Policy, parse_policy, with_records
 from streams.cli.context import control, get_config
 from streams.errors import ConfigError
-from streams.replay.routes.checks import policy_in
 from streams.state.alerts.inforce import POLICY
 
 Records = dict[str, dict[str, Any]]
@@ -33,7 +32,12 @@ def given_records(file: Path | None, live: bool) -> Records:
     """The control records. Raises ConfigError for a policy that cannot be used."""
     if live and file is not None:
         raise click.UsageError("--policy and --live exclude each other")
-    records = _in_force() if live else {POLICY: get_config().policy if file is None else policy_in(file)}
+    if file is not None:
+        from streams.replay.routes.checks import policy_in
+
+        records = {POLICY: policy_in(file)}
+    else:
+        records = _in_force() if live else {POLICY: get_config().policy}
     policy_of(records)
     return records
 

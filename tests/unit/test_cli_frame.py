@@ -98,6 +98,20 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["alrts", "list"], "Error: No such command 'alrts' (did you mean 'alerts'?)"),
+        (["alerts", "lst"], "Error: No such command 'lst' (did you mean 'list'?)"),
+        (["rules", "tets"], "Error: No such command 'tets' (did you mean 'test'?)"),
+        (["frobnicate"], f"Error: No such command 'frobnicate' (known: {', '.join(sorted(frame.COMMANDS))})"),
+    ],
+)
+def test_a_command_that_is_near_is_named(args: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = run(args, capsys)
+    assert (status, err.splitlines()[-1]) == (2, said)
+
+
+@pytest.mark.parametrize(
     ("error", "status", "said"),
     [
         (TocsinError("it broke", "mend it"), 1, "error: it broke\n  hint: mend it\n"),

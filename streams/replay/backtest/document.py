@@ -40,7 +40,7 @@ def report(
     made: dict[str, Any] = {
         "format": FORMAT,
         "command": command,
-        "inputs": [_input(log, facts) for log, facts in zip(logs, candidate.facts, strict=True)],
+        "inputs": [input_document(log, facts) for log, facts in zip(logs, candidate.facts, strict=True)],
         "first_record": None if span is None else rfc3339(span[0]),
         "last_record": None if span is None else rfc3339(span[1]),
         "ruleset": candidate.ruleset.version,
@@ -95,7 +95,8 @@ def _counting(ruleset: RuleSet) -> frozenset[str]:
     return frozenset(rule.id for rule in ruleset.rules if rule.detect.name in ("count", "distinct"))
 
 
-def _input(log: Log, facts: Facts) -> dict[str, Any]:
+def input_document(log: Log, facts: Facts) -> dict[str, Any]:
+    """One log that was read: where it stands, how much it was, and its hash."""
     times = {
         "first_record": None if facts.first is None else rfc3339(facts.first),
         "last_record": None if facts.last is None else rfc3339(facts.last),

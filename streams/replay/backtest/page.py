@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 
 from streams.replay.report import value_text
 from streams.rules.durations import format_duration
@@ -29,8 +30,13 @@ def page(
     sparks = {name: _spark(bars, name) for name in report["by_rule"]}
     chart = _chart(bars, report["over_time"]["width_ms"])
     return template.render(
-        report=report, costs=costs, speed=speed, budget=budget, most=_MOST, chart=chart, sparks=sparks
+        style=style(), report=report, costs=costs, speed=speed, budget=budget, most=_MOST, chart=chart, sparks=sparks
     )
+
+
+def style() -> Markup:
+    """What pages of reports look like: light or dark as the reader is, and on paper."""
+    return Markup(files("streams.replay.backtest").joinpath("style.html").read_text("utf-8"))  # our own
 
 
 def _share(value: float | None) -> str:

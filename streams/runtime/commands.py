@@ -7,13 +7,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from streams.codec.outputs import PLAIN, Wire
 from streams.errors import ClusterError
 from streams.model import Alert, Command, Finding, Notification, Operation, position
 from streams.model.partitioner import partition_of
 from streams.runtime.names import Names
+from streams.runtime.reading import partitions, read
 from streams.runtime.waiting import watermarks
 
 _alert = msgspec.json.Decoder(Alert).decode
@@ -40,7 +41,7 @@ class Desk:
         found: dict[int, tuple[Alert, str]] = {}
         consumer = self._reader()
         try:
-            number = partition_of(alert_id.encode(), _partitions(consumer, topic))
+            number = partition_of(alert_id.encode(), len(partitions(consumer, topic)))
             needle = alert_id.encode()
             for message in _to_the_end(consumer, topic, number):
                 value = message.value()
@@ -110,7 +111,7 @@ class Desk:
     def _all(self, name: str) -> Iterator[Message]:
         topic, consumer = self._names.topic(name), self._reader()
         try:
-            for number in range(_partitions(consumer, topic)):
+            for number in partitions(consumer, topic):
                 yield from _to_the_end(consumer, topic, number)
         finally:
             consumer.close()
@@ -135,7 +136,7 @@ class Desk:
                 "message.timeout.ms": 10_000,
             }
         )
-        _partitions(producer, topic)  # says at once that there is none, instead of trying for 10 s
+        partitions(producer, topic)  # says at once that there is none, instead of trying for 10 s
         for record in records:
             producer.produce(
                 topic,
@@ -155,7 +156,7 @@ class Desk:
         consumer = self._reader()
         try:
             starts = []
-            for number in range(_partitions(consumer, topic)):
+            for number in partitions(consumer, topic):
                 high = watermarks(consumer, TopicPartition(topic, number))[1]
                 starts.append(TopicPartition(topic, number, high))
             consumer.assign(starts)
@@ -178,34 +179,10 @@ class Desk:
         )
 
 
-def _partitions(client: Consumer | Producer, topic: str) -> int:
-    try:
-        found = client.list_topics(topic, 10).topics[topic]
-    except KafkaException as error:
-        raise ClusterError(f"cannot look up {topic}: {error.args[0].str()}") from None
-    if found.error is not None or not found.partitions:
-        raise ClusterError(f"there is no topic {topic}", "run `tocsin topics create`")
-    return len(found.partitions)
-
-
 def _to_the_end(consumer: Consumer, topic: str, number: int) -> Iterator[Message]:
     """All records of a partition up to where it ended when we began."""
-    low, high = watermarks(consumer, TopicPartition(topic, number))
-    if low >= high:
-        return
-    consumer.assign([TopicPartition(topic, number, low)])
-    while True:
-        messages = consumer.consume(5000, 0.2)
-        for message in messages:
-            error = message.error()
-            if error is None:
-                yield message
-                if (message.offset() or 0) >= high - 1:
-                    return
-            elif error.code() == KafkaError._PARTITION_EOF:
-                return
-            elif not error.retriable() and error.code() not in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN):
-                raise KafkaException(error)
+    tp = TopicPartition(topic, number)
+    return read(consumer, tp, *watermarks(consumer, tp))
 
 
 def _is(value: bytes, alert_id: str) -> bool:

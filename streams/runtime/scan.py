@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from streams.errors import ClusterError
 from streams.runtime.names import Names
-from streams.runtime.waiting import MOVING, watermarks
+from streams.runtime.reading import partitions, read
+from streams.runtime.waiting import watermarks
 
 #: A record's timestamp may lie this far behind the time its content tells: transactions wait, clocks differ.
 _SLACK_MS = 300_000
@@ -45,14 +46,14 @@ class Scan:
         """
         there, consumer = self._names.topic(topic), Consumer(self._options)
         try:
-            numbers = _partitions(consumer, there)
+            numbers = partitions(consumer, there)
             if stretch is not None and stretch.partition not in numbers:
                 raise ClusterError(f"{there} has no partition {stretch.partition}", f"it has {len(numbers)}, from 0 on")
             for number in numbers if stretch is None else [stretch.partition]:
                 tp = TopicPartition(there, number)
                 low, high = watermarks(consumer, tp)
                 begin = _begin(consumer, tp, since, low, high) if stretch is None else max(low, stretch.first)
-                yield from _read(consumer, tp, begin, high if stretch is None else min(high, stretch.last + 1))
+                yield from read(consumer, tp, begin, high if stretch is None else min(high, stretch.last + 1))
         finally:
             consumer.close()
 
@@ -74,37 +75,8 @@ def parse_stretch(text: str) -> Stretch:
     return stretch
 
 
-def _partitions(consumer: Consumer, topic: str) -> list[int]:
-    try:
-        found = consumer.list_topics(topic, 10).topics[topic]
-    except KafkaException as error:
-        raise ClusterError(f"cannot look up {topic}: {error.args[0].str()}") from None
-    if found.error is not None or not found.partitions:
-        raise ClusterError(f"there is no topic {topic}", "run `tocsin topics create`")
-    return sorted(found.partitions)
-
-
 def _begin(consumer: Consumer, tp: TopicPartition, since: int, low: int, high: int) -> int:
     if since <= _SLACK_MS:
         return low
     (found,) = consumer.offsets_for_times([TopicPartition(tp.topic, tp.partition, since - _SLACK_MS)], 10)
     return max(low, found.offset) if found.offset >= 0 else high
-
-
-def _read(consumer: Consumer, tp: TopicPartition, begin: int, end: int) -> Iterator[Message]:
-    if begin >= end:
-        return
-    consumer.assign([TopicPartition(tp.topic, tp.partition, begin)])
-    while True:
-        for message in consumer.consume(5000, 0.2):
-            error = message.error()
-            if error is None:
-                if (offset := message.offset() or 0) >= end:
-                    return
-                yield message
-                if offset == end - 1:
-                    return
-            elif error.code() == KafkaError._PARTITION_EOF:
-                return  # behind it at most the marks of transactions, or what is not committed yet
-            elif not error.retriable() and error.code() not in MOVING:
-                raise KafkaException(error)

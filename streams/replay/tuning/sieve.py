@@ -45,21 +45,37 @@ class Sieve:
 
     def sift(self, batch: Batch, passing: Container[int] = ()) -> Sifted:
         """``passing``: places of records of which nothing but their time is of interest."""
-        newest, furthest = self._newest, -1
+        decode, match, skew = self._program.decode, self._program.match, self._source.max_skew
+        joined, newest, furthest = self._source.join is not None, self._newest, -1
         places: list[int] = []
         reads: list[Read | None] = []
-        last: Read | None = None
-        for place, record in enumerate(batch.records):
-            read, sound = self._read(batch, place, record)
-            if sound and read is not None and place not in passing:
-                read = read._replace(matched=_matched(self._program.match, read.event))
-            if sound and read is not None and read.matched is None:
-                if read.at > newest:
-                    newest, furthest, last = read.at, place, read
+        last: Any = None
+        for place, (_, raw, stamp) in enumerate(batch.records):
+            matched = None
+            try:
+                event = decode(raw)  # type: ignore[arg-type]  # null raises, as whatever is no event
+                at, tenant = event.event_time, event.tenant
+                usual = at.__class__ is int and 0 <= at <= MAX_TIME and (at <= stamp + skew or stamp < 0)
+                usual = usual and tenant.__class__ is str and tenant != "" and event.event_id.__class__ is str
+                if usual and not joined and place not in passing:
+                    matched = match(event)
+            except Exception:  # looked at closely, and told where it is stepped
+                usual = False
+            if not usual or joined:
+                read, sound = self._read(batch, place, passes=place in passing)
+                if sound and read is not None and read.matched is None:
+                    if read.at > newest:
+                        newest, furthest, last = read.at, place, read
+                    continue
+            elif matched is None:
+                if at > newest:
+                    newest, furthest, last = at, place, event
                 continue
+            else:
+                read = Read(event, raw or b"", matched, tenant, at)
             if furthest >= 0:
                 places.append(furthest)
-                reads.append(last)
+                reads.append(_moving(last, batch.records[furthest], newest))
                 furthest = -1
             places.append(place)
             reads.append(read)
@@ -67,14 +83,14 @@ class Sieve:
                 newest = read.at
         if furthest >= 0:
             places.append(furthest)
-            reads.append(last)
+            reads.append(_moving(last, batch.records[furthest], newest))
         self._newest = newest
         records: list[Record] = [batch.records[place] for place in places]
         return Sifted(Batch(records, lambda index: batch.original(places[index])), reads)
 
-    def _read(self, batch: Batch, place: int, record: Record) -> tuple[Read | None, bool]:
+    def _read(self, batch: Batch, place: int, *, passes: bool) -> tuple[Read | None, bool]:
         """The record, and whether all is well with it; where it is not, that is told where it is stepped."""
-        _, raw, stamp = record
+        _, raw, stamp = batch.records[place]
         source = self._source
         try:
             if raw is None:
@@ -100,7 +116,13 @@ class Sieve:
                 event_id_of(event.event_id)
         except ValueError:
             return Read(event, payload), False
-        return Read(event, payload, None, tenant, NEVER if 0 <= stamp < at - source.max_skew else at), True
+        matched = None if passes else _matched(self._program.match, event)
+        return Read(event, payload, matched, tenant, NEVER if 0 <= stamp < at - source.max_skew else at), True
+
+
+def _moving(last: Any, record: Record, at: int) -> Read:
+    """A record that matches nothing, and moves the watermark."""
+    return last if isinstance(last, Read) else Read(last, record[1] or b"", None, last.tenant, at)
 
 
 def _matched(match: Callable[[Any], Any], event: Any) -> Any:

@@ -58,7 +58,7 @@ def _run(config: Config, roles: frozenset[str], worker: str | None, port: int | 
     from streams.replay.rules.cases import passing
     from streams.runtime.app import Settings, Worker
     from streams.runtime.names import worker_id
-    from streams.runtime.source import Timing
+    from streams.runtime.timing import Timing
 
     detect = config.detect
     sources = event_sources(config)

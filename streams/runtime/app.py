@@ -26,9 +26,10 @@ from streams.runtime.agents import Agent, App
 from streams.runtime.deliver import DeliverRole
 from streams.runtime.names import Names
 from streams.runtime.ruleswatch import RulesWatch
-from streams.runtime.source import Source, Timing
+from streams.runtime.source import Source
 from streams.runtime.stage import Stage
 from streams.runtime.stages import alert_stage, detect_stage
+from streams.runtime.timing import Timing
 from streams.runtime.watchdog import watch
 from streams.runtime.web import Web
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from prometheus_client import Histogram
 
 from connectors.base import Item, Origin
 from connectors.schedule import Settled
@@ -19,6 +20,9 @@ from streams.runtime.names import Names
 from streams.runtime.points import at
 
 _encode = msgspec.json.Encoder().encode
+STAGES = (
+    "event_to_alert", "alert_to_notification", "notification_to_sent", "sent_to_delivered", "event_to_delivered",
+)  # fmt: skip
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
@@ -37,6 +41,8 @@ class SinkWriter:
             "partitioner": "murmur2_random",
             "linger.ms": 5,
         }
+        self._counted = {outcome: telemetry.DELIVERIES.labels(sink, outcome.value) for outcome in Outcome}
+        self._timed: list[Histogram] = []  # of the stages, once there is something to tell
         self._producer: Producer | None = None
         self._failed: KafkaError | None = None
 
@@ -50,14 +56,14 @@ class SinkWriter:
         """
         if delivery is None:
             self._count(settled.outcome.value)
-            telemetry.DELIVERIES.labels(self._sink, settled.outcome.value).inc()
+            self._counted[settled.outcome].inc()
             if settled.outcome in (Outcome.REJECTED, Outcome.FAILED):
                 self.bury(settled.item.origin, settled.error, DeadReason.FAILED, settled.item.raw)
             return
         at("attempted", sink=self._sink, key=delivery.notification_id, outcome=delivery.outcome.value)
         self._count(delivery.outcome.value)
-        telemetry.DELIVERIES.labels(self._sink, delivery.outcome.value).inc()
-        _observe(settled, delivery)
+        self._counted[delivery.outcome].inc()
+        self._observe(_stages(settled, delivery))
         self._write("deliveries", delivery.alert_id, self._wire.write("deliveries", _encode(delivery)))
         if delivery.outcome not in (Outcome.REJECTED, Outcome.FAILED):
             return
@@ -125,6 +131,12 @@ class SinkWriter:
         if self._producer is not None:
             self._producer.flush(5)
 
+    def _observe(self, stages: tuple[int, ...]) -> None:
+        if stages and not self._timed:  # looked up once: by their labels that costs as much as observing
+            self._timed = [telemetry.STAGE_SECONDS.labels(stage, self._sink) for stage in STAGES]
+        for histogram, ms in zip(self._timed, stages, strict=False):
+            histogram.observe(max(0, ms) / 1000)
+
     def _write(self, topic: str, key: str, value: bytes) -> None:
         if self._producer is None:
             raise RuntimeError("not connected")
@@ -142,17 +154,10 @@ class SinkWriter:
             self._failed = error
 
 
-def _observe(settled: Settled, delivery: Delivery) -> None:
-    """How long each stage took, for what is told of for the first time; a re-drive comes late by intent."""
+def _stages(settled: Settled, delivery: Delivery) -> tuple[int, ...]:
+    """Ms of each of STAGES, for what is told of for the first time; a re-drive comes late by intent."""
     note = settled.item.notification if isinstance(settled.item, Item) else None
     if delivery.outcome is not Outcome.DELIVERED or note is None or note.reason is not Reason.NEW or note.redriven:
-        return
-    sent = delivery.at - delivery.latency_ms
-    for stage, begin, end in (
-        ("event_to_alert", note.alert.event_time, note.alert.created_at),
-        ("alert_to_notification", note.alert.created_at, note.at),
-        ("notification_to_sent", note.at, sent),
-        ("sent_to_delivered", sent, delivery.at),
-        ("event_to_delivered", note.alert.event_time, delivery.at),
-    ):
-        telemetry.STAGE_SECONDS.labels(stage, delivery.sink).observe(max(0, end - begin) / 1000)
+        return ()
+    event, created, sent = note.alert.event_time, note.alert.created_at, delivery.at - delivery.latency_ms
+    return created - event, note.at - created, sent - note.at, delivery.at - sent, delivery.at - event

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from queue import SimpleQueue
@@ -31,6 +30,7 @@ from streams.runtime.lookout import Lookout, Sight
 from streams.runtime.names import Names
 from streams.runtime.points import at
 from streams.runtime.stage import Input, Part, Stage
+from streams.runtime.timing import STANDARD, Timing
 from streams.runtime.transaction import Result, Transaction, until_done
 
 _error, _topic, _partition = Message.error, Message.topic, Message.partition
@@ -39,21 +39,6 @@ Callback = Callable[[Consumer, list[TopicPartition]], None]
 _STOOD_STILL = 1.0  # seconds between two turns of the loop
 _EOF = KafkaError._PARTITION_EOF
 _RESET = KafkaError._AUTO_OFFSET_RESET
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Seconds. The transaction's rhythm is explained in ``Transaction``."""
-
-    linger: float = 0.1
-    longest: float = 3.0
-    calm: float = 1.0
-    pause: float = 0.010
-    factor: float = 4.0
-    answer: float = 30.0  #: the longest the core may take for one batch
-    session: float = 6.0
-    transaction: float = 12.0
-    batch: int = 5000
 
 
 def lateness(message: Message, now: float) -> float:
@@ -74,7 +59,7 @@ class Source:
         agent: Agent,
         control: Callable[[], Control],
         counts: Mapping[str, int],
-        timing: Timing = Timing(),
+        timing: Timing = STANDARD,
         wire: Wire = PLAIN,
     ) -> None:
         """``options``: how to reach Kafka. ``counts``: partitions of each input, by logical topic."""
@@ -174,11 +159,7 @@ class Source:
             producer,
             self._names,
             self.stage.role,
-            timing.linger,
-            timing.longest,
-            timing.pause,
-            timing.factor,
-            timing.calm,
+            timing,
             self._wire,
         )
         at("started", role=self.stage.role)

@@ -23,6 +23,7 @@ from streams.runtime.ending import STALE
 from streams.runtime.names import Names
 from streams.runtime.points import at
 from streams.runtime.stage import Part
+from streams.runtime.timing import Timing
 from streams.state.partition import POSITION
 
 #: What the client accepts (its own default limit is 1,000,000 bytes), with room for key and headers.
@@ -62,19 +63,8 @@ def until_done(call: Callable[..., Any], *args: Any) -> Any:
 class Transaction:
     """The open transaction of one role. Not thread-safe: only the source thread uses it."""
 
-    def __init__(
-        self, producer: Producer, names: Names, role: str, linger: float, longest: float, pause: float,
-        factor: float, calm: float, wire: Wire = PLAIN,
-    ) -> None:  # fmt: skip
-        """``linger``: it ends after so many seconds; after ``calm`` where it carries positions alone. With something
-        urgent it ends at once, but at least max(``pause``, ``factor`` x the last commit's duration) after the one
-        before. While much waits to be read, it takes in any case a quarter of the time by which the reader is late,
-        ``longest`` at the most: each key is written once a transaction.
-        """
-        self._producer, self._names, self._role = producer, names, role
-        self._wire = wire
-        self._linger, self._longest, self._pause, self._factor = linger, longest, pause, factor
-        self._calm = calm
+    def __init__(self, producer: Producer, names: Names, role: str, timing: Timing, wire: Wire = PLAIN) -> None:
+        self._producer, self._names, self._role, self._timing, self._wire = producer, names, role, timing, wire
         self.touched: dict[tuple[str, int], Part] = {}
         self.open = self._urgent = self._stirred = False
         self._began = self._ended = self._took = 0.0
@@ -102,10 +92,11 @@ class Transaction:
         """Whether it is time to end it. ``late``: seconds by which what is read is late, 0 where little waits."""
         if not self.open:
             return False
-        now, patience = time.monotonic(), min(late * _SHARE, self._longest)
+        now, timing = time.monotonic(), self._timing
+        patience = min(late * _SHARE, timing.longest)
         if not self._urgent:
-            return now >= self._began + max(self._linger if self._stirred else self._calm, patience)
-        after = self._ended + max(self._pause, self._factor * self._took)
+            return now >= self._began + max(timing.linger if self._stirred else timing.calm, patience)
+        after = self._ended + max(timing.pause, min(timing.factor * self._took, timing.spread))
         return now >= max(after, self._began + patience)
 
     def end(self, consumer: Consumer) -> Result:

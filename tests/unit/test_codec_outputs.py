@@ -17,6 +17,7 @@ from streams.codec.schema_registry import Registry
 from streams.errors import ConfigError, SourceUnavailable
 from streams.model import Output
 from streams.runtime.names import Names
+from streams.runtime.timing import Timing
 from streams.runtime.transaction import Transaction
 from tests.registry_server import RegistryServer
 
@@ -118,7 +119,7 @@ class _Produced:
 
 def transaction(wire: Wire) -> tuple[Transaction, _Produced]:
     produced = _Produced()
-    return Transaction(cast("Any", produced), Names("t", "acme."), "alert", 1, 1, 1, 1, 1, wire), produced
+    return Transaction(cast("Any", produced), Names("t", "acme."), "alert", Timing(), wire), produced
 
 
 def test_a_transaction_writes_avro_where_it_is_asked_to(wire: Wire, registry: Registry) -> None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from streams.runtime import source, transaction
+from streams.runtime.timing import Timing
 from streams.runtime.transaction import Transaction
 
 
@@ -30,7 +31,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def begun(clock: Clock, *, urgent: bool, stirred: bool = True) -> Transaction:
-    made = Transaction(cast(Any, Quiet()), cast(Any, None), "detect", 0.1, 3.0, 0.010, 4.0, 1.0)
+    made = Transaction(cast(Any, Quiet()), cast(Any, None), "detect", Timing())
     made.touch(cast(Any, type("Part", (), {"name": ("audit.events", 0)})))
     made.add([], frozenset(), stirred=stirred)
     made._urgent = urgent
@@ -60,6 +61,15 @@ def test_a_transaction_adds_a_quarter_to_what_is_late_already(
     assert open_one.due(late)
 
 
+def test_one_slow_commit_does_not_hold_back_what_comes_next(clock: Clock) -> None:
+    after_a_slow_one = begun(clock, urgent=True)
+    after_a_slow_one._took = 2.0
+    clock.now += 0.099
+    assert not after_a_slow_one.due(0.0)
+    clock.now += 0.002
+    assert after_a_slow_one.due(0.0)
+
+
 def test_positions_alone_are_in_no_hurry(clock: Clock) -> None:
     calm = begun(clock, urgent=False, stirred=False)
     clock.now += 0.9
@@ -69,7 +79,7 @@ def test_positions_alone_are_in_no_hurry(clock: Clock) -> None:
 
 
 def test_nothing_open_is_never_due(clock: Clock) -> None:
-    assert not Transaction(cast(Any, Quiet()), cast(Any, None), "detect", 0.1, 3.0, 0.010, 4.0, 1.0).due(9.0)
+    assert not Transaction(cast(Any, Quiet()), cast(Any, None), "detect", Timing()).due(9.0)
 
 
 @pytest.mark.parametrize(("stamp", "late"), [(990_000, 10.0), (1_000_500, 0.0), (-1, 0.0)])

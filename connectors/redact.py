@@ -39,9 +39,32 @@ class Secrets:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._known: set[str] = set()
+        self._given: dict[str, str] = {}
+
+    def for_one(self) -> Secrets:
+        """The same for one sink: it hides what all hide, and knows what it gave out itself."""
+        own = Secrets(self._environ)
+        own._known = self._known
+        return own
+
+    def replaced(self) -> bool:
+        """Whether something that was given out here reads otherwise by now, as a mounted secret does after rotation."""
+        return any(self._now(reference) not in ("", value) for reference, value in self._given.items())
+
+    def _now(self, reference: str) -> str:
+        try:
+            return self._read(reference)
+        except SinkBroken:
+            return ""  # being replaced just now, perhaps
 
     def resolve(self, reference: str) -> str:
         """The value behind ``env:NAME`` or ``file:PATH`` (without a final newline). Raises SinkBroken, value unseen."""
+        value = self._read(reference)
+        self.hide(value)
+        self._given[reference] = value
+        return value
+
+    def _read(self, reference: str) -> str:
         kind, _, name = reference.partition(":")
         if kind == "env":
             value = self._environ.get(name, "")
@@ -59,7 +82,6 @@ class Secrets:
                 raise SinkBroken(f"the secret file {name} is empty")
         else:
             raise SinkBroken("a secret is given by reference: env:NAME or file:PATH")
-        self.hide(value)
         return value
 
     def hide(self, value: str) -> None:
@@ -74,6 +96,8 @@ class Secrets:
 
     def redact(self, text: str, limit: int = 500) -> str:
         """``text`` without secrets and control characters, at most ``limit`` characters."""
+        if not text:
+            return ""
         text = text[: limit * 20]
         for known in sorted(self._known, key=len, reverse=True):
             text = text.replace(known, _HIDDEN)

@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams.model import Alert, Notification
-from streams.runtime import deliver, sink_feed
+from streams.runtime import deliver, sink_source
 from streams.runtime.names import Names
 
 TOPICS = ("notifications", "alerts", "deliveries", "alert-input", "dead-letter")
@@ -119,7 +119,7 @@ def main() -> None:
             if passed == int(nth):
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    vars(sink_feed)["at"] = at
+    vars(sink_source)["at"] = at
     options = {"bootstrap.servers": kafka, "log_level": 0}
     role = deliver.DeliverRole(json.loads(sinks), options, Names("t", prefix), "0", data_dir=Path(data_dir))
     role.start()

@@ -15,10 +15,10 @@ def test_a_sink_can_ask_at_any_time_whether_its_worker_still_reads_a_partition(t
     feed = SinkFeed(config, SinkContext("c", tmp_path), {}, Names("app", "t."), "w1", lambda _: None)
     owns = feed._context.owns
     assert not owns("notifications", 0)
-    feed._owned.add(("notifications", 0))
+    feed._kafka.owned.add(("notifications", 0))
     assert owns("notifications", 0)
     assert not owns("notifications", 1)
-    feed._owned.discard(("notifications", 0))
+    feed._kafka.owned.discard(("notifications", 0))
     assert not owns("notifications", 0)
 
 

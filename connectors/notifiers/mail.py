@@ -93,6 +93,10 @@ _STYLE = """\
 }
 """
 _FONT = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:14px;line-height:1.45"
+_CARD = (
+    "max-width:680px;margin:0 auto;padding:16px 20px;background:#ffffff;color:#1c1d1f;"
+    "overflow-wrap:anywhere;word-break:break-word"  # long names and values stay inside
+)
 
 
 def _html(message: Message, words: Words) -> str:
@@ -110,8 +114,7 @@ def _html(message: Message, words: Words) -> str:
         '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">\n'
         f"<style>{_STYLE}</style></head>\n"
         '<body class="page" style="margin:0;padding:16px;background:#f2f3f5">\n'
-        f'<div class="card" style="max-width:680px;margin:0 auto;padding:16px 20px;background:#ffffff;color:#1c1d1f;'
-        f'border-top:6px solid {message.colour};{_FONT}">\n'
+        f'<div class="card" style="{_CARD};border-top:6px solid {message.colour};{_FONT}">\n'
         f"{failed}{body}\n"
         f'<p class="name" style="color:#5c6066;margin:16px 0 0"><code>{as_html(message.look)}</code></p>\n'
         "</div></body></html>\n"
@@ -131,7 +134,8 @@ def _built_in(message: Message) -> str:
         f"<p>{as_html(message.sentence)}</p>" if message.sentence else "",
         f'<p style="white-space:pre-wrap">{as_html(message.description)}</p>' if message.description else "",
         f"<ul>{members}</ul>" if members else "",
-        f'<table class="row" cellpadding=0 cellspacing=0 style="border-collapse:collapse;width:100%;{_FONT}">\n'
+        '<table class="row" cellpadding=0 cellspacing=0 '
+        f'style="border-collapse:collapse;table-layout:fixed;width:100%;{_FONT}">\n'
         f"{chr(10).join(rows)}\n</table>",
     ]
     return "\n".join(filter(None, parts))
@@ -141,7 +145,7 @@ def _row(name: str, value: str) -> str:
     cell = "border-top:1px solid #e3e5e8;padding:6px 0;vertical-align:top"
     return (
         f'<tr><td class="name" style="{cell};padding-right:16px;width:28%;color:#5c6066">{as_html(name)}</td>'
-        f'<td style="{cell};word-break:break-word">{value}</td></tr>'
+        f'<td style="{cell}">{value}</td></tr>'
     )
 
 

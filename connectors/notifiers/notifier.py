@@ -8,11 +8,12 @@ much of this as fits: ``Notifier`` words and delivers, ``Posting`` speaks HTTP, 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Generic, TypedDict, TypeVar
 
 import msgspec
 
-from connectors.base import Delivered, Item, Result
+from connectors.base import Delivered, Item, Rejected, Result, SinkBroken
 from connectors.context import SinkContext
 from connectors.message import Message, message_of
 from connectors.posting import Poster
@@ -56,7 +57,7 @@ class Notifier(Generic[C]):
         return text
 
     def __init__(self, config: C, context: SinkContext) -> None:
-        self._config, self._context = config, context
+        self._config, self._context = config, replace(context, secrets=context.secrets.for_one())
         self._wording = Wording(config.texts, self.escape)
 
     def message(self, item: Item) -> Message:
@@ -67,7 +68,11 @@ class Notifier(Generic[C]):
         raise NotImplementedError
 
     async def deliver(self, batch: Sequence[Item]) -> Sequence[Result]:
-        return [await self._one(item) for item in batch]
+        """Raises SinkBroken where one is refused and a secret has been replaced since ``open``: that may be why."""
+        results = [await self._one(item) for item in batch]
+        if any(isinstance(one, Rejected) for one in results) and self._context.secrets.replaced():
+            raise SinkBroken("refused, and its secret has been replaced meanwhile: it is opened anew with that")
+        return results
 
     async def _one(self, item: Item) -> Result:
         raise NotImplementedError
@@ -80,7 +85,7 @@ class Posting(Notifier[C]):
 
     def __init__(self, config: C, context: SinkContext) -> None:
         super().__init__(config, context)
-        self._poster = Poster(context, config.allow_private, self.needs_tls)
+        self._poster = Poster(self._context, config.allow_private, self.needs_tls)
 
     async def open(self) -> None:
         await self._poster.open()

@@ -25,6 +25,7 @@ EXEMPT: dict[str, dict[str, str]] = {
         ),
     },
     "silence": {"archive": "a folder does not keep silent"},
+    "noise": dict.fromkeys(("console", "sqlite", "archive"), "a file says nothing"),
     "secrets": dict.fromkeys(("console", "sqlite", "archive"), "has none"),
     "preview": {name: "storage has none" for name, one in CONNECTORS.items() if one.kind is Kind.STORAGE},
 }

@@ -213,6 +213,17 @@ def test_a_receiver_that_says_nothing_costs_no_more_than_the_time_limit(type_: s
     at(type_, tmp_path, steps, _SHORT_MS)
 
 
+@proves("noise")
+def test_an_endless_answer_that_is_not_the_protocols_ends_soon(type_: str, tmp_path: Path) -> None:
+    async def steps(p: Place) -> None:
+        with p.fault(Fault.NOISE):
+            await fails(p, item_for(type_))
+        await eventually(p.sink, item_for(type_))
+        assert set(p.arrived()) == {item_for(type_).key}
+
+    at(type_, tmp_path, steps)
+
+
 @proves("cancellation")
 def test_a_call_that_is_cut_off_ends_soon_and_the_next_one_arrives(type_: str, tmp_path: Path) -> None:
     async def steps(p: Place) -> None:

@@ -82,7 +82,7 @@ def test_starttls_is_never_left_out_because_the_relay_does_not_offer_it(tmp_path
     async def scenario() -> None:
         async with Mail(tmp_path / "server", security="none") as server:
             sink, _ = make(server, tmp_path)
-            sink._context.secrets._environ = {"SMTP_URL": f"smtp://127.0.0.1:{server.port}"}  # type: ignore[attr-defined]
+            sink._context.secrets._environ["SMTP_URL"] = f"smtp://127.0.0.1:{server.port}"  # type: ignore[index]
             await sink.open()
             (result,) = await sink.deliver([told()])
             assert isinstance(result, Retry), result
@@ -96,7 +96,7 @@ def test_a_wrong_password_is_the_sinks_failure_and_stands_in_no_error(tmp_path: 
     async def scenario() -> None:
         async with Mail(tmp_path / "server") as server:
             sink, secrets = make(server, tmp_path)
-            secrets._environ = {"SMTP_URL": server.url.replace("hush", "loud")}  # type: ignore[assignment]
+            secrets._environ["SMTP_URL"] = server.url.replace("hush", "loud")  # type: ignore[index]
             await sink.open()
             with pytest.raises(SinkBroken, match="535") as caught:
                 await sink.deliver([told()])

@@ -69,7 +69,7 @@ def test_a_wrong_password_loses_no_mail_once_it_is_right(tmp_path: Path) -> None
 
             def made() -> Any:
                 sink, secrets = make(server, tmp_path)
-                secrets._environ = {"SMTP_URL": next(logins, server.url)}
+                secrets._environ["SMTP_URL"] = next(logins, server.url)  # type: ignore[index]
                 return sink
 
             runner = Runner("s", made, _POLICY, lambda _, one: seen.append(one))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A wire between a connector and its server: it lets all through, is cut, or keeps silent."""
+"""A wire between a connector and its server: it lets all through, is cut, keeps silent, or makes noise."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ class Fault(StrEnum):
 
     GONE = "gone"  #: it is not there, and every connection to it ends
     SILENT = "silent"  #: it takes everything and says nothing
+    NOISE = "noise"  #: it says something else than its protocol has, without an end
 
 
 class Wire:
@@ -55,6 +56,10 @@ class Wire:
             if self._fault is Fault.SILENT:
                 while await reader.read(65536):
                     pass
+            elif self._fault is Fault.NOISE:
+                while True:
+                    writer.write(b"220 x" * 10_000)
+                    await writer.drain()
             else:
                 there, back = await asyncio.open_connection("127.0.0.1", self._to)
                 self._open.add(back)

@@ -99,3 +99,17 @@ def test_a_secret_file_that_is_empty_or_binary_breaks_the_sink(tmp_path: Path) -
 @pytest.mark.parametrize(("text", "yes"), [("env:A_1", True), ("file:/x y", True), ("env:1A", False), ("env:", False)])
 def test_what_a_reference_is(text: str, yes: bool) -> None:
     assert is_reference(text) is yes
+
+
+def test_a_sink_sees_that_a_file_it_read_was_replaced_and_another_sink_does_not(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("old-token")
+    everybody = Secrets({"NAME": "value-of-it"})
+    one, other = everybody.for_one(), everybody.for_one()
+    assert (one.resolve(f"file:{file}"), one.resolve("env:NAME")) == ("old-token", "value-of-it")
+    assert not one.replaced()
+    file.write_text("new-token")
+    assert (one.replaced(), other.replaced()) == (True, False)
+    file.unlink()
+    assert not one.replaced()  # it is being written: what we have is all there is
+    assert everybody.redact("old-token") == "***"

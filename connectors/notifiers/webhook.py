@@ -27,6 +27,8 @@ from connectors.times import for_people, rfc3339
 from streams.model import content_hash
 
 _OURS = frozenset({"webhook-id", "webhook-timestamp", "webhook-signature", "content-type", "content-length", "host"})
+#: Not ``redriven``: no re-drive makes another body.
+_TOLD = ("id", "receiver", "reason", "route", "why", "to", "escalation_level", "group")
 _METHODS = ("POST", "PUT", "PATCH")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 
@@ -84,11 +86,14 @@ def webhook_id(key: str) -> str:
 
 
 def webhook_body(item: Item) -> dict[str, Any]:
-    """``{type, timestamp, data}``; equal over all attempts."""
+    """``{type, timestamp, data, notification}``: the alert, and why one is told of it; equal over all attempts."""
     note = item.notification
     reason, at = (note.reason.value, note.at) if note else ("version", item.alert.updated_at)
     data = for_people(msgspec.to_builtins(item.alert))
-    return {"type": f"alert.{reason}", "timestamp": rfc3339(at), "data": data}
+    body: dict[str, Any] = {"type": f"alert.{reason}", "timestamp": rfc3339(at), "data": data}
+    if note is not None:
+        body["notification"] = {name: value for name in _TOLD if (value := getattr(note, name))}
+    return body
 
 
 class Webhook(Posting[WebhookConfig]):

@@ -7,19 +7,20 @@ import gzip
 import ssl
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
-from connectors.base import Delivered, Rejected, Result, Retry
+from connectors.base import Delivered, Kind, Rejected, Result, Retry
 from connectors.context import SinkContext
 from connectors.redact import Secrets
-from connectors.registry import parse_sinks
+from connectors.registry import CONNECTORS, parse_sinks
 from connectors.runner import Runner
 from connectors.settings import Policy, Retrying
 from connectors.testing import Receiver, notifier_item
 from streams.model import Delivery, Outcome
-from tests.contract.sinks import chat, hook
+from tests.contract.sinks import NEEDED, chat, hook
 from tests.contract.test_connectors_chat import every, send
 from tests.contract.vendors.mail import certificate
 from tests.contract.vendors.server import saying
@@ -54,6 +55,57 @@ def test_an_answer_that_would_unpack_to_fifty_megabytes_is_not(which: str, tmp_p
 def test_a_header_without_an_end_is_no_delivery(which: str, tmp_path: Path) -> None:
     (result,), _ = send(which, tmp_path, behave=saying(200, "ok", X_Long="x" * 200_000))
     assert isinstance(result, Retry), result
+
+
+_INSIDE: dict[str, dict[str, Any]] = {
+    "webhook": {"url": "https://{0}/h"}, "slack": {"token": "env:TOKEN", "channel": "C1", "api": "https://{0}"},
+    "pagerduty": {"key": "env:TOKEN", "url": "https://{0}"}, "teams": {"url": "env:HTTPS"}, "discord": {"url": "env:HTTPS"},
+    "telegram": {"token": "env:TOKEN", "chat": "-1", "api": "https://{0}"}, "alertmanager": {"url": "https://{0}"},
+    "email": {"url": "env:SMTP", "to": "ops@example.com"}, "apprise": {"url": "env:NTFY"},
+    "sms": NEEDED["sms"] | {"api": "https://{0}"}, "phone": NEEDED["phone"] | {"api": "https://{0}"},
+}  # fmt: skip
+
+
+def test_every_notifier_that_has_a_network_is_kept_from_the_inside() -> None:
+    assert {name for name, one in CONNECTORS.items() if one.kind is Kind.NOTIFIER} == set(_INSIDE) | {"console"}
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])  # a name is looked up, by the system's resolver
+@pytest.mark.parametrize("type_", sorted(_INSIDE))
+def test_no_notifier_connects_to_the_inside_though_its_address_leads_there(
+    type_: str, host: str, tmp_path: Path
+) -> None:
+    async def scenario() -> tuple[Result, int]:
+        connected = 0
+
+        def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal connected
+            connected += 1
+            writer.close()
+
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        place = f"{host}:{server.sockets[0].getsockname()[1]}"
+        block = {
+            name: value.format(place) if isinstance(value, str) else value for name, value in _INSIDE[type_].items()
+        }
+        (config,) = parse_sinks([{"name": "x", "type": type_} | block])
+        environ = {
+            "TOKEN": "1:hush-token",
+            "HTTPS": f"https://{place}/h",
+            "SMTP": f"smtp://{place}",
+            "NTFY": f"ntfys://{place}/t",
+        }
+        sink = config.make(SinkContext("x", tmp_path, Secrets(environ), 3000))
+        await sink.open()
+        (result,) = await sink.deliver([notifier_item()])
+        await sink.close()
+        server.close()
+        return result, connected
+
+    result, connected = asyncio.run(scenario())
+    assert isinstance(result, Retry)
+    assert "not a public address; set allow_private" in result.reason
+    assert connected == 0
 
 
 def test_a_certificate_that_nobody_vouches_for_gets_nothing(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -16,7 +18,9 @@ from connectors.notifiers.webhook import signature, signing_key, webhook_id
 from connectors.redact import Secrets
 from connectors.registry import SinkErrors, parse_sinks
 from connectors.testing import SECRET, Receiver, answering, drip, flood, half_close, hang, notifier_item
+from streams.model import Group, Member, Reason
 from tests.contract.sinks import HOSTILE, hook, open_once
+from tests.contract.test_connectors_chat import told
 
 
 def send(
@@ -210,6 +214,25 @@ def test_webhook_to_a_closed_port_is_tried_again(tmp_path: Path) -> None:
 
     result = asyncio.run(scenario())
     assert isinstance(result, Retry)
+
+
+def test_webhook_tells_why_it_was_sent_to_whom_and_of_which_group(tmp_path: Path) -> None:
+    members = (Member(id="b" * 32, title="another", severity="low", status="active", reason="new"),)
+    group = Group(id="g" * 32, key={"host": "db1"}, alerts=members, total=7)
+    item = told(Reason.ESCALATED, why="nobody answered", to=("ada",), escalation_level=2, group=group)
+    _, receiver = send(None, tmp_path, item)
+    assert receiver.accepted["n1-1"]["notification"] == {
+        "id": "n1-1", "receiver": "ops", "reason": "escalated", "why": "nobody answered", "to": ["ada"],
+        "escalation_level": 2, "group": msgspec.json.decode(msgspec.json.encode(group)),
+    }  # fmt: skip
+
+
+def test_webhook_says_the_same_when_it_is_driven_again(tmp_path: Path) -> None:
+    item = notifier_item()
+    assert item.notification is not None
+    again = replace(item, notification=msgspec.structs.replace(item.notification, redriven="r-1"))
+    first, second = (send(None, tmp_path, one)[1].accepted for one in (item, again))
+    assert first == second
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])

@@ -13,7 +13,7 @@ from pathlib import Path
 from streams.local.servers import kafka
 from tests.faults.ground import Ground
 from tests.faults.scene import FULL, SHORT
-from tests.faults.table import SCENES, Row, play, table
+from tests.faults.table import HEAD, SCENES, lines, play
 
 
 def main() -> int:
@@ -21,23 +21,24 @@ def main() -> int:
     parser.add_argument("scenes", nargs="*", default=list(SCENES), help=f"of {', '.join(SCENES)}")
     parser.add_argument("--short", action="store_true", help="300 notifications instead of 10,000")
     options = parser.parse_args()
-    rows: list[Row] = []
     wrong = 0
+    print(HEAD, flush=True)
     with kafka() as bootstrap:
         for name in options.scenes:
             began = time.monotonic()
             with tempfile.TemporaryDirectory(prefix="tocsin-faults-", ignore_cleanup_errors=True) as directory:
                 ground = Ground(bootstrap, f"f{uuid.uuid4().hex[:8]}.", Path(directory))
                 try:
-                    rows += play(ground, [SCENES[name]], SHORT if options.short else FULL)
-                    wrong += bool(rows[-1].problems)
+                    (row,) = play(ground, [SCENES[name]], SHORT if options.short else FULL)
+                    print(lines(row), flush=True)
+                    wrong += bool(row.problems)
                 except Exception:
                     wrong += 1
                     traceback.print_exc()
+                    print(ground.said[-3000:], file=sys.stderr)
                 finally:
                     ground.close()
             print(f"-- {name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    print(table(rows))
     return 1 if wrong else 0
 
 

@@ -90,6 +90,11 @@ class Ground(Place):
         finally:
             worker.kill()
 
+    @property
+    def said(self) -> str:
+        """What the worker has logged."""
+        return (self.data_dir / "worker.log").read_text(errors="replace")
+
     # -- traffic -------------------------------------------------------------------------------------------------
 
     def tell(self, notes: Iterator[Notification]) -> None:

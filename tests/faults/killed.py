@@ -79,3 +79,5 @@ class Killed:
                 for server in self._servers:
                     server.holding = False
             ground.start()
+            seen = len(ground.bystander.accepted)
+            until(lambda: len(ground.bystander.accepted) > seen + 50, 60, "the good sink to go on")  # noqa: B023 - used now

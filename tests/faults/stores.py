@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -36,7 +32,7 @@ def versions(first: int, count: int) -> Iterator[Alert]:
             yield sample_alert(first + number, version=version, title="x" * 400)
 
 
-class _Postgres:
+class Postgres:
     """A server of its own, with a schema that the sink makes."""
 
     title = ""
@@ -63,7 +59,7 @@ class _Postgres:
     def _attempts(self) -> int:
         return int(self.ask("SELECT count(*) FROM deliveries")[0][0])
 
-    def _stored(self) -> int:
+    def stored(self) -> int:
         return int(self.ask("SELECT count(*) FROM alert_versions")[0][0])
 
     def begin(self) -> None:
@@ -73,7 +69,7 @@ class _Postgres:
         return bool(asyncio.run(query(self.url, "SELECT 1 FROM pg_tables WHERE tablename = 'operations'")))
 
 
-class Restarted(_Postgres):
+class Restarted(Postgres):
     """Stopped while a batch waits inside of its transaction: by a shutdown, and by a kill."""
 
     title = "PostgreSQL restarted in the middle of a batch (shutdown, kill)"
@@ -102,66 +98,9 @@ class Restarted(_Postgres):
             self._holder.join(10)
             assert postgres.start(self.folder) == self.url
             if grace == 10.0:
-                _Postgres.begin(self)
+                Postgres.begin(self)
                 Restarted.begin(self)
                 ground.store(*versions(ground.further(), 50))
-
-
-class FullDisk(_Postgres):
-    """A real disk that is full: its tables lie on a file system of their own, which something else has filled."""
-
-    title = "PostgreSQL's disk is full (ENOSPC), then there is room"
-
-    def __init__(self, ground: Ground, size: Size, first: int) -> None:
-        super().__init__(ground, size, first)
-        self._disk = (self.folder / "data").resolve() / "disk"  # where the server may enter
-        self._disk.mkdir()
-        self._real = _mount(self._disk, 32 + size.count // 50)
-        if self._real:
-            ground.leave(lambda: subprocess.run(["umount", "-l", str(self._disk)], check=False))
-            place, owner = self._disk / "tables", (self.folder / "data").resolve().stat().st_uid
-            place.mkdir(mode=0o700)
-            os.chown(place, owner, owner)
-            self.ask(f"CREATE TABLESPACE small LOCATION '{place}'")
-            self.ask("ALTER ROLE tocsin SET default_tablespace = 'small'")
-        else:
-            self.title = "PostgreSQL says that its disk is full (53100), then there is room"
-
-    def begin(self) -> None:
-        super().begin()
-        if self._real:
-            room = os.statvfs(self._disk)
-            with (self._disk / "filler").open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_bsize - self.size.count * 500)
-        else:  # no right to mount here: the server is made to say it
-            self.ask(
-                "CREATE FUNCTION full() RETURNS trigger LANGUAGE plpgsql AS"
-                "$$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$"
-            )
-            self.ask("CREATE TRIGGER full BEFORE INSERT ON alerts FOR EACH ROW EXECUTE FUNCTION full()")
-
-    def strike(self, ground: Ground) -> None:
-        name = self.targets[0].name
-
-        def refused() -> bool:
-            errors = [one.get("error", "") for one in ground.read("deliveries") if one["sink"] == name]
-            return any("53100" in error for error in errors)
-
-        until(refused, 60, "PostgreSQL to have no space")
-        time.sleep(self.size.lasts)
-        assert self._stored() < self.size.count
-        if self._real:
-            (self._disk / "filler").unlink()
-        else:
-            self.ask("DROP TRIGGER full ON alerts")
-
-
-def _mount(folder: Path, megabytes: int) -> bool:
-    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0755", "tocsin-faults", str(folder)]
-    try:
-        return os.geteuid() == 0 and subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except OSError:
-        return False
 
 
 class Flushed:
@@ -200,6 +139,7 @@ class Flushed:
     def mend(self, ground: Ground) -> None:
         """What the person does whom our log told of it."""
         assert len(self._newest()) < self.size.count // VERSIONS
+        assert "storage rebuild --sink flushed" in ground.said
         (config,) = parse_sinks([self._block])
         context = SinkContext("flushed", ground.data_dir, Secrets(self.environ))
         rebuild(config, context, ground.options, ground.names)

@@ -8,16 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from streams.model import Notification
+from tests.faults.disks import FullDisk, FullFiles
 from tests.faults.ground import BYSTANDER, Ground, note
 from tests.faults.killed import Killed
 from tests.faults.receivers import Down, ErrorBody, Gone, HalfClosed, Loris, Storm, Well, hook
 from tests.faults.scene import Make, Scene, Size, until
-from tests.faults.stores import Flushed, FullDisk, Restarted, versions
+from tests.faults.stores import Flushed, Restarted, versions
 from tests.faults.verdict import Beside, Log, Target, Verdict, beside, judge, settled
 
 SCENES: dict[str, Make] = {
     "well": Well, "down": Down, "gone": Gone, "storm": Storm, "half-closed": HalfClosed, "loris": Loris,
-    "error-body": ErrorBody, "pg-restart": Restarted, "pg-full": FullDisk, "redis-flush": Flushed, "kill": Killed,
+    "error-body": ErrorBody, "pg-restart": Restarted, "pg-full": FullDisk, "files-full": FullFiles,
+    "redis-flush": Flushed, "kill": Killed,
 }  # fmt: skip
 
 
@@ -47,7 +49,9 @@ def play(ground: Ground, makes: Sequence[Make], size: Size) -> list[Row]:
     ground.start()
     ends: dict[str, tuple[float, float]] = {}
     with ground.calling():
-        until(lambda: ground.bystander.accepted, 60, "the worker to deliver")
+        until(
+            lambda: ground.bystander.accepted, 60, f"the worker to deliver; its log: {ground.data_dir / 'worker.log'}"
+        )
         time.sleep(0.5)  # what was told while it started
         calm = time.time()
         time.sleep(size.calm)
@@ -112,22 +116,21 @@ def _notes(target: Target, first: int, count: int) -> Iterator[Notification]:
             yield note(first + number, target.name, version=2)
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Markdown. The good sink's figures are from the notification to its delivery."""
-    lines = [
-        "| fault | sink | told | delivered | dead letter | attempts | sent again | lasted | caught up after |"
-        " good sink p50/p99 before | during | verdict |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|",
-    ]
-    for row in rows:
-        for number, one in enumerate(row.verdicts):
-            figures = f"{row.lasted:.1f} s | {row.settled:.1f} s | {_ms(row.before)} | {_ms(row.during)}"
-            lines.append(
-                f"| {row.title if number == 0 else ''} | {one.sink} | {one.told:,} | {one.delivered:,} | {one.lost:,} |"
-                f" {one.attempts:,} | {one.again:,} | {figures if number == 0 else ' | | | '} |"
-                f" {'holds' if not one.problems else '; '.join(one.problems)} |"
-            )
-    return "\n".join(lines)
+HEAD = """\
+| fault | sink | told | delivered | dead letter | attempts | sent again | lasted | caught up after | good sink p50/p99 \
+before | during | verdict |
+|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|"""
+
+
+def lines(row: Row) -> str:
+    """Markdown, a line for each sink. The good sink's figures are from the notification to its delivery."""
+    figures = f"{row.lasted:.1f} s | {row.settled:.1f} s | {_ms(row.before)} | {_ms(row.during)}"
+    return "\n".join(
+        f"| {'' if number else row.title} | {one.sink} | {one.told:,} | {one.delivered:,} | {one.lost:,} |"
+        f" {one.attempts:,} | {one.again:,} | {' | | | ' if number else figures} |"
+        f" {'; '.join(one.problems) or 'holds'} |"
+        for number, one in enumerate(row.verdicts)
+    )
 
 
 def _ms(found: Beside) -> str:

@@ -5,6 +5,7 @@ All faults befall one worker at once, so that each is one of the others' neighbo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from tests.faults.ground import Ground
 from tests.faults.scene import SHORT
-from tests.faults.table import SCENES, Row, play, table
+from tests.faults.table import HEAD, SCENES, Row, lines, play
 
 pytestmark = pytest.mark.timeout(240)
 AT_ONCE = [name for name in SCENES if name not in ("well", "kill")]
@@ -28,7 +29,7 @@ def ground(kafka: str, topics: str, tmp_path: Path) -> Iterator[Ground]:
 
 def holds(rows: list[Row]) -> dict[str, tuple[int, int, int]]:
     """Told, delivered and lost of each sink, where every verdict holds."""
-    print(table(rows))
+    print(HEAD, *map(lines, rows), sep="\n")
     assert [problem for row in rows for problem in row.problems] == []
     return {one.sink: (one.told, one.delivered, one.lost) for row in rows for one in row.verdicts}
 
@@ -40,10 +41,11 @@ def test_after_every_fault_at_once_each_notification_is_delivered_or_a_dead_lett
         assert found[sink] == (all_, all_, 0)
     assert found["gone"] == (all_, 0, all_)
     assert found["slack"] == found["teams"] == (all_, all_ - all_ // 50, all_ // 50)
-    stored = all_ + 150  # versions that came while PostgreSQL and Redis were away
-    for sink in ("restarted", "fulldisk", "flushed"):
+    stored = all_ + 150  # with the versions that came while PostgreSQL and Redis were away
+    for sink in ("restarted", "fulldisk", "flushed", "sqlite", "archive"):
         assert found[sink] == (stored, stored, 0)
-    assert all(one.attempts > one.told for row in rows for one in row.verdicts)  # each has met its fault
+    unmet = {one.sink for row in rows for one in row.verdicts if one.attempts <= one.told}
+    assert unmet <= (set() if os.geteuid() == 0 else {"sqlite", "archive"})  # who may not mount cannot fill a disk
     assert rows[0].during.p99 < UNAFFECTED_MS
     assert rows[0].during.count > 20
 

@@ -64,7 +64,7 @@ bench-rules: setup  ## what the number of rules, a further match, each kind and 
 bench-alerts: setup  ## a hundred thousand active alerts: memory, findings, status changes, restore
 	$(BIN)/python -m tests.bench alerts
 
-bench-sinks: setup  ## what the sinks take: rows a second into each storage
+bench-sinks: setup  ## what the sinks take: rows, notifications, nine beside a dead one; leaves build/bench/sinks.json
 	$(BIN)/python -m tests.bench.sinks
 
 bench-replay: setup  ## backtests with all shipped rules, from topics and files, beside a live worker and a plain read

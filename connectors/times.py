@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Fields of the records of ``streams.model`` that hold integer milliseconds.
@@ -12,6 +13,7 @@ _TIMES = frozenset(
 )  # fmt: skip
 
 
+@lru_cache(maxsize=1024)  # a record says most of its times several times
 def rfc3339(ms: int) -> str | int:
     """``2024-01-01T00:02:00.000Z``; a time outside the years 1 to 9999 stays the number it is."""
     try:

@@ -46,9 +46,10 @@ def _told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Printed: rates of all rounds, and of each first of a pair how it compares to the second, in the best round."""
     for row, reference in zip(rows, [*rows[1:], None], strict=True):
         rates = " ".join(f"{rate:7,}" for rate in row["rates"])
-        more = f"  CPU {row['cpu_us']} us each" if "cpu_us" in row else ""
+        more = f"  CPU {row['cpu_us']} us each"
         if "p99_ms" in row:
-            more = f"  {row['ratio']:.3f} of without;  p50 {row['p50_ms']} ms, p99 {row['p99_ms']} ms"
+            more = f"  {row['ratio']:.3f} of without; CPU {row['cpu_us']} us each, {row['cpu_ratio']:.3f} of without;"
+            more += f" p50 {row['p50_ms']} ms, p99 {row['p99_ms']} ms"
         elif rows.index(row) % 2 == 0 and reference is not None:
             row["ratio"] = round(max(row["rates"]) / max(reference["rates"]), 2)
             more += f"; {row['ratio']} of the {reference['what']}"

@@ -87,6 +87,7 @@ def run(kafka: str, directory: Path, count: int, rounds: int) -> list[dict[str, 
     rates: dict[str, list[float]] = {"webhook sink": [], "plain aiohttp loop": []}
     cpu: dict[str, list[float]] = {name: [] for name in rates}
     with receiver() as to:
+        _through_the_sink(topics(kafka, directory), to, all_notes[: count // 4])  # the broker's Java is slow at first
         for _ in range(rounds):
             seen, used = _through_the_sink(topics(kafka, directory), to, all_notes)
             rates["webhook sink"].append(a_second(seen))

@@ -80,6 +80,7 @@ def backtest(
     baseline: Place | None = None,
     whole: bool = False,
     labels: Place | None = None,
+    ignore_commands: bool = False,
     config: Place | None = None,
     jobs: int = 1,
     resume: Place | None = None,
@@ -89,7 +90,8 @@ def backtest(
     ``sources``: by the name of a source its files, or ``topic:TOPIC[@FROM..TO]``; without it the topics of all
     configured sources. ``rules``: files and folders; without them the configured ones. ``begin`` and ``end`` are as on
     the command line (``last 7d``, RFC 3339, offsets). ``mappings``: of each source, or one for all. ``lists``: a
-    file by the name of a list. ``baseline``: rules to compare with, or ``"current"``. ``config``: a file, else
+    file by the name of a list. ``baseline``: rules to compare with, or ``"current"``. ``ignore_commands``:
+    leave out what people did to alerts meanwhile. ``config``: a file, else
     tocsin.yaml here.
     ``jobs``: processes, made by forking. ``resume``: a folder to keep the way in, so that a killed run goes on.
 
@@ -103,6 +105,7 @@ def backtest(
         lists=tuple(f"{name}={path}" for name, path in (lists or {}).items()),
         baseline=None if baseline is None else str(baseline), whole=whole,
         labelled=None if labels is None else Path(labels),
+        ignore_commands=ignore_commands,
     )  # fmt: skip
     try:
         loaded = Invocation(config=None if config is None else Path(config)).load()

@@ -33,7 +33,7 @@ Verdicts = list[tuple[str, str | None]]
 )
 @click.option("--source", "given", multiple=True, metavar="NAME=FILE|NAME=topic:TOPIC[@FROM..TO]",
               help="What to read; may be repeated. Without it the topics of all sources that the rules read. Files: "
-              "JSON lines (plain, gzip, zstd) or Parquet.")  # fmt: skip
+              "JSON lines (plain, gzip, zstd), Parquet, Avro.")  # fmt: skip
 @click.option("--mapping", "mappings", multiple=True, metavar="[NAME=]cloudtrail|FILE",
               help="How foreign payloads become events; for one source, or for all.")  # fmt: skip
 @click.option("--rules", "paths", multiple=True, type=click.Path(path_type=Path), help="The candidate: files, folders.")
@@ -42,6 +42,7 @@ Verdicts = list[tuple[str, str | None]]
 @click.option("--whole", is_flag=True, help="With --baseline: its rules that are not in the candidate, too.")
 @click.option("--labels", "labelled", type=click.Path(dir_okay=False, path_type=Path),
               help="As `tocsin alerts labels` or `tocsin simulate --truth` writes them.")  # fmt: skip
+@click.option("--ignore-commands", is_flag=True, help="Leave out what people did to alerts meanwhile.")
 @click.option("--budget", metavar="TERM,…", help="Exit status 1 unless all hold: alerts<=50,precision>=0.9.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="The budget's terms as JUnit XML.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="A folder for report.json and .html.")
@@ -52,7 +53,8 @@ Verdicts = list[tuple[str, str | None]]
 @click.option("--jobs", type=click.IntRange(1), help="Processes; as many as there are cores and logs without it.")
 def command(
     begin: str, end: str, given: tuple[str, ...], mappings: tuple[str, ...], paths: tuple[Path, ...],
-    lists: tuple[str, ...], baseline: str | None, whole: bool, labelled: Path | None, budget: str | None,
+    lists: tuple[str, ...], baseline: str | None, whole: bool, labelled: Path | None,
+    ignore_commands: bool, budget: str | None,
     junit: Path | None, out: Path | None, as_json: bool, parquet: bool, work: Path | None,
     jobs: int | None,
 ) -> int:  # fmt: skip
@@ -75,7 +77,7 @@ def command(
     if junit and not budget:
         raise click.UsageError("--junit writes what the budget came to: name one with --budget")
     config = get_config()
-    asked = Asked(begin, end, given, mappings, paths, lists, baseline, whole, labelled)
+    asked = Asked(begin, end, given, mappings, paths, lists, baseline, whole, labelled, ignore_commands)
     rulesets = rulesets_of(asked, config)
     terms = _terms(budget, rulesets[0], labelled=labelled is not None, compared=baseline is not None)
     ready = prepared(asked, rulesets, config, work)

@@ -11,6 +11,8 @@ from dataclasses import replace as with_
 from pathlib import Path
 
 import click
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import ConfigResource
 
 from streams.cli.context import admin, kafka_options, names_of
 from streams.cli.replay_inputs import TOPIC
@@ -19,7 +21,7 @@ from streams.errors import ConfigError
 from streams.model import Source
 from streams.replay.backtest.run import ordered
 from streams.replay.files import open_file
-from streams.replay.logs import FileLog, Log, TopicLog
+from streams.replay.logs import Facts, FileLog, Log, TopicLog
 from streams.replay.moments import rfc3339
 from streams.replay.topics import EARLIEST, LATEST, Point, Topic, parse_point, parse_range
 from streams.rules.durations import parse_duration
@@ -97,6 +99,33 @@ def _add_topic(found: Inputs, source: Source, stretch: str, begin: Point, end: P
     finally:
         topic.close()
     found.arguments += ["--source", f"{source.name}={TOPIC}{asked.topic}@{'..'.join(ends)}"]
+
+
+def gaps_in(logs: Sequence[Log], facts: Sequence[Facts], config: Config) -> list[str]:
+    """What compaction took out of stretches that were read: of each topic that compacts, how many offsets are empty.
+    On other topics those are the marks of transactions.
+    """
+    empty: dict[str, list[int]] = {}
+    for log, read in zip(logs, facts, strict=True):
+        if isinstance(log, TopicLog) and read.read < log.size:
+            counts = empty.setdefault(log.topic, [0, 0])
+            counts[0] += log.size - read.read
+            counts[1] += log.size
+    if not empty:
+        return []
+    client = admin(config)
+    wanted = client.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic) for topic in sorted(empty)])
+    found = []
+    for resource, future in wanted.items():
+        try:
+            policy = str(future.result(timeout=20)["cleanup.policy"].value)
+        except KafkaException:  # we may read it, but not look at its settings
+            policy = "unknown"
+        if policy != "delete":
+            gone, size = empty[resource.name]
+            found.append(f"{resource.name}: {gone:,} of {size:,} offsets hold no record (cleanup.policy {policy}): "
+                         "what compaction took was an event, too")  # fmt: skip
+    return found
 
 
 def _expired(topic: str, partition: int, begin: Point, first: int, low: int) -> list[str]:

@@ -17,17 +17,19 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from streams.cli.backtest_inputs import Inputs, command_again, inputs, parse_end
-from streams.cli.context import control
+from streams.cli.backtest_inputs import Inputs, command_again, gaps_in, inputs, parse_end
+from streams.cli.context import admin, control, kafka_options, names_of
 from streams.cli.list_sources import with_lists
 from streams.cli.replay_inputs import TOPIC, sources_of, wanted_of
 from streams.config import Config, event_sources
 from streams.config.rules import with_their_overrides, written_rules
 from streams.errors import ConfigError, TocsinError
+from streams.replay.backtest.commands import CommandLog
 from streams.replay.backtest.document import costs, report
 from streams.replay.backtest.kept import Manifest, WorkFolder
 from streams.replay.backtest.labelled import Labels, labels_of
 from streams.replay.backtest.run import Ran, backtest
+from streams.replay.logs import TopicLog
 from streams.replay.runner import Replayed
 from streams.replay.topics import EARLIEST, LATEST
 from streams.rules.lists import used
@@ -49,6 +51,7 @@ class Asked:
     baseline: str | None = None
     whole: bool = False
     labelled: Path | None = None
+    ignore_commands: bool = False
 
 
 @dataclass
@@ -59,6 +62,7 @@ class Prepared:
     read: Inputs
     labels: Labels | None
     folder: WorkFolder | None = None
+    commands: CommandLog | None = None
 
 
 @dataclass
@@ -101,7 +105,7 @@ def prepared(asked: Asked, rulesets: list[RuleSet], config: Config, work: Path |
         manifest = Manifest(asked=_written(asked), content=content, arguments=read.arguments, notes=read.notes)
         if folder.begin(manifest):
             click.echo(f"going on with what is in {folder.path}", err=True)
-    return Prepared(rulesets, read, labels, folder)
+    return Prepared(rulesets, read, labels, folder, None if asked.ignore_commands else _commands(read, config))
 
 
 def carried_out(
@@ -112,8 +116,21 @@ def carried_out(
     refuse_empty(ran[0].result, ready.read)
     again = command_again([*ready.read.arguments, *_options(asked), *more])
     made = report(ready.read.logs, ran[0], again, ran[1] if asked.baseline else None, ready.labels)
-    made["notes"] = ready.read.notes
+    gaps = gaps_in(ready.read.logs, ran[0].facts, config)
+    for note in gaps:
+        click.echo(f"note: {note}", err=True)
+    made["notes"] = [*ready.read.notes, *gaps]
     return Done(made, ran, costs(ran[0].result.timings), seconds)
+
+
+def _commands(read: Inputs, config: Config) -> CommandLog | None:
+    """Where people's commands stand, if it is our own topics that are read: alerts of others have other ids."""
+    if not any(isinstance(log, TopicLog) and log.own for log in read.logs):
+        return None
+    topic = names_of(config).topic("alert-input")
+    if topic not in admin(config).list_topics(timeout=10).topics:
+        return None
+    return CommandLog(topic, kafka_options(config))
 
 
 def _written(asked: Asked) -> dict[str, Any]:
@@ -147,7 +164,11 @@ def _options(asked: Asked) -> list[str]:
         *([("--baseline", asked.baseline)] if asked.baseline else []),
         *([("--labels", str(asked.labelled))] if asked.labelled else []),
     ]  # fmt: skip
-    return [*(part for pair in pairs for part in pair), *(["--whole"] if asked.whole else [])]
+    return [
+        *(part for pair in pairs for part in pair),
+        *(["--whole"] if asked.whole else []),
+        *(["--ignore-commands"] if asked.ignore_commands else []),
+    ]
 
 
 def _as_live(ruleset: RuleSet) -> RuleSet:
@@ -193,7 +214,10 @@ def _run(ready: Prepared, config: Config, jobs: int | None, console: Console) ->
     """What came of it, and how long it took, s."""
     logs, rulesets, began = ready.read.logs, ready.rulesets, time.monotonic()
     with progress_bar(console, sum(log.size for log in logs) * len(rulesets)) as told:
-        ran = backtest(logs, rulesets, config.policy, jobs=processes(jobs), progress=told, folder=ready.folder)
+        ran = backtest(
+            logs, rulesets, config.policy, jobs=processes(jobs), progress=told, folder=ready.folder,
+            commands=ready.commands,
+        )  # fmt: skip
     return ran, time.monotonic() - began
 
 

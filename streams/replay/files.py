@@ -1,4 +1,4 @@
-"""Reading files of events: JSON lines, plain, gzip or Zstandard, and Parquet, of which a row is a line.
+"""Reading files of events: JSON lines, plain, gzip or Zstandard, and Parquet or Avro, of which a row is a line.
 
 A file is one partition; its lines are its positions.
 """
@@ -22,7 +22,7 @@ import msgspec
 from streams.detect.clock import event_time
 from streams.errors import ConfigError
 from streams.model import Record, file_position
-from streams.replay.columns import PARQUET, ZSTD, rows_as_lines, unpacked_zstd
+from streams.replay.columns import AVRO, PARQUET, ZSTD, records_as_lines, rows_as_lines, unpacked_zstd
 
 #: A longer line is cut here, and so refused as malformed. Far beyond what a broker takes.
 MAX_LINE = 16 * 1024 * 1024
@@ -91,6 +91,8 @@ def _unpacked(path: Path) -> IO[bytes]:
         return gzip.open(path, "rb")  # type: ignore[return-value]  # a GzipFile reads alike
     if magic == ZSTD:
         return unpacked_zstd(path)
+    if magic == AVRO:
+        return records_as_lines(path)
     return rows_as_lines(path) if magic == PARQUET else path.open("rb")
 
 
@@ -98,7 +100,9 @@ def _refuse_binary(path: Path, beginning: bytes) -> None:
     if beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ConfigError(f"{path} is UTF-16", "convert it to UTF-8: iconv -f UTF-16 -t UTF-8")
     if b"\0" in beginning:
-        raise ConfigError(f"{path} is a binary file", "name a file of JSON lines (plain, gzip or zstd), or of Parquet")
+        raise ConfigError(
+            f"{path} is a binary file", "name a file of JSON lines (plain, gzip or zstd), of Parquet or Avro"
+        )
 
 
 def _numbered(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -145,3 +145,9 @@ def noted(chunks: Iterable[list[Record] | Batch], facts: Facts) -> Iterator[list
         facts.last = max(stamps) if facts.last is None else max(facts.last, *stamps)
         yield chunk
     facts.digest = digest.hexdigest()
+
+
+def span_of(facts: Iterable[Facts]) -> tuple[int, int] | None:
+    """From the first record to the last, ms; None where there are none."""
+    times = [(one.first, one.last) for one in facts if one.first is not None and one.last is not None]
+    return (min(first for first, _ in times), max(last for _, last in times)) if times else None

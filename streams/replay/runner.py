@@ -110,14 +110,21 @@ def replay(
     return _concluded(parts, hop, control)
 
 
-def conclude(parts: Sequence[Detected], control: Control, watch: Callable[[], int] | None = None) -> Replayed:
-    """What ``replay`` gives for the logs of which ``parts`` were made one by one, in their order."""
+def conclude(
+    parts: Sequence[Detected],
+    control: Control,
+    watch: Callable[[], int] | None = None,
+    commands: Sequence[Spool] = (),
+) -> Replayed:
+    """What ``replay`` gives for the logs of which ``parts`` were made one by one, in their order. ``commands``: what
+    people did meanwhile.
+    """
     hop = _hop(control)
     hop.watch = watch
     for part in parts:
         for copy in part.copies:
             hop.take(Output("rekeyed", copy.key, copy.value))
-    return _concluded(parts, hop, control)
+    return _concluded(parts, hop, control, commands)
 
 
 def _hop(control: Control) -> Hop:
@@ -128,7 +135,7 @@ def _beyond(progress: Callable[[int], None] | None, before: int) -> Callable[[in
     return None if progress is None else lambda n: progress(before + n)
 
 
-def _concluded(parts: Sequence[Detected], hop: Hop, control: Control) -> Replayed:
+def _concluded(parts: Sequence[Detected], hop: Hop, control: Control, commands: Sequence[Spool] = ()) -> Replayed:
     result = Replayed()
     for part in parts:
         hop.clock = max(hop.clock, part.now)
@@ -140,12 +147,12 @@ def _concluded(parts: Sequence[Detected], hop: Hop, control: Control) -> Replaye
     spools = [part.findings for part in parts]
     spools.append(_rekeyed(hop, result))
     over_alerts = bool(control.ruleset.reading(ALERTS))
-    folded = _alerts(merged(spools), control, versions=over_alerts)
+    folded = _alerts(merged([*spools, *commands]), control, versions=over_alerts)
     result.found = spools
     while over_alerts and (more := _about(folded.versions, control, hop)).count != folded.about:
         # Rules that see alerts make alerts, which others may see; none sees its own, so this comes to an end.
         result.found = [*spools, more]
-        folded = _alerts(merged(result.found), control, versions=True, about=more.count)
+        folded = _alerts(merged([*result.found, *commands]), control, versions=True, about=more.count)
     result.findings = sum(spool.count for spool in spools) + folded.about
     result.counts += folded.counts
     result.notifications = folded.notifications

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewTopic
 
+from streams.model import Action, Command
 from streams.replay.topics import Topic, parse_range
 from tests.integration.test_replay_topics import ROOT, SIMULATE, Here, environ, wait_for
 
@@ -108,3 +110,58 @@ def test_what_retention_took_is_named(here: Here) -> None:
     assert "have expired" in done.stderr
     done = here.tocsin("backtest", *metric, "--from", "2023-01-01T00:00:00Z")
     assert "what was written before offset 4 has expired" in done.stderr
+
+
+def test_what_people_did_meanwhile_is_done_again_unless_it_is_to_be_ignored(here: Here) -> None:
+    rule = here.folder / "hot.yaml"
+    rule.write_text(
+        "id: test.hot\ntitle: hot\nsource: metric\ngroup_by: [host]\ndetect: {match: {}}\nfold: until_resolved\ncooldown: 5s\n"
+        "severity: low\ntype: metrics\ntests: [{name: hot, events: [{at: 0s, host: db}], expect: [{at: 0s}]}]\n"
+    )
+    producer, start = Producer(here.options), time.time_ns() // 1_000_000 - 600_000
+
+    def hot(second: int) -> None:
+        event = {"event_id": f"e{second}", "event_time": start + second * 1000, "tenant": "acme", "host": "db"}
+        producer.produce(f"{here.prefix}metric.events", json.dumps(event), partition=0, timestamp=start + second * 1000)
+        producer.flush(10)
+
+    def told(*args: str) -> dict[str, Any]:
+        metric = ("--source", "metric=topic:metric.events", "--rules", str(rule))
+        found: dict[str, Any] = json.loads(here.tocsin("backtest", *metric, "--json", *args).stdout)
+        return found
+
+    hot(0)
+    hot(10)
+    (alert,) = told()["alerts"]
+    for number, second in enumerate((20, 50)):  # the second one comes after the last event: not of this stretch
+        command = Command(id=f"c{number}", action=Action.RESOLVE, alert_id=alert["alert_id"], tenant="acme", by="eve",
+                          at=start + second * 1000)  # fmt: skip
+        producer.produce(f"{here.prefix}alert-input", msgspec.json.encode(command), b"acme", timestamp=command.at)
+    producer.produce(f"{here.prefix}alert-input", b"no command", b"acme", timestamp=start + 21_000)
+    hot(30)
+    report = told()
+    assert report["commands"]["taken"] == 1
+    assert [(one["status"], one["findings"]) for one in report["alerts"]] == [("resolved", 2), ("active", 1)]
+    assert report["alerts"][0]["alert_id"] == alert["alert_id"]
+    report = told("--ignore-commands")
+    assert report["commands"] is None
+    assert [(one["status"], one["findings"]) for one in report["alerts"]] == [("active", 3)]
+    assert report["command"].endswith("--ignore-commands")
+
+
+def test_what_compaction_took_is_named(here: Here) -> None:
+    topic = f"{here.prefix}compacted"
+    client = AdminClient(here.options)
+    client.create_topics([NewTopic(topic, 1, 1, config={"cleanup.policy": "compact"})])[topic].result(20)
+    producer = Producer({**here.options, "transactional.id": topic})
+    producer.init_transactions(20)
+    for n, end in enumerate((producer.abort_transaction, producer.commit_transaction)):
+        producer.begin_transaction()
+        event = {"event_id": str(n), "event_time": 1_704_067_200_000, "type": "system.error", "host": "h"}
+        producer.produce(topic, json.dumps(event), key=f"k{n}")
+        producer.flush(10)
+        end(10)
+    done = here.tocsin("backtest", "--source", f"metric=topic:{topic}", "--json")
+    said = f"{topic}: 3 of 4 offsets hold no record (cleanup.policy compact): what compaction took was an event, too"
+    assert json.loads(done.stdout)["notes"] == [said]
+    assert said in done.stderr

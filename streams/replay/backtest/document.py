@@ -14,6 +14,7 @@ from streams.replay.backtest.difference import Change, difference
 from streams.replay.backtest.labelled import Labels, fared
 from streams.replay.backtest.run import Ran
 from streams.replay.logs import Facts, Log
+from streams.replay.logs import span_of as span_of  # noqa: PLC0414  # others take it from here
 from streams.replay.moments import rfc3339
 from streams.replay.report import document as alert_document
 from streams.replay.report import value_text
@@ -45,6 +46,7 @@ def report(
         "last_record": None if span is None else rfc3339(span[1]),
         "ruleset": candidate.ruleset.version,
         "rules": [_rule(rule) for rule in candidate.ruleset.rules if rule.enabled],
+        "commands": None if candidate.commands is None else candidate.commands.described(),
         "counts": _counts(candidate),
         "by_rule": _by_rule(alerts),
         "by_severity": _worst_first(Counter(alert.severity.value for alert in alerts)),
@@ -68,12 +70,6 @@ def report(
 def encoded(made: Mapping[str, Any]) -> bytes:
     """The document as bytes: the same for the same."""
     return msgspec.json.format(_encode(made), indent=1) + b"\n"
-
-
-def span_of(facts: Iterable[Facts]) -> tuple[int, int] | None:
-    """From the first record to the last, ms; None where there are none."""
-    times = [(one.first, one.last) for one in facts if one.first is not None and one.last is not None]
-    return (min(first for first, _ in times), max(last for _, last in times)) if times else None
 
 
 def costs(timings: Iterable[tuple[str, int]]) -> list[dict[str, Any]]:

@@ -13,10 +13,11 @@ from typing import Any
 
 from streams.errors import ConfigError
 from streams.model import Control
+from streams.replay.backtest.commands import CommandLog, Commands
 from streams.replay.backtest.kept import Kept, WorkFolder
 from streams.replay.forked import forked
 from streams.replay.keeper import FORGETFUL
-from streams.replay.logs import Facts, Log, noted
+from streams.replay.logs import Facts, Log, noted, span_of
 from streams.replay.runner import Detected, PartitionLog, Replayed, conclude, control_of, detect_log
 from streams.rules.rule import RuleSet
 from streams.runtime.stages import program
@@ -29,6 +30,7 @@ class Ran:
     ruleset: RuleSet
     result: Replayed
     facts: list[Facts]  #: in the order of the logs
+    commands: Commands | None = None  #: those that were taken in
 
 
 @dataclass
@@ -51,9 +53,11 @@ def backtest(
     jobs: int = 1,
     progress: Callable[[int], None] | None = None,
     folder: WorkFolder | None = None,
+    commands: CommandLog | None = None,
 ) -> list[Ran]:
     """Each of ``rulesets`` over ``logs``. ``progress`` is told how many records were read, over all rule sets. What
     ``folder`` has of the same backtest is not done again, and it keeps what is done; it must be of these very rules.
+    ``commands``: what people did while the records were written is taken from there.
 
     Raises TocsinError where a child is killed, and whatever reading a log raises.
     """
@@ -65,11 +69,15 @@ def backtest(
     work = _Work(ordered, controls, folder)
     parts = forked(len(tasks), lambda number, told: _detect(work, tasks[number], told), jobs, progress)
     made = dict(zip(tasks, parts, strict=True))
+    span = span_of(facts for _, facts in made.values())
+    given = None if commands is None or span is None else commands.within(*span)
     ran = []
     for number, (ruleset, control) in enumerate(zip(rulesets, controls, strict=True)):
         own = [made.pop((number, place)) for place in range(len(ordered))]
-        result = conclude([part for part, _ in own], control, time.perf_counter_ns)
-        ran.append(Ran(ruleset, result, [facts for _, facts in own]))
+        result = conclude(
+            [part for part, _ in own], control, time.perf_counter_ns, [] if given is None else [given.spool]
+        )
+        ran.append(Ran(ruleset, result, [facts for _, facts in own], given))
     return ran
 
 

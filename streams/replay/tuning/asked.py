@@ -66,8 +66,10 @@ def parse_param(text: str) -> Param:
 def grid(params: Sequence[Param]) -> list[tuple[Value, ...]]:
     """Every combination, the last setting running fastest. Raises ConfigError where it is none, or too many."""
     names = [param.name for param in params]
-    if not 1 <= len(names) <= 2 or len(set(names)) != len(names):
+    if not 1 <= len(names) <= 2:
         raise ConfigError("a sweep is over one setting, or over two", "--param detect.count.at_least=3..30")
+    if len(set(names)) < len(names):
+        raise ConfigError(f"--param names {names[0]} twice", "write its values in one: 3..5,8")
     points = list(product(*(param.values for param in params)))
     if len(points) > MOST:
         raise _too_many(len(points))

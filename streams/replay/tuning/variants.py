@@ -18,6 +18,7 @@ from streams.rules.problems import RuleErrors, did_you_mean
 from streams.rules.rule import LIVE, Rule, RuleSet
 
 _SHOWN = 5  #: refused values that are named
+_MAX_NEAR = 400  #: characters of rules that may have been meant
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,9 @@ def rule_of(ruleset: RuleSet, rule_id: str) -> Rule:
     """Raises ConfigError where it is not there, or off."""
     rule = next((one for one in ruleset.rules if one.id == rule_id), None)
     if rule is None:
-        raise ConfigError(
-            f"no rule is called {rule_id!r:.80}{did_you_mean(rule_id, [r.id for r in ruleset.rules][:200])}"
-        )
+        near = did_you_mean(rule_id, [one.id for one in ruleset.rules])
+        near = near if len(near) < _MAX_NEAR else ""  # not all of a pack
+        raise ConfigError(f"no rule is called {rule_id!r:.80}{near}", "`tocsin rules list` names them; --rules PATH")
     if not rule.enabled:
         raise ConfigError(f"{rule_id} is switched off", "set `enabled: true` in the rule, or in its override")
     return rule

@@ -192,6 +192,8 @@ def _facts(alert: Alert, note: Notification | None) -> list[Fact]:
     ]
     if note and note.to:
         facts.append(Fact("On call", ", ".join(one_line(person, 80) for person in note.to[:10])))
+    if alert.status is not Status.ACTIVE:
+        facts.append(Fact("Status", _stands(alert)))
     if alert.assignee:
         facts.append(Fact("Assignee", one_line(alert.assignee, 80)))
     if alert.incident:
@@ -203,6 +205,13 @@ def _facts(alert: Alert, note: Notification | None) -> list[Fact]:
         link = bool(_LINK.fullmatch(alert.runbook))
         facts.append(Fact("Runbook", one_line(alert.runbook, 500), short=False, link=link))
     return facts
+
+
+def _stands(alert: Alert) -> str:
+    """``acknowledged by ada``."""
+    by = {Status.ACKNOWLEDGED: alert.acknowledged_by, Status.SNOOZED: ""}.get(alert.status, alert.resolved_by)
+    until = f" until {rfc3339(alert.snoozed_until)}" if alert.status is Status.SNOOZED and alert.snoozed_until else ""
+    return f"{alert.status.value}{f' by {one_line(by, 80)}' if by else ''}{until}"
 
 
 def _shown(value: object) -> str:

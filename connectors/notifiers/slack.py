@@ -6,7 +6,6 @@ remembering shows a message twice.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from connectors.base import Delivered, Item, Rejected, Result, Retry, SinkBroken
@@ -14,14 +13,13 @@ from connectors.clip import as_slack, fit
 from connectors.context import SinkContext
 from connectors.message import Message
 from connectors.notifiers.notifier import NotifierConfig, Remembering, Threaded, read_common
+from connectors.notifiers.slack_message import TEXT, attachment, buttons
 from connectors.posting import Answer, read_base, unexpected
 from connectors.remembered import Earlier
 from connectors.settings import Block
-from connectors.wording import Wording
-from streams.model import Reason, Status
+from streams.model import Reason
 
 API = "https://slack.com/api"
-_TITLE, _TEXT, _FIELDS, _FIELD, _VALUE = 256, 3000, 20, 1000, 2000
 _AGAIN = frozenset({
     "ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout",
     "team_added_to_org", "message_limit_exceeded",
@@ -107,7 +105,7 @@ class SlackBot(Threaded[SlackConfig]):
     async def _post(self, item: Item, message: Message, earlier: Earlier | None) -> Earlier | Result:
         if earlier is None:
             return await self._call("chat.postMessage", self._body(item, message))
-        text = fit(f"{message.title}\n{message.headline}\n{message.sentence}", _TEXT, as_slack)
+        text = fit(f"{message.title}\n{message.headline}\n{message.sentence}", TEXT, as_slack)
         body: dict[str, Any] = {"text": text, "channel": earlier.place, "thread_ts": earlier.reference} | _PLAIN
         if item.notification and item.notification.reason in _LOUD:
             body["reply_broadcast"] = True
@@ -128,53 +126,6 @@ class SlackBot(Threaded[SlackConfig]):
 def Slack(config: SlackConfig, context: SinkContext) -> SlackHook | SlackBot:  # noqa: N802 - stands for a class
     """One channel: written to as its configuration says."""
     return SlackBot(config, context) if config.token else SlackHook(config, context)
-
-
-def attachment(item: Item, message: Message, wording: Wording) -> dict[str, Any]:
-    """The message in the severity's colour, with its fields."""
-    words = wording.words(item, message)
-    text = fit(words.body, _TEXT) if words.body is not None else fit(message.text, _TEXT, as_slack)
-    if words.failed:
-        text = f"{fit(words.failed, 300, as_slack)}\n{text}"
-    facts = message.facts
-    fields = [
-        {"title": fit(f.name, 100, as_slack), "value": fit(f.value, _FIELD, as_slack), "short": f.short}
-        for f in facts[: _FIELDS - 1]
-    ]
-    if len(facts) >= _FIELDS:
-        fields.append({"title": "…", "value": f"and {len(facts) - _FIELDS + 1} more", "short": True})
-    found: dict[str, Any] = {
-        "color": message.colour,
-        "fallback": fit(f"{message.title}: {message.headline}", 500, as_slack),
-        "title": fit(words.title, _TITLE) if words.title else fit(message.title, _TITLE, as_slack),
-        "text": text,
-        "fields": fields,
-        "footer": fit(message.look, 300, as_slack),
-        "mrkdwn_in": [] if words.body is None else ["text"],  # nothing that an event brought is formatted
-    }
-    if message.link:
-        found["title_link"] = message.link
-    if message.at.endswith("Z") and item.notification:
-        found["ts"] = item.notification.at // 1000  # Slack shows it beside the footer, in the reader's own time
-    return found
-
-
-def buttons(item: Item, message: Message) -> dict[str, Any] | None:
-    """For ``connectors.inbound.slack``; none where nothing is left to do, or the names would not fit."""
-    value = json.dumps({"alert": item.alert.id, "tenant": item.alert.tenant}, separators=(",", ":"))
-    if message.closed or len(value) > _VALUE:
-        return None
-    wanted = ["acknowledge", "resolve"] if item.alert.status is not Status.ACKNOWLEDGED else ["resolve"]
-    elements = [
-        {
-            "type": "button",
-            "action_id": f"tocsin_{action}",
-            "text": {"type": "plain_text", "text": action.capitalize()},
-            "value": value,
-        }
-        for action in wanted
-    ]
-    return {"type": "actions", "elements": elements}
 
 
 def said(answer: Answer) -> Earlier | Result:

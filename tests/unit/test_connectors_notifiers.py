@@ -58,6 +58,21 @@ def test_facts_read_as_people_write_them() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({}, None),
+        ({"status": Status.ACKNOWLEDGED, "acknowledged_by": "slack:ada"}, "acknowledged by slack:ada"),
+        ({"status": Status.RESOLVED, "resolved_by": "bob"}, "resolved by bob"),
+        ({"status": Status.DISMISSED}, "dismissed"),
+        ({"status": Status.SNOOZED, "snoozed_until": 1_704_070_800_000}, "snoozed until 2024-01-01T01:00:00.000Z"),
+    ],
+)
+def test_a_message_that_is_brought_up_to_date_says_who_has_it(changes: dict[str, Any], status: str | None) -> None:
+    facts = {fact.name: fact.value for fact in message_of(told(Reason.UPDATED, **changes)).facts}
+    assert facts.get("Status") == status
+
+
+@pytest.mark.parametrize(
     ("runbook", "link"),
     [
         (RUNBOOK, RUNBOOK), ("runbooks/a.md", ""), ("javascript:alert(1)", ""), (f"{RUNBOOK} @everyone", ""),

@@ -20,7 +20,7 @@ _LONGEST = 366 * _UNITS["d"]
 class Retrying(msgspec.Struct, frozen=True, kw_only=True):
     """How long to go on. None: for ever (storage: the log waits). Delays: 0 to first * 2^n, full jitter."""
 
-    attempts: int | None = 8
+    attempts: int | None = 50  #: more than fit into ``within_ms``: with fewer a minute's outage cost a lone page
     within_ms: int | None = 900_000  #: from the first attempt, or from when the item came while the circuit is open
     first_ms: int = 500
     longest_ms: int = 60_000
@@ -246,7 +246,7 @@ def read_policy(block: Block, default: Policy) -> Policy:
     if (part := block.block("retry")) is not None:
         forever = part.flag("forever", retry.attempts is None)
         retry = Retrying(
-            attempts=part.integer("attempts", 8, 1, 1000) if not forever else None,
+            attempts=part.integer("attempts", Retrying().attempts, 1, 1000) if not forever else None,
             within_ms=part.duration("within", 900_000) if not forever else None,
             first_ms=part.duration("first", retry.first_ms),
             longest_ms=part.duration("longest", retry.longest_ms),

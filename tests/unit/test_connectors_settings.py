@@ -41,7 +41,7 @@ def test_what_is_left_out_has_a_default_and_what_is_given_counts() -> None:
             },
         ]
     )
-    assert (plain.kind, plain.start, plain.policy.retry.attempts) == (Kind.NOTIFIER, "earliest", 8)
+    assert (plain.kind, plain.start, plain.policy.retry.attempts) == (Kind.NOTIFIER, "earliest", 50)
     assert plain.options.allow_private is False
     policy = full.policy
     assert (policy.retry.attempts, policy.retry.within_ms, policy.retry.first_ms) == (3, 60_000, 250)
@@ -59,7 +59,7 @@ def test_storage_never_gives_up_unless_told() -> None:
         ]
     )
     assert forever.policy.retry.attempts is forever.policy.retry.within_ms is None
-    assert bounded.policy.retry.attempts == 8
+    assert bounded.policy.retry.attempts == 50
     assert still.policy.retry.attempts is None
     assert still.policy.retry.first_ms == 2000
 

@@ -7,7 +7,7 @@ STAMP := $(VENV)/.complete
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit contract chaos soak bench bench-rules bench-sinks bench-alerts bench-replay score format lock clean
+.PHONY: help setup demo test check unit contract chaos faults soak bench bench-rules bench-sinks bench-alerts bench-replay score format lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ contract: setup  ## every connector at a real server: the table connector x prop
 
 chaos: setup  ## the fault tests in full: kills, twins, rebalances, against the replay as oracle
 	$(BIN)/python -m tests.chaos
+
+faults: setup  ## what the sinks survive: ten thousand notifications each, in a dozen faults; prints the table
+	$(BIN)/python -m tests.faults
 
 soak: setup  ## the fault tests again and longer; SIZE=5 times as many events
 	$(BIN)/python -m tests.chaos --size $(or $(SIZE),5)

@@ -18,7 +18,22 @@ _CHUNK = 2_000
 TIMED = 16  #: one batch in so many, where somebody watches
 #: The one origin that is waited for: the replay itself, which says how far it is behind every chunk.
 _SELF = ("replay", 0)
+_COPY = Copy.__struct_config__.tag
 _encode = msgspec.json.Encoder().encode
+
+
+class _Head(msgspec.Struct):
+    """What decides where a record of ``rekeyed`` goes; the rest of it is read when its turn comes."""
+
+    record: str
+    rules: tuple[str, ...] = ()
+    order: int = 0
+    topic: str = ""
+    partition: int = 0
+    offset: int = 0
+
+
+_head = msgspec.json.Decoder(_Head).decode
 
 
 def _of(copy: Copy, places: set[int]) -> Copy:
@@ -51,21 +66,30 @@ class Hop:
 
     def take(self, output: Output) -> None:
         """One record for ``rekeyed``. The watermarks of origins are of no use: all copies come first."""
-        copy = read(output.value)
-        if not isinstance(copy, Copy):
+        head = _head(output.value)
+        if head.record != _COPY:
             return
-        held = {place for place, ref in enumerate(copy.rules) if ref.partition("@")[0] in self._later}
-        if held:
-            self.held.append(_of(copy, held))
-            if len(held) == len(copy.rules):
-                return
-            copy = _of(copy, set(range(len(copy.rules))) - held)
-        self.put(copy)
+        if not (held := self._held_of(head.rules)):
+            self._put(head, output.value)
+            return
+        copy = read(output.value)
+        assert isinstance(copy, Copy)
+        self.held.append(_of(copy, held))
+        if len(held) < len(copy.rules):
+            self.put(_of(copy, set(range(len(copy.rules))) - held))
 
     def put(self, copy: Copy) -> None:
         """One copy to evaluate."""
-        place = copy.order, copy.topic, copy.partition, copy.offset
-        self._copies.append((*place, len(self._copies), _encode(copy)))
+        self._put(copy, _encode(copy))
+
+    def _put(self, place: _Head | Copy, value: bytes) -> None:
+        self._copies.append((place.order, place.topic, place.partition, place.offset, len(self._copies), value))
+
+    def _held_of(self, rules: tuple[str, ...]) -> set[int]:
+        """Which of a copy's rules are evaluated later."""
+        if not self._later:
+            return set()
+        return {place for place, ref in enumerate(rules) if ref.partition("@")[0] in self._later}
 
     def join(self, other: Hop) -> None:
         """Take what ``other`` holds, and how far its origins and its clock have come."""

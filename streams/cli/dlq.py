@@ -20,7 +20,7 @@ _HINTS = {
     LeftOut.COUNTED: "one rule failed, the others have counted it; --reason rule_failed sends it back",
     LeftOut.EMPTY: "a tombstone holds nothing",
     LeftOut.CUT: "too large for a letter, and gone from its topic",
-    LeftOut.SHARED: "other sinks have taken it; `tocsin deliveries redrive` or `tocsin storage rebuild`",
+    LeftOut.SHARED: "one sink refused it; `tocsin deliveries redrive` or, for a storage, `tocsin storage rebuild`",
     LeftOut.DERIVED: "made from an event: send that one back",
     LeftOut.FROM_A_FILE: "it has no topic",
 }

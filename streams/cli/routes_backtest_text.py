@@ -14,7 +14,7 @@ from connectors.notifiers.console import plain
 from connectors.times import duration
 
 _ROWS = 15
-_SIGNS = {"new": "+", "gone": "-", "later": ">", "earlier": "<"}
+_SIGNS = {"new": "+", "gone": "-", "later": ">", "earlier": "<", "reassigned": "~"}
 
 
 def print_compared(made: Mapping[str, Any], console: Console) -> None:
@@ -111,7 +111,8 @@ def print_hearings(lists: Mapping[str, Sequence[Mapping[str, Any]]], console: Co
         sign = _SIGNS[name]
         for one in rows[:_ROWS]:
             to = f"{one['receiver']} ({', '.join(one['to'])})" if one["to"] else one["receiver"]
-            when = f"{'+' if name == 'later' else '-'}{duration(one['by_ms'])}" if "by_ms" in one else ""
+            when = f"today {', '.join(one['today_to']) or 'nobody'}" if "today_to" in one else ""
+            when += f"{'+' if name == 'later' else '-'}{duration(one['by_ms'])}" if "by_ms" in one else ""
             row = (sign, one["at"], to, one["reason"], one["severity"], one["rule"], one["title"], when)
             shown.add_row(*cells(*row))
         if len(rows) > _ROWS:

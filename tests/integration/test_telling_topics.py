@@ -15,7 +15,8 @@ import msgspec
 import pytest
 import yaml
 from click.testing import CliRunner, Result
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from streams.cli import cli
 from streams.cli.context import Invocation
@@ -148,3 +149,15 @@ def test_a_live_run_is_told_again_and_a_candidate_and_a_silence_change_it(
     done = asked(here, "routes", "backtest", "--policy", str(candidate), "--to", "2020-01-01T00:00:00Z", status=2)
     assert "there were no alerts from" in str(done.exception)
     assert ends_of_all(here) == before, "nothing written, no group joined"
+
+    source = Topic(here.options, parse_range(here.prefix + "alert-input"))
+    fullest = max(source.ranges, key=lambda n: source.ranges[n][1])
+    source.close()
+    admin = AdminClient(here.options)
+    gone = admin.delete_records([TopicPartition(source.topic, fullest, 3)])
+    assert [future.result(30).low_watermark for future in gone.values()] == [3]
+    candidate.write_text(yaml.safe_dump(POLICY))
+    left = said(here, "routes", "backtest", "--policy", str(candidate))
+    assert any("has expired" in note for note in left["notes"])
+    assert 0 < left["reproduced"]["again"] <= left["reproduced"]["on_topic"] == len(sent)
+    assert left["today"]["notifications"] == left["candidate"]["notifications"] < len(sent)

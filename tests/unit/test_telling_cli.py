@@ -101,6 +101,20 @@ def test_nights_are_those_of_the_person_and_levels_those_of_the_candidate(here: 
                                       "--to", "2024-01-09T12:00:00Z").stdout  # fmt: skip
 
 
+def test_who_is_on_call_instead_is_named(here: Path) -> None:
+    grace = {"first": {"layers": [{"people": ["grace"], "starts_at": 0}]}}
+    made = backtest(
+        "--policy", policy(here, oncall=grace), "--alerts", alerts(here, {}), "--to", "2024-01-09T04:00:00Z"
+    )
+    assert [(one["receiver"], one["to"], one["today_to"]) for one in made["reassigned"]] == [
+        ("phone", ["grace"], ["ada"])
+    ]  # fmt: skip
+    assert [(one["person"], one["today"]["rang"], one["candidate"]["rang"]) for one in made["people"]] == [
+        ("ada", 1, 0), ("grace", 0, 1)
+    ]  # fmt: skip
+    assert made["same"] == 1
+
+
 def test_an_alert_nobody_would_be_told_of_is_named_and_fails_the_check(here: Path) -> None:
     file = alerts(here, {}, {"id": "low", "severity": "low", "title": "[bold]rather low[/bold]"})
     candidate = policy(here, route={"receivers": ["chat"], "match": {}, "routes": [

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from streams.model import SEVERITIES
@@ -28,12 +28,15 @@ class Hearing:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Each list in order of time. ``later`` and ``earlier`` are pairs: (today's, the candidate's)."""
+    """Each list in order of time. Pairs are (today's, the candidate's). ``reassigned``: told at the same time, but for
+    somebody else who is on call.
+    """
 
     new: list[Hearing]
     gone: list[Hearing]
     later: list[tuple[Hearing, Hearing]]
     earlier: list[tuple[Hearing, Hearing]]
+    reassigned: list[tuple[Hearing, Hearing]]
     same: int
 
 
@@ -45,11 +48,13 @@ def hearings(told: Iterable[Told]) -> list[Hearing]:
 def difference(before: Iterable[Told], after: Iterable[Told]) -> Difference:
     """Of one alert, receiver and reason those of one time are one; then the first is the first, and so on."""
     olds, news = _by_what(before), _by_what(after)
-    found = Difference([], [], [], [], 0)
+    found = Difference([], [], [], [], [], 0)
     same = 0
     for what in sorted(olds.keys() | news.keys()):
-        one, other = _apart(olds.get(what, []), news.get(what, []))
-        same += len(olds.get(what, ())) - len(one)
+        twins, one, other = _apart(olds.get(what, []), news.get(what, []))
+        moved = [pair for pair in twins if pair[0].told.to != pair[1].told.to]
+        found.reassigned.extend(moved)
+        same += len(twins) - len(moved)
         pairs = list(zip(one, other, strict=False))
         found.later.extend(pair for pair in pairs if pair[1].at > pair[0].at)
         found.earlier.extend(pair for pair in pairs if pair[1].at < pair[0].at)
@@ -57,9 +62,9 @@ def difference(before: Iterable[Told], after: Iterable[Told]) -> Difference:
         found.new.extend(other[len(pairs) :])
     for single in (found.new, found.gone):
         single.sort(key=_place)
-    for paired in (found.later, found.earlier):
+    for paired in (found.later, found.earlier, found.reassigned):
         paired.sort(key=lambda pair: _place(pair[1]))
-    return Difference(found.new, found.gone, found.later, found.earlier, same)
+    return replace(found, same=same)
 
 
 def _by_what(told: Iterable[Told]) -> dict[tuple[str, str, str], list[Hearing]]:
@@ -69,17 +74,19 @@ def _by_what(told: Iterable[Told]) -> dict[tuple[str, str, str], list[Hearing]]:
     return found
 
 
-def _apart(before: Sequence[Hearing], after: Sequence[Hearing]) -> tuple[list[Hearing], list[Hearing]]:
-    """Those of each that have no twin at the same time."""
-    old, new, waiting = [], [], list(after)
+def _apart(
+    before: Sequence[Hearing], after: Sequence[Hearing]
+) -> tuple[list[tuple[Hearing, Hearing]], list[Hearing], list[Hearing]]:
+    """Twins at the same time; and those of each that have none."""
+    twins, old, new, waiting = [], [], [], deque(after)
     for one in before:
         while waiting and waiting[0].at < one.at - AT_ONCE:
-            new.append(waiting.pop(0))
+            new.append(waiting.popleft())
         if waiting and waiting[0].at <= one.at + AT_ONCE:
-            waiting.pop(0)
+            twins.append((one, waiting.popleft()))
         else:
             old.append(one)
-    return old, new + waiting
+    return twins, old, [*new, *waiting]
 
 
 def _place(one: Hearing) -> tuple[int, str, str, str]:

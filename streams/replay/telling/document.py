@@ -155,6 +155,10 @@ def _difference(both: Mapping[str, Heard]) -> dict[str, Any]:
             ]
             for name, pairs in (("later", found.later), ("earlier", found.earlier))
         },
+        "reassigned": [
+            hearing_document(after, candidate) | {"today_to": list(before.told.to)}
+            for before, after in found.reassigned
+        ],
     }
 
 

@@ -101,7 +101,8 @@ def _left(
         if low > steps[0].begin or steps[0].begin > 0:
             since = rfc3339(kept[0].now) if kept else "its end"
             notes.append(
-                f"{_INPUT}/{number}: what came before {since} has expired; alerts opened before then are not known here"
+                f"{_INPUT}/{number}: what came before {since} has expired, or no journal has it: "
+                "alerts opened before are not known"
             )
     return left, notes
 

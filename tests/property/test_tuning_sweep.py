@@ -12,7 +12,7 @@ import pytest
 
 from streams.detect.registry import KINDS
 from streams.detect.tuning import TUNABLE
-from streams.model import Alert, Batch, Original, Source
+from streams.model import Alert, Batch, Source
 from streams.replay.backtest.run import backtest
 from streams.replay.logs import Log
 from streams.replay.runner import PartitionLog
@@ -34,6 +34,7 @@ SWEEPS = [
     ("count", ["detect.count.within=2s,8s,14s"]),
     ("count", ["detect.count.at_least=2..4", "detect.count.within=3s,8s,20s"]),
     ("count", ["severity.high=4..8/2"]),
+    ("count", ["detect.count.at_least+severity.low=2,4"]),
     ("count-weight", ["detect.count.at_least=2..26/8"]),
     ("count-tumbling", ["detect.count.at_least=1..6/2"]),
     ("count-session", ["detect.count.at_least=2..5"]),
@@ -97,7 +98,7 @@ class Held:
         records = [(n, value, BASE + self.late + n) for n, value in enumerate(self.payloads)]
         for begin in range(0, len(records), 7):
             chunk = records[begin : begin + 7]
-            yield Batch(chunk, lambda index, begin=begin: Original(b"key%d" % (begin + index), ()))
+            yield Batch(chunk)
 
     def described(self) -> dict[str, Any]:
         return {}

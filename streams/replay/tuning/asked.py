@@ -22,14 +22,14 @@ Value = int | float | str
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One setting, by its path in the rule, with the values that it is to have, ascending, none twice."""
+    """A setting, by its path in the rule, or several that move together; and what to try, ascending, none twice."""
 
-    path: tuple[str, ...]
+    paths: tuple[tuple[str, ...], ...]
     values: tuple[Value, ...]
 
     @property
     def name(self) -> str:
-        return ".".join(self.path)
+        return "+".join(".".join(path) for path in self.paths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ class _Amount:
 def parse_param(text: str) -> Param:
     """One ``--param``. Raises ConfigError that says what to write."""
     name, equals, values = text.partition("=")
-    path = tuple(name.strip().split("."))
-    if not equals or not all(path) or not values.strip():
+    paths = tuple(tuple(one.strip().split(".")) for one in name.split("+"))
+    if not equals or not all(map(all, paths)) or not values.strip():
         raise ConfigError(f"--param {text!r:.80} names no setting with values", "write detect.count.at_least=3..30")
     amounts = [amount for part in values.split(",") for amount in _part(text, part.strip())]
     if len({amount.unit for amount in amounts}) > 1:
@@ -60,7 +60,7 @@ def parse_param(text: str) -> Param:
     unique = sorted({amount.number: amount for amount in amounts}.values(), key=lambda amount: amount.number)
     if len(unique) > MOST:
         raise _too_many(len(unique))
-    return Param(path, tuple(amount.written() for amount in unique))
+    return Param(paths, tuple(amount.written() for amount in unique))
 
 
 def grid(params: Sequence[Param]) -> list[tuple[Value, ...]]:

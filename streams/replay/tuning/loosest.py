@@ -26,9 +26,11 @@ def loosest(made: Sequence[Variant], params: Sequence[Param], rule: Rule) -> int
     """Its place; None where nothing is known of how settings of the rule compare, or where room may run out: what one
     key loses to others hangs on those.
     """
-    if len(params) != 1 or params[0].path[:1] != ("detect",) or rule.export is not None:
+    if len(params) != 1 or rule.export is not None:
         return None
-    name = params[0].path[-1]
+    (block, *_), name = params[0].paths[0], params[0].paths[0][-1]
+    if block != "detect" or any(path[0] != "severity" for path in params[0].paths[1:]):  # severity decides on no key
+        return None
     if name not in _ORDERED.get(rule.detect.name, ()):
         return None
     of_all = [

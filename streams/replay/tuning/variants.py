@@ -71,7 +71,7 @@ def variants(
     rule = rule_of(ruleset, rule_id)
     for param in params:
         _check(rule, param)
-    now = tuple(_standing(rule, ruleset, param.path) for param in params)
+    now = tuple(_standing(rule, ruleset, param.paths[0]) for param in params)
     made, problems = [], []
     for values in grid(params):
         override = _override(ruleset, rule, params, values)
@@ -107,17 +107,17 @@ def _live(ruleset: RuleSet, rule_id: str) -> RuleSet:
 
 
 def _check(rule: Rule, param: Param) -> None:
-    kind, path = rule.detect.name, param.path
-    tunable = sorted(TUNABLE[kind])
-    known = [*(f"detect.{kind}.{name}" for name in tunable), "cooldown", *_rungs(rule)]
-    if param.name not in known:
-        near = did_you_mean(param.name, known)
-        raise ConfigError(
-            f"--param: {rule.id} has no setting {param.name!r:.80} that can be tuned{near}",
-            f"it has {', '.join(known)}",
-        )
-    if path[0] == "detect" and isinstance(_written(rule.document, path), Mapping):
-        raise ConfigError(f"--param: {param.name} of {rule.id} is another field, and no number", "try another setting")
+    kind = rule.detect.name
+    known = [*(f"detect.{kind}.{name}" for name in sorted(TUNABLE[kind])), "cooldown", *_rungs(rule)]
+    for path in param.paths:
+        name = ".".join(path)
+        if name not in known:
+            near = did_you_mean(name, known)
+            raise ConfigError(
+                f"--param: {rule.id} has no setting {name!r:.80} that can be tuned{near}", f"it has {', '.join(known)}"
+            )
+        if path[0] == "detect" and isinstance(_written(rule.document, path), Mapping):
+            raise ConfigError(f"--param: {name} of {rule.id} is another field, and no number", "try another setting")
 
 
 def _rungs(rule: Rule) -> list[str]:
@@ -130,16 +130,17 @@ def _override(
 ) -> dict[str, Any]:  # fmt: skip
     """The rule's own entry, with these settings in it."""
     made = dict(ruleset.overrides.get(rule.id, {}))
-    for param, value in zip(params, values, strict=True):
-        match param.path:
+    for path, value in ((path, value) for param, value in zip(params, values, strict=True) for path in param.paths):
+        match path:
             case ("detect", kind, name):
                 block = made.get("detect", {}).get(kind, {})
                 made["detect"] = {kind: {**block, name: value}}
             case ("severity", word):
                 severity = made.get("severity", rule.document["severity"])
-                made["severity"] = {**(severity if isinstance(severity, Mapping) else {}), word: value}
+                rung = float(magnitude(value)) if isinstance(value, str) and value.endswith("%") else value
+                made["severity"] = {**(severity if isinstance(severity, Mapping) else {}), word: rung}
             case _:
-                made[param.name] = value
+                made[".".join(path)] = value
     return made
 
 

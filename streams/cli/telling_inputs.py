@@ -244,7 +244,8 @@ def _done(
             f"there were no alerts from {rfc3339(begin)} to {rfc3339(end)}",
             f"what is known goes from {rfc3339(known[0])} to {rfc3339(known[1])}",
         )
-    return Played(heard, [one.name for one in variants], Range(begin, end, list(notes)), again)
+    lost = [f"{heard[0].dead} records were refused as dead letters: they told nobody anything"] if heard[0].dead else []
+    return Played(heard, [one.name for one in variants], Range(begin, end, [*notes, *lost]), again)
 
 
 def _progress(total: int) -> AbstractContextManager[Callable[[int], None]]:

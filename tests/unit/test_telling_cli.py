@@ -213,6 +213,7 @@ WRONG = [
     (("routes", "backtest", "--policy", "good.yaml", "--alerts", "no.jsonl"), "there is no such file"),
     (("routes", "backtest", "--policy", "good.yaml", "--alerts", "empty.jsonl"), "holds no alert"),
     (("routes", "backtest", "--policy", "good.yaml", "--alerts", "odd.jsonl"), "odd.jsonl:2: alert b: severity: 'awful'"),
+    (("routes", "backtest", "--policy", "good.yaml", "--alerts", "word.jsonl"), "word.jsonl:1: alert c: Expected `str`"),
     (("routes", "backtest", "--policy", "good.yaml", "--alerts", "a.jsonl", "--from", "2030-01-01T00:00:00Z"),
      "there were no alerts from 2030-01-01"),
     (("routes", "backtest", "--policy", "good.yaml", "--alerts", "a.jsonl", "--from", "100"), "is no time"),
@@ -228,6 +229,7 @@ WRONG = [
 def test_what_is_wrong_is_said_with_its_place(here: Path) -> None:
     alerts(here, {}, name="a.jsonl")
     alerts(here, {}, {"id": "b", "severity": "awful"}, name="odd.jsonl")
+    alerts(here, {"id": "c", "severity_word": 3, "disposition": {}}, name="word.jsonl")
     (here / "empty.jsonl").write_text("\n")
     (here / "good.yaml").write_text(yaml.safe_dump(PHONE))
     (here / "nobody.yaml").write_text("receivers: []\n")

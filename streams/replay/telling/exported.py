@@ -98,10 +98,13 @@ def _version(raw: bytes) -> tuple[str, _Version]:
         fields = parse_alert({name: value for name, value in document.items() if name not in ("first", "last")})
         created = parse_moment(document.get("created_at"))
         number = document.get("version", 1)
-        return identity, _Version(
+        made = _Version(
             number if isinstance(number, int) else 1, fields, created, _moment(document, "updated_at") or created,
             _by(document, "acknowledged"), _by(document, "resolved"), _word(document.get("disposition")),
         )  # fmt: skip
+        for _ in _records(identity, [made]):
+            pass  # that all of it can be given to ALERT is found out here, where the line is known
+        return identity, made
     except BlockErrors as errors:
         problems = "; ".join(f"{where}: {text}" for where, text in errors.problems)
         raise ValueError(f"alert {identity[:40]}: {problems}") from None
@@ -115,7 +118,7 @@ def _moment(document: Mapping[str, Any], name: str) -> int | None:
 
 
 def _word(disposition: Any) -> str:
-    return str(disposition) if disposition in set(Disposition) else ""
+    return disposition if isinstance(disposition, str) and disposition in set(Disposition) else ""
 
 
 def _by(document: Mapping[str, Any], what: str) -> tuple[int, str] | None:

@@ -83,7 +83,12 @@ def command(
     ready = prepared(asked, rulesets, config, work)
     for note in ready.read.notes:
         click.echo(f"note: {note}", err=True)
-    done = carried_out(asked, ready, config, jobs, Console(stderr=True), ["--budget", budget] if budget else [])
+    try:
+        done = carried_out(asked, ready, config, jobs, Console(stderr=True), ["--budget", budget] if budget else [])
+    except KeyboardInterrupt:
+        if work is not None:
+            click.echo(f"stopped; the same command goes on with what is in {work}", err=True)
+        raise
     verdicts: Verdicts = [(str(term), term.broken(done.report)) for term in terms]
     if out is not None:
         _write(out, done, page(done.report, done.costs, done.speed, verdicts))

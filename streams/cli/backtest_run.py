@@ -7,7 +7,7 @@ import importlib.metadata
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,11 @@ def rulesets_of(asked: Asked, config: Config) -> list[RuleSet]:
 def prepared(asked: Asked, rulesets: list[RuleSet], config: Config, work: Path | None = None) -> Prepared:
     """Look at the inputs. ``work``: a folder to keep the way in; what was begun there is gone on with."""
     folder = None if work is None else WorkFolder(work)
+    with folder.closed_on_error() if folder is not None else nullcontext():
+        return _prepared(asked, rulesets, config, folder)
+
+
+def _prepared(asked: Asked, rulesets: list[RuleSet], config: Config, folder: WorkFolder | None) -> Prepared:
     begun = None if folder is None else folder.asked(_written(asked))
     labels = None if asked.labelled is None else labels_of(asked.labelled)
     both = RuleSet(tuple({rule.id: rule for one in reversed(rulesets) for rule in one.rules}.values()))
@@ -112,8 +117,20 @@ def carried_out(
     asked: Asked, ready: Prepared, config: Config, jobs: int | None, console: Console, more: Sequence[str] = ()
 ) -> Done:
     """Run it, and report. ``more``: options that belong to the command that makes the report again."""
+    with ready.folder.closed_on_error() if ready.folder is not None else nullcontext():
+        return _carried_out(asked, ready, config, jobs, console, more)
+
+
+def _carried_out(
+    asked: Asked, ready: Prepared, config: Config, jobs: int | None, console: Console, more: Sequence[str]
+) -> Done:
     ran, seconds = _run(ready, config, jobs, console)
-    refuse_empty(ran[0].result, ready.read)
+    try:
+        refuse_empty(ran[0].result, ready.read)
+    except TocsinError:
+        if ready.folder is not None:
+            ready.folder.done()  # there is nothing to go on with
+        raise
     again = command_again([*ready.read.arguments, *_options(asked), *more])
     made = report(ready.read.logs, ran[0], again, ran[1] if asked.baseline else None, ready.labels)
     gaps = gaps_in(ready.read.logs, ran[0].facts, config)

@@ -17,12 +17,13 @@ from typing import Any
 
 import pytest
 
-from streams.cli import main
+from streams.cli import backtest_inputs, backtest_run, main
 from streams.errors import ConfigError
 from streams.model import Source
 from streams.replay.backtest import kept
 from streams.replay.backtest.kept import Manifest, WorkFolder
 from streams.replay.backtest.run import Ran, backtest
+from streams.replay.moments import rfc3339
 from streams.replay.runner import PartitionLog
 from streams.simulate import generate
 from streams.simulate.write import to_files
@@ -133,7 +134,7 @@ def test_a_folder_is_of_one_backtest_by_one_process(tmp_path: Path) -> None:
 COMMAND = """
 import streams.replay.backtest.kept as kept, streams.replay.files as files, streams.replay.logs as logs
 kept.EVERY, files.CHUNK = 0.0, 50
-from streams.cli import main
+from streams.cli import backtest_inputs, backtest_run, main
 main()
 """
 
@@ -164,3 +165,37 @@ def test_the_same_command_after_kill_9_writes_the_same_bytes(tmp_path: Path, mon
         main([*arguments, "--out", "whole"])
     assert (tmp_path / "out/report.json").read_bytes() == (tmp_path / "whole/report.json").read_bytes()
     assert json.loads((tmp_path / "out/report.json").read_bytes())["counts"]["alerts"] > 0
+
+
+def test_last_week_stays_the_week_it_was_though_the_second_run_comes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in os.environ if name.startswith(("TOCSIN_", "KAFKA_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    day = 86_400_000
+    (tmp_path / "audit.jsonl").write_bytes(b"\n".join(river(random.Random(3), 90)))
+    rule = f"{ROOT}/streams/packs/audit/failed-login-burst.yaml"
+    command = ["backtest", "--source", "audit=audit.jsonl", "--rules", rule, "--from", "last 7d", "--resume", "work"]
+
+    def run(at: int, **more: Any) -> int:
+        with monkeypatch.context() as patched:
+            patched.setattr(backtest_inputs.time, "time", lambda: at / 1000)
+            for name, change in more.items():
+                patched.setattr(backtest_run, name, change)
+            with pytest.raises(SystemExit) as ended:
+                main([*command, "--out", "out"])
+        return int(str(ended.value.code))
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    assert run(BASE + 2 * day, _run=killed) != 0
+    assert "the same command goes on with what is in work" in capsys.readouterr().err
+    assert run(BASE + 30 * day) == 0  # when the events are no longer of the last week
+    report = json.loads((tmp_path / "out/report.json").read_bytes())
+    assert report["counts"]["events"] == 90
+    assert rfc3339(BASE - 5 * day) in report["command"]
+    assert run(BASE + 30 * day) == 2  # anew, as the folder is gone: there are no events in that week
+    assert "no events in this range" in capsys.readouterr().err
+    assert not (tmp_path / "work").exists()

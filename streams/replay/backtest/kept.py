@@ -11,6 +11,8 @@ import os
 import time
 import zlib
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -115,8 +117,21 @@ class WorkFolder:
         """The result is written: nothing of this is needed any more."""
         for one in sorted(self.path.iterdir(), key=lambda one: one.name == _MANIFEST):
             one.unlink()
-        self._lock.close()
+        self.close()
         self.path.rmdir()
+
+    def close(self) -> None:
+        """Let others work in it."""
+        self._lock.close()
+
+    @contextmanager
+    def closed_on_error(self) -> Iterator[None]:
+        """What comes to nothing leaves the folder to whoever tries again."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
 
     def _hint(self) -> str:
         return f"name another folder, or begin anew: rm -r {self.path}"

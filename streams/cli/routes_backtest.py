@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
 @click.option("--timezone", default="UTC", show_default=True, help="Of those of whom no rotation says it.")
 @click.option("--check", is_flag=True, help="Exit status 1 where nobody would be told of an alert that today somebody "
               "is told of.")  # fmt: skip
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="The comparison as one HTML file too.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(
-    path: Path, against: str | None, past: Past, night: str, timezone: str, check: bool, as_json: bool
+    path: Path, against: str | None, past: Past, night: str, timezone: str, check: bool, html: Path | None,
+    as_json: bool,
 ) -> int:  # fmt: skip
     """Play past alerts through a candidate policy: who is told what, when and how often, against today's.
 
@@ -55,6 +58,8 @@ def command(
     today, other = (Named(name, heard) for name, heard in zip(done.names, done.heard, strict=True))
     made = compared(today, other, done.span, sleep, done.again)
     made["notes"] += _unbound(other.heard)
+    if html is not None:
+        _write(html, made)
     if as_json:
         line(made)
     else:
@@ -65,6 +70,15 @@ def command(
     if missing:
         click.echo(f"nobody would be told of {len(missing)} alerts that somebody is told of today", err=True)
     return 1 if missing else 0
+
+
+def _write(path: Path, made: Mapping[str, Any]) -> None:
+    from streams.replay.telling.page import page
+
+    try:
+        path.write_text(page(made), "utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def _hours(text: str) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from streams.cli import cli
 from streams.cli.context import Invocation
 from streams.simulate.night.play import default_policy
 from tests.unit.nights_past import Past
-from tests.unit.test_backtest_cli import EVENTS, RULE
+from tests.unit.test_backtest_cli import EVENTS, HOSTILE, RULE
 
 AT = "2024-01-09T02:30:00Z"
 ALERT = {"id": "a1", "rule": "ops.down", "severity": "critical", "tenant": "acme", "title": "it is down",
@@ -128,6 +128,24 @@ def test_an_alert_nobody_would_be_told_of_is_named_and_fails_the_check(here: Pat
     assert "[bold]rather low[/bold]" in done.stdout, "a title is text"
     assert "nobody would be told of 1 alerts" in done.stderr
     assert backtest("--policy", candidate, "--alerts", alerts(here, {}), "--check", status=0)["untold"] == []
+
+
+def test_the_page_says_the_same_and_a_title_is_text_in_it(here: Path) -> None:
+    file = alerts(here, {"title": HOSTILE}, {"id": "a2", "severity": "low"})
+    changes = {"route": {"receivers": ["chat"], "delay": {"low": "2m"}}, "oncall": {"first": {"layers": [
+        {"people": ["grace"], "starts_at": 0}]}}}  # fmt: skip
+    made = backtest(
+        "--policy", policy(here, **changes), "--alerts", file, "--to", "2024-01-09T04:00:00Z", "--html", "p.html"
+    )
+    text = (here / "p.html").read_text()
+    assert "<script" not in text
+    assert "<img" not in text
+    assert HOSTILE.replace("<", "&lt;").split("&lt;img")[0].replace(">", "&gt;").replace('"', "&#34;") in text
+    assert (len(made["later"]), len(made["reassigned"])) == (1, 1)
+    assert "today 2024-01-09T02:30:00.000Z, 2m later" in text
+    assert "today ada" in text
+    assert "cannot write nowhere/p.html" in refused("routes", "backtest", "--policy", "candidate.yaml", "--alerts", file,
+                                                     "--html", "nowhere/p.html")  # fmt: skip
 
 
 def test_a_policy_compared_with_itself_changes_nothing_however_the_alerts_are_packed(here: Path) -> None:

@@ -158,8 +158,8 @@ def run(bootstrap: str, directory: Path, n: int = 100_000, rounds: int = 3) -> l
             console.print(f"  round {turn + 1}: {name}: {got[name][-1].wall:.2f} s, {got[name][-1].cpu:.2f} CPU s")
     rows = _rows(got, traffic.events)
     _show(console, rows)
-    sweep = _sweep(console, traffic, rounds)
-    console.print(f"written to {write('replay', [*rows, *sweep]).relative_to(ROOT)}")
+    rows.append(_sweep(console, traffic, rounds))
+    console.print(f"written to {write('replay', rows).relative_to(ROOT)}")
     return rows
 
 
@@ -199,23 +199,24 @@ def _show(console: Console, rows: list[dict[str, Any]]) -> None:
     console.print(f"start: {by_name['start alone']['cpu_s']} CPU s, in the events/s, not in what an event costs")
 
 
-def _sweep(console: Console, traffic: Traffic, rounds: int) -> list[dict[str, Any]]:
-    """Twenty values of a rule's number against one pass with the rule as it is; nothing where `tocsin tune` is not."""
-    from streams.cli import cli
-
-    if cli.get_command(None, "tune") is None:  # type: ignore[arg-type]  # it needs no context
-        return []
+def _sweep(console: Console, traffic: Traffic, rounds: int) -> dict[str, Any]:
+    """Twenty values of a rule's number against one pass with the rule as it is, both without their start."""
     rule = next(Path(PACKS).rglob(f"{SWEPT.partition('.')[2]}.yaml"))
-    audit = traffic.lines / "audit.jsonl"
-    given = ("--source", f"audit={audit}", "--rules", str(rule))
-    once = [timed(traffic.job.command("backtest", *given, "--jobs", "1", "--json")) for _ in range(rounds)]
-    twenty = [
-        timed(traffic.job.command("tune", SWEPT, "--param", f"{PARAMETER}={VALUES}", *given, "--json"))
-        for _ in range(rounds)
-    ]
-    one, all_ = (statistics.median(figures.cpu for figures in got) for got in (once, twenty))
-    console.print(
-        f"sweep of 20 values: {all_:.2f} CPU s, one pass {one:.2f} CPU s: {all_ / one:.2f} times (start included)"
-    )
-    return [{"way": "sweep of 20 values", "cpu_s": round(all_, 2), "one_pass_cpu_s": round(one, 2),
-             "ratio": round(all_ / one, 2)}]  # fmt: skip
+
+    def cost(*command: str) -> float:
+        """CPU s."""
+        whole, start = (
+            statistics.median(
+                timed(traffic.job.command(*command, "--source", f"audit={folder / 'audit.jsonl'}")).cpu
+                for _ in range(rounds)
+            )
+            for folder in (traffic.lines, traffic.beginning)
+        )
+        return whole - start
+
+    given = ("--rules", str(rule), "--jobs", "1", "--json")
+    once = cost("backtest", *given)
+    twenty = cost("tune", SWEPT, "--param", f"{PARAMETER}={VALUES}", *given)
+    console.print(f"sweep of 20 values: {twenty:.2f} CPU s, one pass {once:.2f} CPU s: {twenty / once:.2f} times")
+    return {"way": "sweep of 20 values", "cpu_s": round(twenty, 2), "one_pass_cpu_s": round(once, 2),
+            "ratio": round(twenty / once, 2)}  # fmt: skip

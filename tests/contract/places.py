@@ -21,7 +21,7 @@ from connectors.testing import SECRET, Receiver, answering, notifier_item, stora
 from tests.contract.sinks import CHAT, chat, hook, mail, secret_of
 from tests.contract.stores import STORES, address
 from tests.contract.vendors.mail import PASSWORD, Mail
-from tests.contract.vendors.server import saying
+from tests.contract.vendors.server import saying, saying_json
 from tests.contract.wire import Fault, Wire
 
 
@@ -30,7 +30,8 @@ class Place:
     """Where a connector delivers to. ``make``: the sink anew, unopened, as after a restart; ``sink``: an open one.
 
     ``arrived``: the keys that are there, each as often as it is visible. ``fault`` breaks the receiver while it is
-    entered. ``refuse`` lets it refuse everything for good; None: it never does. ``secret`` must never be shown.
+    entered. ``refuse`` lets it refuse everything for good, ``busy`` ask to wait (7 s, where its protocol has words for
+    that); None: it never does. ``secret`` must never be shown.
     """
 
     make: Callable[[], Sink]
@@ -38,6 +39,7 @@ class Place:
     arrived: Callable[[], list[str]]
     fault: Callable[[Fault], Any]
     refuse: Callable[[], None] | None = None
+    busy: Callable[[], None] | None = None
     secret: str = ""
     secrets: Secrets | None = None
 
@@ -88,7 +90,10 @@ async def _webhook(type_: str, tmp_path: Path, timeout_ms: int, **more: Any) -> 
         def refuse() -> None:
             receiver.behave = answering(400)
 
-        yield Place(make, make(), lambda: list(receiver.accepted), _cut(wire), refuse, "hush-token-0123", secrets)
+        def busy() -> None:
+            receiver.behave = answering(429, Retry_After="7")
+
+        yield Place(make, make(), lambda: list(receiver.accepted), _cut(wire), refuse, busy, "hush-token-0123", secrets)
         assert receiver.broken_rules == []
 
 
@@ -105,8 +110,12 @@ async def _vendor(type_: str, tmp_path: Path, timeout_ms: int, **more: Any) -> A
         def refuse() -> None:
             vendor.behave = saying(400)
 
+        def busy() -> None:
+            words = {"ok": False, "error": "ratelimited", "error_code": 429, "retry_after": 7}
+            vendor.behave = saying_json(429, words | {"parameters": {"retry_after": 7}}, Retry_After="7")
+
         secret = "hush-password" if "hush-password" in vendor.secret else vendor.secret
-        yield Place(make, make(), vendor.arrived, _cut(wire), refuse, secret, secrets)
+        yield Place(make, make(), vendor.arrived, _cut(wire), refuse, busy, secret, secrets)
         assert vendor.broken_rules == []
 
 
@@ -120,7 +129,10 @@ async def _mail(type_: str, tmp_path: Path, timeout_ms: int, **more: Any) -> Asy
         def refuse() -> None:
             server.refuse["ops@example.com"] = "550 no such user"
 
-        yield Place(make, make(), server.arrived, _cut(wire), refuse, PASSWORD, secrets)
+        def busy() -> None:
+            server.refuse["ops@example.com"] = "450 too many"
+
+        yield Place(make, make(), server.arrived, _cut(wire), refuse, busy, PASSWORD, secrets)
         assert server.broken_rules == []
 
 
@@ -197,7 +209,7 @@ async def _server(type_: str, tmp_path: Path, timeout_ms: int, **more: Any) -> A
         through = str(url.with_host("127.0.0.1").with_port(wire.port))
         async with STORES[type_](tmp_path, timeout_ms=timeout_ms, through=through, **more) as store:
             secret = url.password or through
-            yield Place(store.make, store.make(), store.arrived, _cut(wire), None, secret, store.secrets)
+            yield Place(store.make, store.make(), store.arrived, _cut(wire), secret=secret, secrets=store.secrets)
 
 
 @asynccontextmanager

@@ -17,6 +17,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Property -> connector -> why there is nothing to prove.
 EXEMPT: dict[str, dict[str, str]] = {
+    "overload": {
+        "console": "a file does not ask to wait",
+        **dict.fromkeys(
+            (name for name, one in CONNECTORS.items() if one.kind is Kind.STORAGE),
+            "has no words for it: it is slow, or gone",
+        ),
+    },
     "refusal": {
         "console": "a file refuses nothing for good",
         **dict.fromkeys(

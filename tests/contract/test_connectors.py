@@ -176,6 +176,19 @@ def test_what_the_receiver_refuses_for_good_is_rejected(type_: str, tmp_path: Pa
     at(type_, tmp_path, steps)
 
 
+@proves("overload")
+def test_a_receiver_that_asks_to_wait_is_left_alone_as_long_as_it_says(type_: str, tmp_path: Path) -> None:
+    async def steps(p: Place) -> None:
+        assert p.busy is not None
+        p.busy()
+        result = await one(p.sink, item_for(type_))
+        assert isinstance(result, Retry), result
+        if type_ != "email":  # SMTP does not say how long
+            assert (result.after_ms, result.everyone) == (7000, True)
+
+    at(type_, tmp_path, steps)
+
+
 async def fails(p: Place, item: Item, limit_ms: int = _LONG_MS) -> str:
     """The reason of a failure that may pass, which is no item's fault and no broken sink's."""
     try:

@@ -131,7 +131,8 @@ class Flushed:
         with api.Redis.from_url(self.url) as client:
             client.flushall()
         ground.store(*versions(ground.further(), 50))
-        until(lambda: len(self._newest()) >= 25, 60, "something to be stored again")
+        goal = ground.end_of("alerts")
+        until(lambda: ground.committed("flushed", "alerts") >= goal, 120, "all to be stored")
         redis.stop(self.folder, 0)
         ground.store(*versions(ground.further(), 50))
         assert redis.start(self.folder) == self.url

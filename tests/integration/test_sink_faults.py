@@ -17,7 +17,7 @@ from tests.faults.table import HEAD, SCENES, Row, lines, play
 
 pytestmark = pytest.mark.timeout(240)
 AT_ONCE = [name for name in SCENES if name not in ("well", "kill")]
-UNAFFECTED_MS = 2_000  # measured 30 to 100; the machine is shared
+UNAFFECTED_MS = 5_000  # measured 450 to 1,100 on two cores with a load of ten; behind a bad sink it would never end
 
 
 @pytest.fixture

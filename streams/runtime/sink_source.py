@@ -25,6 +25,9 @@ from streams.runtime.waiting import watermarks
 _RELEASE_S = 3.0
 _REFUSED_S = 60.0
 _LOOKUP_S = 10.0
+#: A sink that is full for a moment is waited for. After a pause librdkafka fetches anew what it had: half a second in
+#: which nothing comes (measured), so that is for sinks that are down.
+_PATIENCE_S, _BREATH_S = 2.0, 0.01
 #: A commit that failed so may be made again: a rebalance overtook us, or the coordinator moves or is slow.
 _AGAIN = STALE | {
     KafkaError._WAIT_COORD, KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN,
@@ -75,6 +78,7 @@ class SinkSource:
             "queued.max.messages.kbytes": 16_384,
         }
         self._paused = False
+        self._full_since: float | None = None
         self._broken: Exception | None = None
         self._refused_since: float | None = None
         self.owned: set[tuple[str, int]] = set()
@@ -122,7 +126,11 @@ class SinkSource:
         if commit:
             self.commit(commit)
         self._writer.check()
+        self._full_since = (self._full_since or time.monotonic()) if full else None
         if full and not self._paused:
+            if self._full_since is not None and time.monotonic() - self._full_since < _PATIENCE_S:
+                time.sleep(_BREATH_S)
+                return []
             self._paused = True
             self._consumer.pause(self._consumer.assignment())
         elif roomy and self._paused:

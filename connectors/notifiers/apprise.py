@@ -25,6 +25,7 @@ from connectors.settings import Block
 from streams.model import Severity
 
 _TITLE, _BODY = 200, 3500  #: beyond, several services make a file of it
+_FACTS = 30
 _KINDS = {
     Severity.CRITICAL: "failure",
     Severity.HIGH: "failure",
@@ -140,8 +141,8 @@ class Apprise(Notifier[AppriseConfig]):
 
 
 def _built_in(message: Message, text: str) -> str:
-    facts = "\n".join(f"{fact.name}: {fact.value}" for fact in message.facts[:12])
-    more = f"\n… and {len(message.facts) - 12} more" if len(message.facts) > 12 else ""
+    facts = "\n".join(f"{fact.name}: {fact.value}" for fact in message.facts[:_FACTS])
+    more = f"\n… and {len(message.facts) - _FACTS} more" if len(message.facts) > _FACTS else ""
     return f"{text}\n\n{facts}{more}".lstrip("\n")
 
 

@@ -96,6 +96,7 @@ def test_the_runbook_can_be_followed_wherever_the_vendor_has_links() -> None:
     assert {"name": "Runbook", "value": RUNBOOK, "inline": False} in preview("discord", item)["embeds"][0]["fields"]
     assert f'<a href="{RUNBOOK}">{RUNBOOK}</a>' in preview("email", item)["html"]
     assert preview("alertmanager", item)[0]["generatorURL"] == RUNBOOK
+    assert f"Runbook: {RUNBOOK}" in preview("apprise", item)["body"]
 
 
 def test_what_is_over_is_green_everywhere() -> None:

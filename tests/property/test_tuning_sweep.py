@@ -43,6 +43,7 @@ SWEEPS = [
     ("count-below", ["detect.count.below=1..5/2"]),
     ("count-below-sliding", ["detect.count.below=1..5/2"]),
     ("distinct", ["detect.distinct.at_least=1..3"]),
+    ("distinct", ["detect.distinct.within=2s,6s,20s"]),
     ("distinct-tumbling", ["detect.distinct.at_least=1..6/2"]),
     ("level", ["detect.level.above=4..9/1.25"]),
     ("absence", ["detect.absence.within=3s,5s,9s"]),
@@ -179,6 +180,9 @@ def test_what_is_loosest_hides_nothing_whatever_comes(seed: int) -> None:
     ]
     for rule_id, params in (
         ("count", ["detect.count.at_least=2..6/2"]),
+        ("count", ["detect.count.within=1s,4s,15s"]),
+        ("count-weight", ["detect.count.within=1s,4s,15s"]),
+        ("distinct", ["detect.distinct.within=1s,3s,9s"]),
         ("distinct", ["detect.distinct.at_least=2..3"]),
         ("level", ["detect.level.above=5..9/2"]),
         ("average", ["detect.aggregate.above=5..9/2"]),

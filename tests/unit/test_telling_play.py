@@ -80,6 +80,10 @@ def test_only_the_range_is_heard_but_what_came_before_counts(past: Past) -> None
     assert ids(part) == [name for name, one in past.sent.items() if begin <= one.at < end]
     assert all(one.created_at >= begin for one in part.opened())
     assert part.alerts.keys() > {one.id for one in part.opened()}
+    given = [msgspec.json.decode(value or b"", type=Finding | Command)
+             for moment in past.moments if begin <= moment.now < end for _, value, _ in moment.records]  # fmt: skip
+    assert part.findings == sum(isinstance(one, Finding) for one in given)
+    assert part.commands == len(given) - part.findings > 0
 
 
 def test_no_failure_comes_of_a_message_that_was_not_sent(past: Past) -> None:

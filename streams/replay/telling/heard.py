@@ -123,7 +123,7 @@ class Heard:
     told: list[Told] = field(default_factory=list)
     alerts: dict[str, Fared] = field(default_factory=dict)
     applied: set[str] = field(default_factory=set)  #: commands that were done
-    findings: int = 0
+    records: int = 0  #: of these: findings, commands and what was refused
     commands: int = 0
     refused: int = 0
     dead: int = 0
@@ -132,8 +132,14 @@ class Heard:
     _policy: Policy | None = None
     _loud: frozenset[str] = frozenset()  #: under ``_policy``
 
-    def take(self, outputs: Sequence[Output], policy: Policy) -> None:
-        """What came out of one step under ``policy``."""
+    @property
+    def findings(self) -> int:
+        return self.records - self.commands - self.dead
+
+    def take(self, outputs: Sequence[Output], policy: Policy, now: int, records: int = 0) -> None:
+        """What came out of one step of ``records`` records at ``now`` under ``policy``."""
+        counts = now >= self.begin
+        self.records += records * counts
         for output in outputs:
             match output.topic:
                 case "notifications":
@@ -142,13 +148,13 @@ class Heard:
                     self._alert(_version.decode(output.value))
                 case "operations":
                     done = _done.decode(output.value)
-                    self.commands += 1
+                    self.commands += counts
                     if done.outcome == "applied":
                         self.applied.add(done.command_id)
                     else:
-                        self.refused += 1
+                        self.refused += counts
                 case "dead-letter":
-                    self.dead += 1
+                    self.dead += counts
 
     def was_told(self, alert: str, receiver: str) -> bool:
         """Whether a message about the alert went to the receiver, as far as messages say."""

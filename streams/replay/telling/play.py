@@ -7,7 +7,7 @@ steps, and the same notifications by id.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -49,8 +49,6 @@ def play(
             if progress is not None and before // _TELLS != stepped // _TELLS:
                 progress(stepped)
         _wait(players, given.end, ticked=given.ticked)
-        for player in players:
-            player.heard.findings += sum(n for labels, n in player.state.counts.items() if labels[0] == "verdict")
     return heard
 
 
@@ -111,15 +109,15 @@ class _Player:
         if not moment.records:
             self._tick(self._now, at_end=moment.at_end)
             return
-        self._took(pipeline.alert(self.state, Batch(records), self._now, self._control))
+        self._took(pipeline.alert(self.state, Batch(records), self._now, self._control), len(records))
 
     def _tick(self, now: int, *, at_end: bool) -> None:
         assert self._control is not None
         self._now = now
         self._took(pipeline.alert_tick(self.state, now, self._control, at_end=at_end))
 
-    def _took(self, outputs: Iterable[Output]) -> None:
-        self.heard.take(list(outputs), self.state.policy)
+    def _took(self, outputs: Sequence[Output], records: int = 0) -> None:
+        self.heard.take(outputs, self.state.policy, self._now, records)
         self.state.position.partitions = self._partitions
         for key, value in self.state.changes():  # nobody stores them; what is too large to be stored was forgotten
             if value is not None and len(value) > MAX_VALUE:

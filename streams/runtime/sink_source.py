@@ -19,15 +19,14 @@ from streams import telemetry
 from streams.runtime.ending import STALE
 from streams.runtime.names import Names
 from streams.runtime.points import at
+from streams.runtime.sink_pace import Move, Pace
 from streams.runtime.sink_writer import SinkWriter
 from streams.runtime.waiting import watermarks
 
 _RELEASE_S = 3.0
 _REFUSED_S = 60.0
 _LOOKUP_S = 10.0
-#: A sink that is full for a moment is waited for. After a pause librdkafka fetches anew what it had: half a second in
-#: which nothing comes (measured), so that is for sinks that are down.
-_PATIENCE_S, _BREATH_S = 2.0, 0.01
+_BREATH_S = 0.01
 #: A commit that failed so may be made again: a rebalance overtook us, or the coordinator moves or is slow.
 _AGAIN = STALE | {
     KafkaError._WAIT_COORD, KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN,
@@ -77,8 +76,7 @@ class SinkSource:
             "fetch.wait.max.ms": 100,
             "queued.max.messages.kbytes": 16_384,
         }
-        self._paused = False
-        self._full_since: float | None = None
+        self._pace = Pace()
         self._broken: Exception | None = None
         self._refused_since: float | None = None
         self.owned: set[tuple[str, int]] = set()
@@ -122,20 +120,18 @@ class SinkSource:
             self._consumer.close()
 
     def turn(self, commit: dict[tuple[str, int], Commit], full: bool, roomy: bool) -> list[Message]:
-        """One round: commit, pause or resume, fetch. Returns at the first record, or after 50 ms."""
+        """One round: commit, fetch or wait. Returns at the first record, or after 50 ms."""
         if commit:
             self.commit(commit)
         self._writer.check()
-        self._full_since = (self._full_since or time.monotonic()) if full else None
-        if full and not self._paused:
-            if self._full_since is not None and time.monotonic() - self._full_since < _PATIENCE_S:
+        match self._pace.move(time.monotonic(), full, roomy):
+            case Move.WAIT:
                 time.sleep(_BREATH_S)
                 return []
-            self._paused = True
-            self._consumer.pause(self._consumer.assignment())
-        elif roomy and self._paused:
-            self._paused = False
-            self._consumer.resume(self._consumer.assignment())
+            case Move.PAUSE:
+                self._consumer.pause(self._consumer.assignment())
+            case Move.RESUME:
+                self._consumer.resume(self._consumer.assignment())
         first = self._consumer.poll(0.05)
         messages = [] if first is None else [first, *self._consumer.consume(499, 0)]
         if self._broken is not None:
@@ -183,7 +179,7 @@ class SinkSource:
         starts = self._starts(consumer, partitions)
         consumer.incremental_assign(starts)
         self.owned |= {self._name(tp) for tp in starts}
-        if self._paused and starts:
+        if self._pace.paused and starts:
             consumer.pause(starts)
         self.joined, self.error = True, ""
 

@@ -15,7 +15,7 @@ from streams.rules.rule import RuleSet
 from streams.state.detect.rekeyed import RekeyedState
 
 _CHUNK = 2_000
-TIMED = 16  #: one batch in so many, where somebody watches
+TIMED = 16  #: one record (here: one chunk) in so many, where somebody watches
 #: The one origin that is waited for: the replay itself, which says how far it is behind every chunk.
 _SELF = ("replay", 0)
 _COPY = Copy.__struct_config__.tag

@@ -101,11 +101,12 @@ class TopicLog:
     @contextmanager
     def open(self) -> Iterator[PartitionLog]:
         consumer = consumer_of(self.options)
+        messages = read(consumer, self.topic, self.partition, self.begin, max(self.end, self.begin))
         try:
-            messages = read(consumer, self.topic, self.partition, self.begin, self.end) if self.size > 0 else ()
-            batches = (Batch(records(chunk), originals(chunk)) for chunk in _even(messages))
+            batches = (Batch(records(chunk), originals(chunk)) for chunk in _even(messages if self.size > 0 else ()))
             yield PartitionLog(self.source, self.partition, batches, None if self.own else self._origin())
         finally:
+            messages.close()  # before the consumer: who took only the first records leaves it in the middle
             consumer.close()
 
     def _origin(self) -> Callable[[int], str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,7 +172,7 @@ def records(messages: list[Message]) -> list[Record]:
     return [(m.offset() or 0, m.value(), max(m.timestamp()[1], 0)) for m in messages]
 
 
-def read(consumer: Consumer, topic: str, partition: int, begin: int, end: int) -> Iterator[list[Message]]:
+def read(consumer: Consumer, topic: str, partition: int, begin: int, end: int) -> Generator[list[Message], None, None]:
     """Messages of one partition in [begin, end), in chunks. Raises ClusterError for what cannot be read."""
     consumer.assign([TopicPartition(topic, partition, begin)])
     heard = time.monotonic()

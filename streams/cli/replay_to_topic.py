@@ -24,7 +24,7 @@ from streams.model import Source
 from streams.replay.logs import Log, TopicLog
 from streams.replay.republish.avro import AvroForm
 from streams.replay.republish.moved import MINUTE
-from streams.replay.republish.outgoing import MARKER, Outgoing, last_written, outgoing
+from streams.replay.republish.outgoing import MARKER, Outgoing, ending, outgoing
 from streams.replay.republish.publish import Pace, Published, Publisher
 from streams.replay.republish.shift import Shift
 from streams.replay.topics import EARLIEST, LATEST, Point
@@ -140,11 +140,13 @@ def _shift(logs: Sequence[Log], speed: float) -> int:
     """By how much times move, ms, whole minutes: so that the last event is as old as now when its turn comes, and none
     lies in the future. Slower than it was, the first one is.
     """
-    lasts = [at for log in logs if (at := last_written(log)) is not None]
-    if not lasts:
+    endings = [one for log in logs if (one := ending(log)) is not None]
+    if not endings:
         raise ConfigError("there are no events in what was given", "its offsets hold no records any more")
-    first, last, now = min(filter(None, map(_first, logs)), default=max(lasts)), max(lasts), time.time_ns() // 1_000_000
-    late = now - first if 0 < speed < 1 else now + (int((last - first) / speed) if speed else 0) - last
+    last, ahead = max(endings, key=sum)
+    first, now = min(filter(None, map(_first, logs)), default=last), time.time_ns() // 1_000_000
+    lasts = int((last - first) / speed) if speed else 0
+    late = now - first - ahead if 0 < speed < 1 else now + lasts - last - ahead
     return late // MINUTE * MINUTE
 
 

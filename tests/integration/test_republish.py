@@ -28,7 +28,8 @@ def here(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Here:
     here = Here(kafka, f"republish-{os.getpid()}.", tmp_path_factory.mktemp("republish"))
     here.tocsin("topics", "create", "--partitions", "3")
     wanted = [
-        NewTopic(f"{here.prefix}{name}", n, 1) for name, n in (("kept", 3), ("shifted", 3), ("five", 5), ("slow", 3))
+        NewTopic(f"{here.prefix}{name}", n, 1)
+        for name, n in (("kept", 3), ("shifted", 3), ("five", 5), ("slow", 3), ("today", 3))
     ]
     client = AdminClient(here.options)
     for future in client.create_topics(wanted).values():
@@ -88,6 +89,16 @@ def test_shifted_events_end_now_and_their_distances_stay(here: Here) -> None:
     first = times["e0"]
     assert times == {f"e{n}": first + 1000 * n for n in range(30)}
     assert now - 120_000 < times["e29"] <= now
+
+
+def test_history_written_today_is_shifted_by_its_events_times(here: Here) -> None:
+    here.tocsin("replay", "--source", f"metric=topic:{here.prefix}kept", "--to-topic", f"{here.prefix}today",
+                "--speed", "max", "--times", "shift")  # fmt: skip
+    now = time.time_ns() // 1_000_000
+    events = [json.loads(message.value() or b"") for some in written(here, "today").values() for message in some]
+    times = [event["event_time"] for event in events if "event_time" in event]
+    assert len(times) == 27
+    assert now - 150_000 < max(times) <= now
 
 
 def test_a_file_goes_by_its_keys_and_all_of_a_key_onto_one_partition(here: Here, tmp_path: Path) -> None:

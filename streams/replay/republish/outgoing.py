@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ import msgspec
 
 from streams.errors import TocsinError
 from streams.model import Batch, Record, Source, position
+from streams.replay.files import event_time_of
 from streams.replay.logs import Log, TopicLog
 from streams.replay.republish.shift import Headers, Shift, Unmovable
 
@@ -47,18 +49,32 @@ def outgoing(logs: Sequence[Log], shifts: Shifts, by: int) -> Iterator[Iterator[
         yield heapq.merge(*streams, key=lambda one: (one.at, one.log))
 
 
-def last_written(log: Log) -> int | None:
-    """When the last record of a log was written, ms; None where it has none. A file is read through for it."""
+class Ending(NamedTuple):
+    """When the last record of a log was written, and how far its events' own times lie from that, ms: far where history
+    was written to a topic.
+    """
+
+    written: int
+    ahead: int
+
+
+def ending(log: Log) -> Ending | None:
+    """None where a log has no records. A file is read through for it; its records stand at their events' times."""
     if not isinstance(log, TopicLog):
         with log.open() as opened:
-            return max((row[2] for chunk in opened.chunks for row in _rows(chunk)), default=None)
+            last = max((row[2] for chunk in opened.chunks for row in _rows(chunk)), default=None)
+            return None if last is None else Ending(last, 0)
     step = 100  # the last offsets may hold no records: transaction markers, gaps of compaction
     while True:
         tail = replace(log, begin=max(log.begin, log.end - step))
         with tail.open() as opened:
-            found = max((row[2] for chunk in opened.chunks for row in _rows(chunk)), default=None)
-        if found is not None or tail.begin == log.begin:
-            return found
+            rows = [row for chunk in opened.chunks for row in _rows(chunk)]
+        if rows:
+            times = ((event_time_of(value or b"", log.source.mapping), at) for _, value, at in rows)
+            aheads = sorted(own - at for own, at in times if own is not None)
+            return Ending(max(at for _, _, at in rows), aheads[len(aheads) // 2] if aheads else 0)
+        if tail.begin == log.begin:
+            return None
         step *= 100
 
 
@@ -88,8 +104,13 @@ def _records(number: int, log: Log, shift: Shift, by: int, stack: ExitStack) -> 
                 key if of_topic else _key(log.source, value),
                 None if shifted is None else shifted.value,
                 _marked(headers if shifted is None else shifted.headers, where(offset)),
-                None if shifted is not None and shifted.own else at + by,
+                None if shifted is not None and shifted.own else _stamp(at, by),
             )  # fmt: skip
+
+
+def _stamp(at: int, by: int) -> int:
+    """The record's time, which is the event's: shifted, but never into the future, where brokers refuse it."""
+    return min(at + by, time.time_ns() // 1_000_000) if by else at
 
 
 def _marked(headers: Headers, where: str) -> list[tuple[str, bytes | None]]:

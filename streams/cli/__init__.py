@@ -36,7 +36,7 @@ COMMANDS = {
     "archive": ("streams.cli.archive", "What archives hold; are they whole; remove what is old."),
     "replay": ("streams.cli.replay", "Run recorded events through rules."),
     "backtest": ("streams.cli.backtest", "What rules would have said of recorded events, as a report."),
-    "tune": ("streams.cli.tune", "What a rule would have said with other thresholds, and which to take."),
+    "tune": ("streams.cli.tune", "A rule with other thresholds: the curve, and which to take."),
     "explain": ("streams.cli.explain", "Why an alert is there, and who was told."),
     "state": ("streams.cli.state", "What a rule knew of a key at any moment."),
     "coverage": ("streams.cli.coverage", "Which offsets the rules have looked at."),

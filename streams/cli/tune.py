@@ -35,7 +35,6 @@ from streams.replay.report import console_for_tables
 from streams.replay.topics import EARLIEST, LATEST
 from streams.replay.tuning.asked import Param, magnitude, parse_param
 from streams.replay.tuning.document import report
-from streams.replay.tuning.page import page
 from streams.replay.tuning.sweep import Swept, sweep
 from streams.replay.tuning.variants import Variant, concerned, variants
 from streams.rules.lists import bind, used
@@ -103,6 +102,8 @@ def command(
     if measure:
         speed += f"; {_against_one(ready, swept, config, jobs, spent)}"
     if html is not None:
+        from streams.replay.tuning.page import page
+
         _write(html, page(document, speed + "."))
     if as_json:
         sys.stdout.buffer.write(encoded(document))

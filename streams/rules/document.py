@@ -18,6 +18,7 @@ from streams.rules.problems import Problem
 MAX_BYTES = 256 * 1024
 MAX_NODES = 100_000
 MAX_DEPTH = 64
+_MAX_BRACKETS = 1_000  #: all of them inside each other are no danger yet
 _MAX_HEX = 2 + 1_000  # digits; decimal ones are counted by Python
 
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
@@ -29,6 +30,10 @@ Lines = dict[str, int]
 
 class _Loader(yaml.SafeLoader):
     """The safe loader with the scalars of YAML 1.2's core schema."""
+
+
+class _Quick(yaml.CSafeLoader):
+    """The same by libyaml, in an eighth of the time; it may crash on what nests deeply, and says less of a fault."""
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -43,6 +48,12 @@ for _tag, _pattern, _first in (
     ),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
+_Quick.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+
+#: What may nest deeply: flow collections, and lines that are indented far or begin many things.
+_BRACKETS = re.compile(r"[\[\]{}]")
+_DEEP_LINE = re.compile(r"^ {100}|^(?:[^\n?:-]*+[?:-]){100}", re.MULTILINE)
+_ESCAPED = re.compile(r"\\[uUx]")  # may make characters that the two see with other eyes
 
 
 class _Refused(Exception):
@@ -76,8 +87,7 @@ def read_document(file: Path, otherwise: str = RULE) -> tuple[dict[str, Any], Li
 def parse_document(data: bytes, otherwise: str = RULE) -> tuple[dict[str, Any], Lines]:
     """The mapping in YAML text and the lines of its values."""
     try:
-        loader = _Loader(data.decode("utf-8-sig"))
-        node = loader.get_single_node()
+        loader, node = _composed(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise _Refused("is not UTF-8", data[: error.start].count(b"\n") + 1) from None
     except yaml.MarkedYAMLError as error:
@@ -97,10 +107,33 @@ def parse_document(data: bytes, otherwise: str = RULE) -> tuple[dict[str, Any], 
     return value, builder.lines
 
 
+def _composed(text: str) -> tuple[_Loader | _Quick, yaml.Node | None]:
+    """The document's node, with what read it. Where the quick way does not go, the other one finds the words for it."""
+    if _brackets(text) > _MAX_BRACKETS:  # and each of them takes the longer, the more are open
+        raise _Refused(f"nests deeper than {MAX_DEPTH} levels", 1)
+    if not _DEEP_LINE.search(text) and not _ESCAPED.search(text):
+        quick = _Quick(text)
+        try:
+            return quick, quick.get_single_node()
+        except yaml.YAMLError:
+            pass
+    loader = _Loader(text)
+    return loader, loader.get_single_node()
+
+
+def _brackets(text: str) -> int:
+    """How many may be inside each other at most, those in texts and comments too."""
+    depth = deepest = 0
+    for bracket in _BRACKETS.findall(text):
+        depth = depth + 1 if bracket in "[{" else max(depth - 1, 0)
+        deepest = max(deepest, depth)
+    return deepest
+
+
 class _Builder:
     """Nodes to values. Counts what it builds, so that aliases cannot multiply without end."""
 
-    def __init__(self, loader: _Loader) -> None:
+    def __init__(self, loader: _Loader | _Quick) -> None:
         self.lines: Lines = {}
         self._loader = loader
         self._built = 0

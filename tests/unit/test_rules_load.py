@@ -12,6 +12,7 @@ import yaml
 
 from streams.detect.registry import KINDS
 from streams.errors import USAGE
+from streams.rules import document
 from streams.rules.load import load_rules, ruleset_from_documents
 from streams.rules.problems import RuleErrors
 from streams.rules.rule import RuleSet
@@ -207,6 +208,10 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
     "an alias of itself": ("a: &a [*a]", "nests deeper"),
     "deep nesting": ("a: " + "[" * 5000, ""),
     "deep and closed": ("a: " + "[" * 3000 + "]" * 3000, "nests deeper"),
+    "deep and never closed": ("{a: " * 50_000, "nests deeper"),
+    "a chain of dashes": ("- " * 60_000, "nests deeper"),
+    "a chain of anchors": ("- &a " * 40_000, ""),
+    "a line of colons": ("{a: " * 900, "nests deeper"),
     "a tag": ("a: !!python/object/apply:os.system [ls]", "tag"),
     "no text": (b"a: \xff\xfe", "UTF-8"),
     "nothing": ("", "holds no rule"),
@@ -273,3 +278,12 @@ def test_a_rule_set_survives_its_journey_through_a_record(tmp_path: Path) -> Non
     after = ruleset_from_documents(documents, KINDS)
     assert after.version == before.version
     assert [rule.ref for rule in after.rules] == [rule.ref for rule in before.rules]
+
+
+def test_libyaml_and_the_plain_reader_see_the_same_in_every_shipped_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = sorted((Path(document.__file__).parents[1] / "packs").rglob("*.yaml"))
+    quickly = [document.read_document(file) for file in files]
+    assert all(isinstance(document._composed(file.read_text())[0], document._Quick) for file in files)
+    monkeypatch.setattr(document, "_Quick", document._Loader)
+    assert [document.read_document(file) for file in files[::5]] == quickly[::5]
+    assert len(files) > 100

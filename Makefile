@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 WORKERS ?= 3
+unexport PYTHONDONTWRITEBYTECODE  # images set it; every call of ours would compile all of its modules anew
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check unit contract chaos faults soak bench bench-rules bench-sinks bench-alerts bench-replay score format lock clean

@@ -97,6 +97,16 @@ class Worker:
         self.stop()
         self.process = self.job.start()
 
+    def join(self) -> subprocess.Popen[bytes]:
+        """A second worker; returns once it has restored its half of the partitions."""
+        other, log = self.job.start("1"), self.job.directory / "worker.1.log"
+        until = time.monotonic() + _PATIENCE
+        while log.read_text().count("restored") < PARTITIONS // 2:
+            assert other.poll() is None, log.read_text()[-3000:]
+            assert time.monotonic() < until, log.read_text()[-3000:]
+            time.sleep(0.1)
+        return other
+
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(60)
@@ -129,6 +139,7 @@ def measure(bootstrap: str, directory: Path, alerts: int, findings: int, changes
     """
     rnd = random.Random(3)
     worker = Worker(bootstrap, directory, time.time_ns() // 1_000_000 - 3_600_000)
+    second: subprocess.Popen[bytes] | None = None
     try:
         while worker.behind()[0] < 0:
             time.sleep(0.1)
@@ -137,12 +148,8 @@ def measure(bootstrap: str, directory: Path, alerts: int, findings: int, changes
         worker.settle()
         figures: dict[str, Any] = {"alerts": alerts, "rss_mib": round(usage(worker.process.pid)[1])}
         figures["kib_an_alert"] = round((figures["rss_mib"] - before) * 1024 / alerts, 2)
-        made = [finding(rnd.randrange(alerts), 1 + n, time.time_ns() // 1_000_000) for n in range(findings)]
-        cpu, began = usage(worker.process.pid)[0], time.monotonic()
-        worker.send(*made)
-        worker.settle()
-        wall = time.monotonic() - began
-        figures["findings_per_s"] = round(findings / wall)
+        cpu = usage(worker.process.pid)[0]
+        figures["findings_per_s"] = round(throughput(worker, rnd, alerts, findings, 1))
         figures["finding_cpu_us"] = round((usage(worker.process.pid)[0] - cpu) / findings * 1e6, 1)
         worker.listen()
         chosen = rnd.sample(range(alerts), changes)
@@ -160,9 +167,24 @@ def measure(bootstrap: str, directory: Path, alerts: int, findings: int, changes
         figures["back_after_s"] = round(time.monotonic() - began, 1)
         figures["restore_s"] = worker.restored()
         figures["rss_after_restart_mib"] = round(usage(worker.process.pid)[1])
+        second = worker.join()
+        figures["findings_per_s_of_two_workers"] = round(throughput(worker, rnd, alerts, findings, 1 + findings))
         return figures
     finally:
         worker.stop()
+        if second is not None:
+            second.terminate()
+            second.wait(60)
+
+
+def throughput(worker: Worker, rnd: random.Random, alerts: int, findings: int, first: int) -> float:
+    """Findings a second, about alerts that stand, sent as fast as they are taken; numbered from ``first`` on."""
+    now = time.time_ns() // 1_000_000
+    made = [finding(rnd.randrange(alerts), first + n, now) for n in range(findings)]
+    began = time.monotonic()
+    worker.send(*made)
+    worker.settle()
+    return findings / (time.monotonic() - began)
 
 
 def core(alerts: int) -> dict[str, Any]:

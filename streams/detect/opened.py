@@ -9,7 +9,7 @@ import msgspec
 #: A shorter text is read faster than it is found.
 _WORTH_IT = 100
 #: Characters of all texts together, of one rule: an object takes about ten times as much memory.
-_MOST = 200_000
+_MOST = 400_000
 
 _decode = msgspec.json.Decoder().decode
 

@@ -41,7 +41,7 @@ def test_an_equal_text_of_another_key_is_another_state() -> None:
     assert opened.take(text) is state
 
 
-@pytest.mark.parametrize(("size", "kept"), [(50, 0), (100_000, 1), (300_000, 0)])
+@pytest.mark.parametrize(("size", "kept"), [(50, 0), (200_000, 1), (500_000, 0)])
 def test_what_is_kept_has_a_bound(size: int, kept: int) -> None:
     opened = Opened()
     states = [["x" * size] for _ in range(3)]

@@ -23,7 +23,6 @@ from streams.detect.base import (
 from streams.detect.detectors import MAX_EVIDENCE, Found, Retraction
 from streams.detect.entries import kept_id
 from streams.detect.handed import read, reading
-from streams.detect.opened import Opened
 from streams.model import FindingKind, Severity
 
 _ID_LIMIT = 40
@@ -55,19 +54,18 @@ class Boxed:
         self._inner, self._keeps = inner, keeps
         self._steady = getattr(inner, "steady", False) is True
         self._read = reading(fields, ways) if self._steady else partial(read, fields, ways)
-        self._opened = Opened() if self._steady and getattr(inner, "plain", False) is True else None
         self._newly_due = self._asked_due if isinstance(self, BoxedTimed) else None
 
     def step(self, state: State | None, moment: Moment) -> tuple[State | None, Seen]:
         at, ref, event_id, values, horizon, _, arms = moment
-        kept, opened = kept_id(event_id, _ID_LIMIT), self._opened
+        kept = kept_id(event_id, _ID_LIMIT)
         if state and state[0] > horizon:
             newest, text, _, _, count = state[:_HEAD]
             end = _HEAD + 3 * count
             witnesses, ids = state[_HEAD:end], state[end:]
             if kept and kept in ids:
                 return state, Skipped.DUPLICATE
-            given = None if text == _NOTHING else _decode(text) if opened is None else opened.take(text)
+            given = None if text == _NOTHING else _decode(text)
             newest = max(newest, at)
         else:
             newest, text, given, witnesses, ids = at, _NOTHING, None, [], []
@@ -79,8 +77,6 @@ class Boxed:
             witnesses = witnesses[-3:] if told else witnesses
         if inner is not given or not (inner is None or self._steady):
             text = _text(inner)
-        if opened is not None:
-            opened.give(text, inner)
         if kept:
             ids[: -_MAX_IDS + 1] = ()
             ids.append(kept)

@@ -60,14 +60,12 @@ class Found:
 
 
 class PlainDetector(Protocol):
-    """What a class must have. ``due`` and ``expire`` are optional, and come together; ``steady`` and ``plain`` are too.
+    """What a class must have. ``due`` and ``expire`` are optional, and come together; ``steady`` is too.
 
     States are JSON values; None is the state of a key without one. A step may change the state it was given: it is a
     copy. No two findings of a step are of one kind and about one event, but for retractions of two alerts.
     ``steady``, where it is True, promises that a step changes nothing of the event, and hands back the very state it
-    was given only where it left all of that as it was. Such a state is not written anew. ``plain`` beside it, where it
-    is True, promises that states are what JSON makes of them (lists, not tuples; mappings by text; no fraction that is
-    not finite), with no part standing in two places or belonging to the event. They need not be read anew.
+    was given only where it left all of that as it was. Such a state is not written anew.
     ``due(state)`` is the event time at
     which ``expire(state, now)`` is to be called, None for never; once it was called ``due`` must have
     moved on. ``keeps`` after its last event a key is forgotten, whatever it waits for.

@@ -33,7 +33,7 @@ class MarkingTheClose:
 
     version = "1"
     fields: Sequence[str] = TRADE_FIELDS
-    steady = plain = True
+    steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         hour, _, minute = str(settings.get("close", "16:00")).partition(":")

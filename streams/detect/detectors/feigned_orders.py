@@ -39,7 +39,7 @@ class FeignedOrders:
 
     version = "1"
     fields: Sequence[str] = ORDER_FIELDS
-    steady = plain = True
+    steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._ratio, self._large = float(settings.get("ratio", 5)), float(settings.get("large", 3))

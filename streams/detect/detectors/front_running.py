@@ -41,7 +41,7 @@ class FrontRunning:
 
     version = "1"
     fields: Sequence[str] = (*TRADE_FIELDS, "order_id")
-    steady = plain = True
+    steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._ahead, self._out = (parse_duration(settings.get(*one)) for one in (("ahead", "10s"), ("out", "2m")))

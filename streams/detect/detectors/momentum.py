@@ -27,7 +27,7 @@ class MomentumIgnition:
 
     version = "1"
     fields: Sequence[str] = TRADE_FIELDS
-    steady = plain = True
+    steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._fills, self._burst = int(settings.get("fills", 6)), parse_duration(settings.get("burst", "30s"))

@@ -28,7 +28,7 @@ class PriceDeviation:
 
     version = "1"
     fields: Sequence[str] = _FIELDS
-    steady = plain = True
+    steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._percent, self._noise = float(settings.get("percent", 10)), float(settings.get("noise", 6))
@@ -75,7 +75,7 @@ class FatFinger:
 
     version = "1"
     fields: Sequence[str] = _FIELDS
-    steady = plain = True
+    steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._times, self._deviations = float(settings.get("times", 10)), float(settings.get("deviations", 6))

@@ -33,7 +33,7 @@ class PumpAndDump:
 
     version = "1"
     fields: Sequence[str] = TRADE_FIELDS
-    steady = plain = True
+    steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.keeps = parse_duration(settings.get("within", "6h"))

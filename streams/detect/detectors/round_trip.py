@@ -46,7 +46,7 @@ class RoundTrip:
 
     version = "1"
     fields: Sequence[str] = TRADE_FIELDS
-    steady = plain = True
+    steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._fewest, self._most = settings.get("parties", [2, 2])

@@ -26,7 +26,7 @@ class SelfTrade:
 
     version = "1"
     fields: Sequence[str] = TRADE_FIELDS
-    steady = plain = True
+    steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._within = parse_duration(settings.get("within", "1h"))

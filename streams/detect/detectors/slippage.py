@@ -24,7 +24,7 @@ class CostLimit:
     """
 
     keeps = "1h"
-    steady = plain = True
+    steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._measure = _measure(settings)
@@ -53,7 +53,7 @@ class CostOutlier:
     """
 
     keeps = "30d"
-    steady = plain = True
+    steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._measure = _measure(settings)

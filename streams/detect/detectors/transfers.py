@@ -28,7 +28,7 @@ class HighValue:
     """
 
     keeps = "90d"
-    steady = plain = True
+    steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.fields: Sequence[str] = tuple(

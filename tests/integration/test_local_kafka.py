@@ -99,7 +99,14 @@ def test_a_write_needs_two_of_three(kafka_cluster: LocalKafka) -> None:
     create(kafka_cluster.bootstrap, "two-of-three", replicas=3)
     resource = ConfigResource(ConfigResource.Type.TOPIC, "two-of-three")
     admin = AdminClient({"bootstrap.servers": kafka_cluster.bootstrap})
-    assert admin.describe_configs([resource])[resource].result(20)["min.insync.replicas"].value == "2"
+    until = time.monotonic() + 20
+    while True:
+        try:
+            assert admin.describe_configs([resource])[resource].result(20)["min.insync.replicas"].value == "2"
+            return
+        except KafkaException:  # the broker that is asked has not heard of the topic yet
+            assert time.monotonic() < until
+            time.sleep(0.1)
 
 
 def test_stopped_and_started_it_has_its_data_and_its_port_if_that_is_free(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ def test_the_nearest_ones_are_those_of_counting_up(
         recurrence.check(one)
     except ValueError:
         assume(False)
+    days = days % 100 if "HOURLY" in text else days  # the oracle counts them one by one
     now = one.begins + days * DAY + within
     horizon = now + 400 * DAY
     every = oracle(text, one.begins, timezone, horizon)

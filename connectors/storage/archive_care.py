@@ -1,7 +1,8 @@
 """Looking after an archive: is it whole, what may go, what is in it.
 
-Evidence of an alert is kept as long as any version of the alert is: of a file whose time is over just those rows are
-left. Pruning and an archive that is written to at the same time do not disturb each other.
+Of an alert that is open its last version stays, however old. Evidence of an alert is kept as long as any version of
+the alert is: of a file whose time is over just those rows are left. Pruning and an archive that is written to at the
+same time do not disturb each other.
 """
 
 from __future__ import annotations
@@ -27,19 +28,23 @@ from connectors.storage.archive_ranges import (
 from connectors.storage.archive_retention import Retention
 from connectors.storage.archive_rows import Place, Row, decode, encode, end_of
 from connectors.storage.archive_store import Store
-from streams.model import position
+from streams.alerts.case import OPEN
+from streams.model import Status, position
 
 
 class _Seen(msgspec.Struct):
     position: str
 
 
-class _Evidence(msgspec.Struct):
+class _Version(msgspec.Struct):
+    id: str
+    version: int
+    status: Status
     first: tuple[_Seen, ...] = ()
     last: tuple[_Seen, ...] = ()
 
 
-_evidence = msgspec.json.Decoder(_Evidence)
+_version = msgspec.json.Decoder(_Version)
 
 
 def partitions(store: Store) -> list[tuple[str, int]]:
@@ -131,15 +136,24 @@ def prune(store: Store, retention: Retention, now: int, *, dry_run: bool = False
 
 
 def _needed(store: Store, retention: Retention, now: int) -> set[str]:
-    """Positions that versions of alerts speak of which are to be kept."""
+    """Positions that versions of alerts speak of which are to be kept, and of those versions that are kept for being
+    the last of an open alert.
+    """
     needed: set[str] = set()
+    last: dict[str, tuple[int, bool, tuple[str, ...]]] = {}  # by alert: version, whether it is open, positions
     for topic, partition in partitions(store):
         for manifest in manifests(store, topic, partition) if topic == "alerts" else ():
             for file in manifest.files:
-                if retention.ends(file.class_, end_of(file.day)) >= now:
-                    for row in _rows(store, file):
-                        alert = _evidence.decode(row.value)
-                        needed.update(seen.position for seen in (*alert.first, *alert.last))
+                stays = retention.ends(file.class_, end_of(file.day)) >= now
+                for row in _rows(store, file):
+                    alert = _version.decode(row.value)
+                    seen = tuple(one.position for one in (*alert.first, *alert.last))
+                    if stays:
+                        needed.update(seen)
+                    if alert.id not in last or last[alert.id][0] < alert.version:
+                        own = position(topic, partition, row.offset)
+                        last[alert.id] = alert.version, alert.status in OPEN, (own, *seen)
+    needed.update(*(positions for _, is_open, positions in last.values() if is_open))
     return needed
 
 

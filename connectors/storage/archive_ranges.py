@@ -5,6 +5,7 @@
     ranges/<topic>/<partition>/open.json                                           what is being written
 
 Data files come before their manifest, and ``open.json`` before them, so that what a killed writer left is known.
+Whether it was killed or is only slow nobody can tell: what it began goes when another has claimed the range.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from connectors.storage.archive_rows import Place, Row, decode, encode, file_name
+from connectors.storage.archive_rows import Place, Row, begins_at, decode, encode, file_name
 from connectors.storage.archive_store import Store
 
 
@@ -92,27 +93,20 @@ class Ranges:
         names = sorted(name for name in store.names(folder(topic, partition)) if name != self._open)
         self._last = read_manifest(store, names[-1]) if names else None
         self._compared = False
-        self._tidy()
+        self._begun = self._read_open()
 
     @property
     def next(self) -> int | None:
         """The offset behind the last archived one; None where nothing is archived."""
         return None if self._last is None else self._last.last + 1
 
-    def _tidy(self) -> None:
-        """Remove what a killed writer left without a manifest."""
+    def _read_open(self) -> frozenset[str]:
+        """What was begun, by whoever: archived, given up, or being written now."""
         data = self._store.read(self._open)
-        if data is None:
-            return
         try:
-            begun = _open.decode(data)
+            return frozenset(_open.decode(data)) if data is not None else frozenset()
         except ValueError as error:
             raise Broken(f"{self._open}: {error}") from None
-        known = {file.name for file in self._last.files} if self._last else set()
-        for name in begun:
-            if name not in known:
-                self._store.delete(name)
-        self._store.delete(self._open)
 
     def write(self, placed: Sequence[tuple[Place, Row]]) -> Manifest | None:
         """Archive what lies beyond; None where nothing does. Rows come in the order of their offsets.
@@ -136,7 +130,8 @@ class Ranges:
             contents[name] = data = encode(rows, self._format)
             files.append(described(name, place, rows, data))
         manifest = Manifest(topic=self.topic, partition=self.partition, begin=begin, last=last, files=tuple(files))
-        self._store.replace(self._open, msgspec.json.encode(tuple(contents)))
+        rivals = {name for name in self._begun if begins_at(name, self.topic, self.partition, begin)} - contents.keys()
+        self._store.replace(self._open, msgspec.json.encode((*contents, *sorted(rivals))))
         for name, data in contents.items():
             self._store.replace(name, data)
         claim = manifest_name(self.topic, self.partition, begin)
@@ -147,6 +142,8 @@ class Ranges:
                     self._store.delete(file.name)
             raise Claimed(f"{self.topic}/{self.partition} from {begin} on is archived by somebody else")
         self._last = manifest
+        for name in rivals:  # their manifest can be written no more
+            self._store.delete(name)
         return manifest
 
     def _compare(self, rows: Sequence[Row]) -> None:

@@ -87,8 +87,16 @@ def end_of(day: str) -> int:
 
 
 def file_name(place: Place, topic: str, partition: int, begin: int, last: int, format_: str) -> str:
-    base = f"{quote(topic, safe='')}-{partition}-{begin:012d}-{last:012d}"
-    return f"{place.folder(topic)}/{base}.{_SUFFIX[format_]}"
+    return f"{place.folder(topic)}/{_base(topic, partition, begin)}{last:012d}.{_SUFFIX[format_]}"
+
+
+def begins_at(name: str, topic: str, partition: int, begin: int) -> bool:
+    """Whether a file of that name holds what begins at that offset."""
+    return name.rpartition("/")[2].startswith(_base(topic, partition, begin))
+
+
+def _base(topic: str, partition: int, begin: int) -> str:
+    return f"{quote(topic, safe='')}-{partition}-{begin:012d}-"
 
 
 def encode(rows: Sequence[Row], format_: str) -> bytes:

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from connectors.storage.archive_retention import DAY, DEFAULT
 from connectors.storage.archive_rows import Place, Row, decode, encode, row_of
 from connectors.storage.archive_store import Bucket, Folder, Store
 from connectors.testing import storage_item
-from streams.model import Evidence
+from streams.model import Evidence, Status
 from tests.contract.stores import archived
 
 START = 1_704_067_200_000  # 2024-01-01
@@ -202,6 +202,56 @@ def test_of_two_writers_one_wins_and_the_other_leaves_nothing(store: Store) -> N
     assert verify(store).orphans == []
 
 
+class Slow:
+    """A store whose writer is stopped before its manifest, while ``meanwhile`` happens."""
+
+    def __init__(self, store: Store, meanwhile: Callable[[], object]) -> None:
+        self.store, self.meanwhile = store, meanwhile
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def create(self, name: str, data: bytes) -> bool:
+        self.meanwhile()
+        return self.store.create(name, data)
+
+
+@pytest.mark.parametrize("end", [3, 4, 6, 9])
+def test_who_looks_at_what_a_slow_writer_has_begun_takes_nothing_from_it(store: Store, end: int) -> None:
+    """Its partition went to another worker: that one looks first, and writes what it has, once the slow one is done,
+    or before it is (then it is the slow one that has lost).
+    """
+    Ranges(store, "audit.events", 0, "jsonl").write(placed(range(3)))
+    next_: list[Ranges] = []
+
+    def looked() -> None:
+        next_.append(Ranges(store, "audit.events", 0, "jsonl"))
+        next_[0].write(placed(range(3, end)))
+
+    slow = Ranges(Slow(store, looked), "audit.events", 0, "jsonl")
+    if end == 3:
+        slow.write(placed(range(3, 6)))
+    else:
+        with pytest.raises(Claimed):
+            slow.write(placed(range(3, 6)))
+    Ranges(store, "audit.events", 0, "jsonl").write(placed(range(3, 12)))
+    assert offsets_in(store) == list(range(12))
+    assert (verify(store).problems, verify(store).orphans) == ([], [])
+
+
+def test_what_an_earlier_range_holds_is_not_taken_for_a_rivals(store: Store) -> None:
+    """A late loser notes as begun what has been archived since, and two ranges stand behind it."""
+    first, loser = Ranges(store, "audit.events", 0, "jsonl"), Ranges(store, "audit.events", 0, "jsonl")
+    first.write(placed(range(3)))
+    loser._begun = frozenset(store.names("data"))
+    first.write(placed(range(3, 6)))
+    with pytest.raises(Claimed):
+        loser.write(placed(range(2)))
+    Ranges(store, "audit.events", 0, "jsonl").write(placed(range(6, 9)))
+    assert offsets_in(store) == list(range(9))
+    assert verify(store).problems == []
+
+
 def test_a_topic_that_was_made_anew_is_not_taken_for_the_old_one(store: Store) -> None:
     Ranges(store, "audit.events", 0, "jsonl").write(placed(range(10)))
     rows = [(place, row._replace(value=b'{"other": 1}')) for place, row in placed(range(3))]
@@ -241,7 +291,7 @@ def test_what_is_old_goes_by_its_class_and_evidence_stays_as_long_as_its_alert(s
         rows = [(place._replace(class_="application"), row) for place, row in placed(range(start, start + 50))]
         Ranges(store, "audit.events", 0, "jsonl").write(rows)
     seen = [Evidence(position=f"audit.events/0/{n}", event_id="e", event_time=START) for n in (3, 77)]
-    item = storage_item(1, first=(seen[0],), last=(seen[1],))
+    item = storage_item(1, first=(seen[0],), last=(seen[1],), status=Status.RESOLVED)
     Ranges(store, "alerts", 0, "parquet").write([row_of(item, retention)])
     assert prune(store, retention, START + 30 * DAY).files == 0
     would = prune(store, retention, START + 32 * DAY, dry_run=True)
@@ -259,6 +309,28 @@ def test_what_is_old_goes_by_its_class_and_evidence_stays_as_long_as_its_alert(s
     assert offsets_in(store) == []
     assert offsets_in(store, "alerts") == []
     assert list(store.names("data")) == []
+
+
+def test_an_open_alert_and_its_evidence_outlive_their_classes(store: Store) -> None:
+    """Nobody has touched it for two years: its last version stays, and what that one speaks of. Then it is resolved."""
+    Ranges(store, "audit.events", 0, "jsonl").write(placed(range(10)))
+
+    def version(number: int, offset: int, status: Status, event: int, at: int = START) -> tuple[Place, Row]:
+        seen = (Evidence(position=f"audit.events/0/{event}", event_id="e", event_time=START),)
+        return row_of(
+            storage_item(1, offset, version=number, status=status, first=seen, last=seen, updated_at=at), DEFAULT
+        )
+
+    alerts = Ranges(store, "alerts", 0, "jsonl")
+    alerts.write([version(1, 0, Status.ACTIVE, 3), version(2, 1, Status.ACKNOWLEDGED, 4)])
+    alerts.write([version(2, 2, Status.ACKNOWLEDGED, 4)])  # told twice
+    prune(store, DEFAULT, START + 730 * DAY)
+    assert (offsets_in(store, "alerts"), offsets_in(store)) == ([1], [4])
+    alerts.write([version(3, 3, Status.RESOLVED, 4, START + 731 * DAY)])
+    prune(store, DEFAULT, START + 732 * DAY)
+    assert (offsets_in(store, "alerts"), offsets_in(store)) == ([3], [4])
+    prune(store, DEFAULT, START + 1200 * DAY)
+    assert (offsets_in(store, "alerts"), offsets_in(store)) == ([], [])
 
 
 def test_orphans_are_removed_only_when_asked(store: Store) -> None:
@@ -389,7 +461,8 @@ def tocsin(directory: Path, *args: str) -> subprocess.CompletedProcess[str]:
 def test_the_commands(tmp_path: Path) -> None:
     empty = tocsin(tmp_path, "list")
     assert (empty.returncode, empty.stderr) == (0, "nothing is archived\n")
-    asyncio.run(deliver({"format": "jsonl"}, tmp_path, [storage_item(n) for n in range(5)]))
+    closed = [storage_item(n, status=Status.RESOLVED) for n in range(5)]
+    asyncio.run(deliver({"format": "jsonl"}, tmp_path, closed))
     (one,) = json.loads(tocsin(tmp_path, "list", "--json").stdout)
     assert (one["topic"], one["class"], one["rows"], one["first_day"]) == ("alerts", "security", 5, "2024-01-01")
     assert tocsin(tmp_path, "verify").stdout == "1 files with 5 rows are whole, 0 problems\n"

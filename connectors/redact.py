@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote, quote_plus
+from urllib.parse import parse_qs, quote, quote_plus, unquote, urlsplit
 
 from connectors.base import SinkBroken
 
@@ -63,6 +63,27 @@ class Secrets:
         self.hide(value)
         self._given[reference] = value
         return value
+
+    def address(self, text: str) -> str:
+        """A server's URL, given as it is or by reference; its password is hidden. Raises SinkBroken, the URL unseen."""
+        url = (self.resolve(text) if is_reference(text) else text).strip()
+        self._hide_password(url)
+        try:
+            parts = urlsplit(url)
+            if "," not in parts.netloc:  # several hosts, as PostgreSQL takes them
+                _ = parts.port
+        except ValueError:
+            raise SinkBroken(
+                "the sink's url is none", "signs of a password such as / # ? @ are written %2F %23 %3F %40 in it"
+            ) from None
+        return url
+
+    def _hide_password(self, url: str) -> None:
+        """Also its parts: where a sign is not escaped, libraries take a part for a port or a path, and quote it."""
+        password = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
+        named = parse_qs(url.partition("?")[2]).get("password", ())
+        for part in (password, unquote(password), *re.split(r"[/?#:@\[\]]", password), *named):
+            self.hide(part)
 
     def _read(self, reference: str) -> str:
         kind, _, name = reference.partition(":")

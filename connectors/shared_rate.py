@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
 
 from connectors.limits import Bucket
-from connectors.redact import Secrets, is_reference
+from connectors.redact import Secrets
 from connectors.settings import Rate
 
 _AGAIN_MS = 5_000  #: how long after a failure Redis is asked again
@@ -112,12 +111,11 @@ class RedisTokens:
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
-        url = self._rate.shared
-        url = self._secrets.resolve(url).strip() if is_reference(url) else url
-        if password := urlsplit(url).password:
-            self._secrets.hide(unquote(password))
         self._client = api.Redis.from_url(
-            url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S, retry=Retry(NoBackoff(), 0)
+            self._secrets.address(self._rate.shared),
+            socket_timeout=_TIMEOUT_S,
+            socket_connect_timeout=_TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
         )
         return self._client
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -164,9 +164,7 @@ class Postgres:
         except ImportError:
             raise SinkBroken("the sink needs asyncpg", "pip install 'tocsin[postgres]'") from None
         config, secrets = self._config, self._context.secrets
-        url = secrets.resolve(config.url) if is_reference(config.url) else config.url
-        if password := urlsplit(url).password:
-            secrets.hide(unquote(password))
+        url = secrets.address(config.url)
         more = {"password": secrets.resolve(config.password)} if config.password else {}
         try:
             return await asyncpg.connect(

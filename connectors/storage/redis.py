@@ -9,13 +9,11 @@ import hashlib
 import time
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from connectors.base import Delivered, Item, Rejected, Result, Retry, SinkBroken
 from connectors.context import SinkContext
-from connectors.redact import is_reference
 from connectors.settings import Block, redis_problem
 from connectors.storage.redis_script import STORE
 from streams import telemetry
@@ -92,9 +90,7 @@ class Redis:
         except ImportError:
             raise SinkBroken("the sink needs redis", "pip install 'tocsin[redis]'") from None
         config, secrets = self._config, self._context.secrets
-        url = secrets.resolve(config.url) if is_reference(config.url) else config.url
-        if password := urlsplit(url).password:
-            secrets.hide(unquote(password))
+        url = secrets.address(config.url)
         more: dict[str, Any] = {"username": config.username} if config.username else {}
         if config.password:
             more["password"] = secrets.resolve(config.password)

@@ -53,6 +53,28 @@ def test_what_looks_like_a_secret_is_taken_out_unknown(text: str, gone: str) -> 
     assert gone not in secrets().redact(text)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:sekret/word-9@db/x", "postgresql://u:sekret#word-9@db/x", "redis://:[sekret@word-9@db:1/0",
+        "postgresql://db/x?password=sekret&user=word-9@y",
+    ],
+)  # fmt: skip
+def test_a_password_is_hidden_in_parts_where_its_signs_are_not_escaped(url: str) -> None:
+    known = Secrets({"U": url})
+    try:
+        assert known.address("env:U") == url
+    except SinkBroken as error:
+        assert "sekret" not in f"{error} {error.hint}"
+    quoted = "invalid literal for int() with base 10: 'sekret'; no database sekret/word-9"
+    assert "sekret" not in known.redact(quoted)
+
+
+@pytest.mark.parametrize("url", ["postgresql://a:1,b:2/x", "unix:///run/redis.sock?db=1", "redis://db:6379/0"])
+def test_an_address_without_a_password_is_what_it_says(url: str) -> None:
+    assert Secrets({"U": f"{url}\n"}).address("env:U") == Secrets({}).address(url) == url
+
+
 def test_an_error_stays_readable() -> None:
     text = "ClientConnectorError: Cannot connect to host example.com:443 ssl:default [Connection refused]"
     assert secrets().redact(text) == text

@@ -68,6 +68,16 @@ async def test_what_is_read(
     assert found == [alerts[number - 1] for number in numbers]
 
 
+@pytest.mark.parametrize("strange", ["a\0b", "long" * 200, "␀", "%", "\U0001f525"])
+async def test_a_value_that_no_column_holds_as_it_is_is_found_all_the_same(
+    sink: SinkConfig, tmp_path: Path, strange: str
+) -> None:
+    own = alert(1, tenant=strange, source=strange)
+    context = await stored(sink, tmp_path, own, alert(2))
+    assert await read_alerts(sink.options, context, {"tenant": strange, "source": strange}, 10) == [own]
+    assert await read_alerts(sink.options, context, {"tenant": "acme", "type": strange}, 10) == []
+
+
 async def test_the_database_itself_keeps_other_tenants_out(
     sink: SinkConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,7 +96,9 @@ class Alerts:
         identity, tenant = request.match_info["id"], _read_as(request, key)
         if tenant is None:  # a key to every tenant: the alert says whose it is
             tenant = (await self._one(None, identity)).tenant
-        given = request.headers.get("Idempotency-Key", "")[:200]
+        given = request.headers.get("Idempotency-Key", "")
+        if len(given) > 500 or not given.isprintable():
+            refuse(400, "bad_parameter", "an Idempotency-Key is at most 500 printable characters")
         command_id = content_hash("api", key.name, action.value, identity, given) if given else uuid.uuid4().hex
         command = Command(id=command_id, action=action, alert_id=identity, tenant=tenant, by=f"api:{key.name}",
                           at=now_ms(), **fields)  # fmt: skip

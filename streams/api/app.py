@@ -22,7 +22,7 @@ from streams.api.stored import stored
 from streams.config import Config, event_sources
 from streams.config.references import resolved
 from streams.errors import ConfigError, TocsinError
-from streams.runtime.asking import Asking
+from streams.runtime.asking import Asking, TooLarge
 from streams.runtime.names import Names
 
 _LARGEST = 1024 * 1024
@@ -111,6 +111,8 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
         return Problem(error.status, "not_found" if error.status == 404 else "bad_request", error.reason).response()
     except TimeoutError:
         return Problem(504, "timeout", f"not done within {_LONGEST_S:g} s").response()
+    except TooLarge:
+        return Problem(413, "too_large", "Kafka takes no record of that size").response()
     except TocsinError as error:
         telemetry.log.error("the API cannot answer", path=request.path, error=error.message)
         return Problem(503, "unavailable", "what is needed for this does not answer at present").response()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from streams import telemetry
 from streams.errors import ClusterError
@@ -18,7 +18,12 @@ from streams.runtime.waiting import watermarks
 
 _operation = msgspec.json.Decoder(Operation).decode
 _encode = msgspec.json.Encoder().encode
-_Answers = dict[str, tuple[asyncio.AbstractEventLoop, "asyncio.Future[Operation]"]]
+#: By the command's id, everybody who waits: the same request may be sent again before the first is answered.
+_Answers = dict[str, list[tuple[asyncio.AbstractEventLoop, "asyncio.Future[Operation]"]]]
+
+
+class TooLarge(ClusterError):
+    """The brokers take no record of that size: sending it again is of no use."""
 
 
 class Asking:
@@ -60,17 +65,19 @@ class Asking:
         if not await asyncio.to_thread(self._hearing.wait, min(seconds, 5.0)):
             raise ClusterError(f"the answers cannot be read: {self.error or 'not yet connected'}")
         answer: asyncio.Future[Operation] = loop.create_future()
-        self._waiting[command.id] = loop, answer
+        self._waiting.setdefault(command.id, []).append((loop, answer))
         try:
             await self.produce("alert-input", _encode(command), command.tenant.encode())
             return await asyncio.wait_for(answer, seconds)
         except TimeoutError:
             return None
         finally:
-            self._waiting.pop(command.id, None)
+            self._waiting[command.id].remove((loop, answer))
+            if not self._waiting[command.id]:
+                del self._waiting[command.id]
 
     async def produce(self, topic: str, value: bytes, key: bytes | None) -> str:
-        """Write a record to a logical topic; its position once the brokers have it. Raises ClusterError."""
+        """Write a record to a logical topic; its position once the brokers have it. Raises ClusterError, TooLarge."""
         loop = asyncio.get_running_loop()
         written: asyncio.Future[str] = loop.create_future()
 
@@ -80,9 +87,10 @@ class Asking:
 
         try:
             self._producer.produce(self._names.topic(topic), value, key, on_delivery=wrote)
-        except (BufferError, KafkaException) as error:
-            why = error.args[0].str() if isinstance(error, KafkaException) else "too much is waiting already"
-            raise ClusterError(f"cannot write to {topic}: {why}") from None
+        except KafkaException as error:
+            raise _failure(error.args[0]) from None
+        except BufferError:
+            raise ClusterError(f"cannot write to {topic}: too much is waiting already") from None
         return await written
 
     def _listen(self) -> None:
@@ -131,8 +139,7 @@ class Asking:
             operation = _operation(message.value() or b"")
         except (ValueError, RecursionError):
             return
-        if (found := self._waiting.get(operation.command_id)) is not None:
-            loop, answer = found
+        for loop, answer in tuple(self._waiting.get(operation.command_id, ())):
             loop.call_soon_threadsafe(_settle, answer, operation, None)
 
 
@@ -142,4 +149,9 @@ def _settle(future: asyncio.Future[Any], value: Any, error: Any) -> None:
     if error is None:
         future.set_result(value)
     else:
-        future.set_exception(ClusterError(f"a record could not be written: {error.str()}"))
+        future.set_exception(_failure(error))
+
+
+def _failure(error: KafkaError) -> ClusterError:
+    kind = TooLarge if error.code() == KafkaError.MSG_SIZE_TOO_LARGE else ClusterError
+    return kind(f"a record could not be written: {error.str()}")

@@ -11,17 +11,16 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from connectors.base import Delivered, Item, Origin, Record, Rejected, Result, Retry, Sink, SinkBroken, Work
+from connectors.bounded import GRACE_S, TimeLimit, Wedged, bounded
+from connectors.offsets import Commit
 from connectors.schedule import Pending, Schedule, Settled
 from connectors.settings import Policy
 from connectors.shared_rate import RedisTokens, SharedBucket
 from streams import telemetry
 from streams.model import Delivery
-
-T = TypeVar("T")
-_GRACE_S = 2.0  # a cancelled call may take so long to clean up
 
 
 class Runner:
@@ -53,6 +52,7 @@ class Runner:
         self._stopping = False
         self._crash: BaseException | None = None
         self.error = ""  #: why the last call or opening failed; empty after a success
+        self._logged = ""  # the last reason for not opening
         self.wedged = 0  #: calls that ignored their cancellation, and were abandoned
         self.beat = time.monotonic()  #: when the loop last came by: an old one means that the sink blocks its thread
 
@@ -62,6 +62,10 @@ class Runner:
 
     def skip(self, origin: Origin) -> None:
         self.schedule.skip(origin)
+
+    def committable(self) -> dict[tuple[str, int], Commit]:
+        """What to commit per partition: nothing once an outcome could not be told, or it would never be."""
+        return {} if self._crash is not None else self.schedule.offsets.committable()
 
     @property
     def rate_is_local(self) -> bool:
@@ -106,7 +110,7 @@ class Runner:
         for call in set(self._calls):
             call.cancel()
         if self._calls:
-            await asyncio.wait(set(self._calls), timeout=_GRACE_S)
+            await asyncio.wait(set(self._calls), timeout=GRACE_S)
         await self._close()
         if self._tokens is not None:
             with suppress(Exception):
@@ -195,10 +199,13 @@ class Runner:
                 await bounded(sink.open(), self._policy.timeout_ms / 1000)
             except Exception as error:
                 self.error = self._redact(f"cannot open: {_say(error)}")
+                if self.error != self._logged:  # once, not with each attempt
+                    telemetry.log.warning("a sink is down; it is tried again", sink=self._name, error=self.error)
+                self._logged = self.error
                 if sink is not None:
                     await self._shut(sink)
                 raise
-            self._sink, self.error = sink, ""
+            self._sink, self.error, self._logged = sink, "", ""
             return sink
 
     async def _close(self) -> None:
@@ -208,9 +215,16 @@ class Runner:
 
     async def _shut(self, sink: Sink) -> None:
         with suppress(Exception):
-            await bounded(sink.close(), _GRACE_S)
+            await bounded(sink.close(), GRACE_S)
 
     def _tell(self, settled: Settled, took: int) -> None:
+        try:
+            self._told(settled, took)
+        except BaseException as error:
+            self._crash = error  # at once: its offset counts as finished already
+            raise
+
+    def _told(self, settled: Settled, took: int) -> None:
         item = settled.item
         error = self._redact(settled.error)
         if settled.outcome.value in ("rejected", "failed"):
@@ -242,36 +256,6 @@ def _now() -> int:
 
 def _say(error: BaseException) -> str:
     return f"{error}" if isinstance(error, SinkBroken) else f"{type(error).__name__}: {error}"
-
-
-class TimeLimit(Exception):
-    """The work was cancelled at its limit."""
-
-
-class Wedged(Exception):
-    """The work ignored its cancellation, and was left behind."""
-
-
-async def bounded(work: Coroutine[Any, Any, T], seconds: float) -> T:
-    """What ``work`` returns or raises; after ``seconds`` it is cancelled, and left behind if it does not end then.
-
-    ``asyncio.wait_for`` waits for ever for work that swallows its cancellation.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        done, _ = await asyncio.wait({task}, timeout=seconds)
-        if not done:
-            task.cancel()
-            done, _ = await asyncio.wait({task}, timeout=_GRACE_S)
-    except asyncio.CancelledError:
-        task.cancel()
-        raise
-    if not done:
-        task.add_done_callback(lambda left: left.cancelled() or left.exception())
-        raise Wedged
-    if task.cancelled():
-        raise TimeLimit(f"no answer within {seconds:g} s")
-    return task.result()
 
 
 def _well_formed(results: object, count: int) -> bool:

@@ -25,6 +25,7 @@ from connectors.remembered import Remembered
 from connectors.settings import Block
 
 _SENDER = "tocsin@localhost"
+_RELAY = "say which relay sends it: smtps://user:password@mail.example.com, or smtp://mail.example.com with STARTTLS"
 
 
 class EmailConfig(NotifierConfig, frozen=True, kw_only=True):
@@ -76,7 +77,9 @@ class Email(Notifier[EmailConfig]):
         try:
             self._relay = parse_relay(secrets.resolve(config.url))
         except ValueError as problem:
-            raise SinkBroken(f"what {config.url} holds {problem}") from None
+            raise SinkBroken(f"what {config.url} holds {problem}", _RELAY) from None
+        except SinkBroken as error:
+            raise SinkBroken(f"no mail without a relay: {error.message}", _RELAY) from None
         if self._relay.password:
             secrets.hide(self._relay.password)
         if not config.sender and (own := _address(self._relay.user)) is not None:

@@ -12,13 +12,14 @@ from typing import Any
 import click
 
 from connectors.base import Delivered, Item, Kind, Rejected, Result
+from connectors.bounded import bounded
 from connectors.context import SinkContext
 from connectors.redact import Secrets
 from connectors.registry import SinkConfig, parse_sinks
-from connectors.runner import bounded
 from streams.cli.context import get_config
-from streams.cli.notify_input import closed, item_from, sample
+from streams.cli.notify_input import closed, example, item_from, sample
 from streams.config import Config
+from streams.config.switches import SWITCHES
 from streams.errors import ConfigError, TocsinError
 from streams.model import Reason
 
@@ -31,7 +32,7 @@ def command() -> None:
 
     \b
     Examples:
-      tocsin notify preview --sink slack --alert alert.json
+      tocsin notify preview --sink slack
       tocsin notify preview --sink on-call --alert alert.json --reason escalated
       tocsin notify test --sink pagerduty --resolve
     """
@@ -40,20 +41,23 @@ def command() -> None:
 @command.command("preview")
 @_sink
 @click.option(
-    "--alert", "file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="An alert or a notification in JSON, as `tocsin alerts show ID --json` prints it.",
+    "--alert", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An alert or a notification in JSON, as `tocsin alerts show ID --json` prints it; else an example.",
 )  # fmt: skip
 @click.option("--reason", type=click.Choice([reason.value for reason in Reason]), help="Why one is told; new.")
 @click.option("--json", "as_json", is_flag=True, help="On one line.")
-def preview(name: str, file: Path, reason: str | None, as_json: bool) -> None:
+def preview(name: str, file: Path | None, reason: str | None, as_json: bool) -> None:
     """What would be sent for an alert, without network and without secrets.
 
     \b
-    Example:  tocsin notify preview --sink slack --alert alert.json --reason escalated
+    Examples:
+      tocsin notify preview --sink slack
+      tocsin notify preview --sink slack --alert alert.json --reason escalated
     """
     config = get_config()
     chosen = _notifier(config, name)
-    item = item_from(file, name, Reason(reason) if reason else None, _now())
+    why = Reason(reason) if reason else None
+    item = item_from(file, name, why, _now()) if file else example(name, why or Reason.NEW, _now())
     sink: Any = chosen.make(_context(config, chosen))  # never opened: no secret is resolved, no socket made
     shown = sink.preview(item)
     if isinstance(shown, str) and not as_json:
@@ -113,7 +117,11 @@ def _notifier(config: Config, name: str) -> SinkConfig:
     found = next((sink for sink in sinks if sink.name == name), None)
     if found is None:
         names = ", ".join(sink.name for sink in sinks) or "none"
-        raise ConfigError(f"there is no notifier {name!r:.80} (configured: {names})", "add it to sinks in tocsin.yaml")
+        variable = next((variable for variable, sink in SWITCHES.items() if sink["name"] == name), None)
+        raise ConfigError(
+            f"there is no notifier {name!r:.80} (configured: {names})",
+            f"{f'set {variable}, or ' if variable else ''}add it to sinks in tocsin.yaml",
+        )
     return found
 
 

@@ -58,6 +58,21 @@ def sample(receiver: str, now: int) -> Item:
     return _item(_about(alert, receiver, Reason.TEST, now))
 
 
+def example(receiver: str, reason: Reason, now: int) -> Item:
+    """An alert with something of everything, for whoever has none yet."""
+    event = {"type": "deal.failed", "account": "desk-1", "deal_id": "D-4711", "step": "swap", "error": "slippage > 2 %"}
+    seen = Evidence(position="trade.events/0/4711", event_id="example", event_time=now, event=event)
+    alert = Alert(
+        id=content_hash("notify-example"), version=1, tenant="example", rule="trade.deal-failure",
+        rule_version="0" * 16, ruleset="0" * 16, severity=Severity.CRITICAL, severity_word="critical", type="system",
+        title="Deal D-4711 failed at swap: slippage > 2 %", source="trade", status=Status.ACTIVE,
+        key={"account": "desk-1", "deal_id": "D-4711"}, values={}, count=1, event_time=now, last_event_time=now,
+        created_at=now, updated_at=now, first=(seen,), last=(seen,), deal_id="D-4711", violation_type="deal_failure",
+        metadata={"step": "swap", "error": "slippage > 2 %"}, runbook="runbooks/deal-failure.md", why="opened",
+    )  # fmt: skip
+    return _item(_about(alert, receiver, reason, now))
+
+
 def closed(item: Item, now: int) -> Item:
     """The same alert, resolved: for vendors that would go on paging for a test."""
     alert = msgspec.structs.replace(

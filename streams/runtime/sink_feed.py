@@ -98,7 +98,7 @@ class SinkFeed:
                 if running.done():
                     running.result()
             await runner.stop(self._stop_after)
-            await self._on_kafka(self._kafka.commit, runner.schedule.offsets.committable())
+            await self._on_kafka(self._kafka.commit, runner.committable())
         finally:
             await self._end(runner, running)
 
@@ -163,7 +163,7 @@ class SinkFeed:
         assert self.runner is not None
         if now - self._kafka.tried_at < _COMMIT_EVERY_S:
             return {}
-        ready = self.runner.schedule.offsets.committable()
+        ready = self.runner.committable()
         return {name: commit for name, commit in ready.items() if self._kafka.committed.get(name) != commit}
 
     def _on_loop(self, names: list[tuple[str, int]], timeout: float) -> dict[tuple[str, int], Commit]:
@@ -173,7 +173,7 @@ class SinkFeed:
         async def release() -> dict[tuple[str, int], Commit]:
             assert self.runner is not None
             await asyncio.gather(*(self.runner.release(*name, timeout) for name in names))
-            ready = self.runner.schedule.offsets.committable()
+            ready = self.runner.committable()
             for name in names:
                 self.runner.schedule.forget(*name)
             return {name: ready[name] for name in names if name in ready}

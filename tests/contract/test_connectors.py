@@ -13,9 +13,10 @@ import msgspec
 import pytest
 
 from connectors.base import Delivered, Item, Kind, Origin, Rejected, Result, Retry, Sink, SinkBroken, decode_item
+from connectors.bounded import TimeLimit, bounded
 from connectors.context import SinkContext
 from connectors.registry import CONNECTORS, parse_sinks
-from connectors.runner import Runner, TimeLimit, bounded
+from connectors.runner import Runner
 from connectors.schedule import Settled
 from connectors.settings import Breaking, Policy, Retrying
 from connectors.testing import notifier_item, sample_alert

@@ -18,6 +18,7 @@ from connectors.testing import notifier_item, sample_alert
 from connectors.times import for_people
 from streams.cli import main
 from streams.config import load_config
+from streams.config.switches import SWITCHES
 from tests.contract.sinks import chat, secret_of
 from tests.contract.vendors.pagerduty import PagerDuty
 from tests.contract.vendors.server import Vendor, saying
@@ -78,6 +79,47 @@ def test_a_preview_needs_neither_secret_nor_network(
     assert (status, err) == (0, "")
     assert "20 failed logins for ada" in out
     assert "escalated" in out.lower()
+
+
+@pytest.mark.parametrize("reason", [None, "escalated", "resolved"])
+@pytest.mark.parametrize("variable", list(SWITCHES))
+def test_who_has_set_nothing_but_a_variable_sees_an_example(
+    variable: str,
+    reason: str | None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(variable, "https://example.com/never-called")
+    sink = SWITCHES[variable]["name"]
+    more = ["--reason", reason] if reason else []
+    status, out, err = tocsin(capsys, "--config", config(tmp_path), "notify", "preview", "--sink", sink, *more)
+    assert (status, err) == (0, "")
+    for fact in ("D-4711", "deal_failure", "swap", "CRITICAL"):
+        assert fact in out
+    assert "never-called" not in out
+
+
+@pytest.mark.parametrize("variable", list(SWITCHES))
+def test_a_sink_that_a_variable_would_make_is_told_with_the_variable(
+    variable: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(variable, raising=False)
+    name = SWITCHES[variable]["name"]
+    status, _, err = tocsin(capsys, "--config", config(tmp_path), "notify", "test", "--sink", name)
+    assert status == 2
+    assert f"set {variable}, or add it to sinks" in err
+
+
+def test_recipients_without_a_relay_are_told_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMAIL_ALERT_RECIPIENTS", "a@example.com")
+    monkeypatch.delenv("SMTP_URL", raising=False)
+    status, _, err = tocsin(capsys, "--config", config(tmp_path), "notify", "test", "--sink", "email")
+    assert status == 1
+    assert "SMTP_URL is not set" in err
+    assert "smtps://user:password@" in err
 
 
 def test_a_preview_takes_a_whole_notification_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 import pytest
+import structlog
 
 from connectors.base import Delivered, Item, Rejected, Result, Retry, SinkBroken
+from connectors.offsets import Commit
 from connectors.runner import Runner
 from connectors.settings import Breaking, Policy, Retrying
 from connectors.testing import Scripted, notifier_item
@@ -225,3 +227,40 @@ def test_what_cannot_be_reported_ends_the_runner() -> None:
         await runner.stop(0)
 
     asyncio.run(scenario())
+
+
+def test_what_could_not_be_told_is_not_committed() -> None:
+    """Between the outcome that the ledger refused and the runner's end a rebalance may ask for offsets."""
+
+    async def scenario() -> None:
+        asked: list[Any] = []
+
+        def refuse(settled: Any, _: Any) -> None:
+            asyncio.get_running_loop().call_soon(lambda: asked.append(runner.committable()))
+            if settled.item.origin.offset == 1:
+                raise OSError("the ledger is away")
+
+        runner = Runner("s", Scripted, QUICK, refuse)
+        task = asyncio.create_task(runner.run())
+        for offset in (0, 1):
+            runner.offer(notifier_item(offset))
+            await asyncio.sleep(0.02)
+        with pytest.raises(OSError, match="away"):
+            await asyncio.wait_for(task, 2)
+        await runner.stop(0)
+        assert asked == [{("notifications", 0): Commit(1)}, {}]
+        assert runner.committable() == {}
+
+    asyncio.run(scenario())
+
+
+def test_why_a_sink_cannot_be_opened_is_logged_once() -> None:
+    """Without anything to send: who starts a worker wants to know at once."""
+
+    def broken() -> Any:
+        raise SinkBroken("environment variable hunter2 is not set")
+
+    with structlog.testing.capture_logs() as logs:
+        run(broken, *(notifier_item(n, offset=n) for n in range(3)))
+    (one,) = [log for log in logs if log["event"].startswith("a sink is down")]
+    assert (one["sink"], one["error"]) == ("s", "cannot open: environment variable *** is not set")

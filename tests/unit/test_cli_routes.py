@@ -145,6 +145,10 @@ def test_what_waits_beyond_the_look_ahead_is_named(tmp_path: Path) -> None:
         ("{severity: P1}", ["--at", "soon"], ["at: takes a time such as"]),
         ("{severity: P1}", ["--for", "soon"], ["for: 'soon' is not a duration"]),
         ("- 1\n", [], ["takes a mapping of names to values"]),
+        ("severity: P1\nseverity_word: 3\n", [], ["alert.yaml:2: severity_word: takes text, not 3"]),
+        ("severity: P1\nkey:\n  1: x\n", [], ["alert.yaml:2: key: takes text for its names, not 1"]),
+        ("alert: {severity: P1}\nactive:\n  - {severity: P2, severity_word: [a]}\n", [],
+         ["alert.yaml:3: active[0].severity_word: takes text, not"]),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_with_its_line(

@@ -231,7 +231,7 @@ WRONG = [
     (("routes", "backtest", "--policy", "good.yaml", "--alerts", "no.jsonl"), "there is no such file"),
     (("routes", "backtest", "--policy", "good.yaml", "--alerts", "empty.jsonl"), "holds no alert"),
     (("routes", "backtest", "--policy", "good.yaml", "--alerts", "odd.jsonl"), "odd.jsonl:2: alert b: severity: 'awful'"),
-    (("routes", "backtest", "--policy", "good.yaml", "--alerts", "word.jsonl"), "word.jsonl:1: alert c: Expected `str`"),
+    (("routes", "backtest", "--policy", "good.yaml", "--alerts", "word.jsonl"), "word.jsonl:1: alert c: severity_word: takes text, not 3"),
     (("routes", "backtest", "--policy", "good.yaml", "--alerts", "a.jsonl", "--from", "2030-01-01T00:00:00Z"),
      "there were no alerts from 2030-01-01"),
     (("routes", "backtest", "--policy", "good.yaml", "--alerts", "a.jsonl", "--from", "100"), "is no time"),

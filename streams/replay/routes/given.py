@@ -54,10 +54,14 @@ def parse_alert(raw: Any) -> dict[str, Any]:
         value = block.raw(name, {})
         if not isinstance(value, Mapping):
             block.problem(name, f"takes a mapping of names to values, not {shown(value)}")
+        elif strange := [one for one in value if not isinstance(one, str)]:
+            block.problem(name, f"takes text for its names, not {shown(strange[0])}")
         fields[name] = value
     fields["tags"] = block.read("tags", texts, ())
     fields["observed"] = block.raw("observed")
     own = block.raw("severity_word") or word
+    if own is not None and not isinstance(own, str):
+        block.problem("severity_word", f"takes text, not {shown(own)}")
     fields |= {"severity": SEVERITY_WORDS.get(str(word).lower(), "info"), "severity_word": own}
     fields.setdefault("title", fields["rule"])
     if isinstance(raw, Mapping):

@@ -13,12 +13,14 @@ from streams.cli.backtest_run import Asked, Done, carried_out, prepared, ruleset
 from streams.cli.backtest_summary import print_summary
 from streams.cli.context import get_config
 from streams.cli.junit import write_junit
+from streams.cli.routes_backtest_text import print_compared
 from streams.errors import ConfigError
 from streams.replay.backtest.budget import Term, parse_budget
 from streams.replay.backtest.document import encoded
 from streams.replay.backtest.page import page
 from streams.replay.backtest.tables import write_parquet
 from streams.replay.report import console_for_tables
+from streams.replay.telling.page import section
 from streams.replay.topics import EARLIEST, LATEST
 from streams.rules.rule import RuleSet
 
@@ -42,7 +44,10 @@ Verdicts = list[tuple[str, str | None]]
 @click.option("--whole", is_flag=True, help="With --baseline: its rules that are not in the candidate, too.")
 @click.option("--labels", "labelled", type=click.Path(dir_okay=False, path_type=Path),
               help="As `tocsin alerts labels` or `tocsin simulate --truth` writes them.")  # fmt: skip
-@click.option("--ignore-commands", is_flag=True, help="Leave out what people did to alerts meanwhile.")
+@click.option("--routes", type=click.Path(path_type=Path),
+              help="A policy: who would have been told what under it, against today's.")  # fmt: skip
+@click.option("--ignore-commands", is_flag=True, help="Leave out what people did meanwhile, to alerts and to what is "
+              "in force.")  # fmt: skip
 @click.option("--budget", metavar="TERM,…", help="Exit status 1 unless all hold: alerts<=50,precision>=0.9.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="The budget's terms as JUnit XML.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="A folder for report.json and .html.")
@@ -54,7 +59,7 @@ Verdicts = list[tuple[str, str | None]]
 def command(
     begin: str, end: str, given: tuple[str, ...], mappings: tuple[str, ...], paths: tuple[Path, ...],
     lists: tuple[str, ...], baseline: str | None, whole: bool, labelled: Path | None,
-    ignore_commands: bool, budget: str | None,
+    routes: Path | None, ignore_commands: bool, budget: str | None,
     junit: Path | None, out: Path | None, as_json: bool, parquet: bool, work: Path | None,
     jobs: int | None,
 ) -> int:  # fmt: skip
@@ -67,6 +72,7 @@ def command(
       tocsin backtest --from "last 7d" --rules my-rule.yaml --baseline current --out report
       tocsin backtest --source audit=events.jsonl.zst --rules streams/packs/audit --out report --parquet
       tocsin backtest --from "last 90d" --resume work --out report
+      tocsin backtest --from "last 7d" --rules my-rule.yaml --routes policy.yaml --baseline current
       tocsin backtest --source audit=traffic/audit.jsonl --labels truth.jsonl --budget "alerts<=50,precision>=0.9"
       tocsin backtest --from 2024-01-01T00:00:00Z --to 2024-01-02T00:00:00Z --labels labels.jsonl --junit backtest.xml
     """
@@ -77,7 +83,7 @@ def command(
     if junit and not budget:
         raise click.UsageError("--junit writes what the budget came to: name one with --budget")
     config = get_config()
-    asked = Asked(begin, end, given, mappings, paths, lists, baseline, whole, labelled, ignore_commands)
+    asked = Asked(begin, end, given, mappings, paths, lists, baseline, whole, labelled, ignore_commands, routes)
     rulesets = rulesets_of(asked, config)
     terms = _terms(budget, rulesets[0], labelled=labelled is not None, compared=baseline is not None)
     ready = prepared(asked, rulesets, config, work)
@@ -91,7 +97,8 @@ def command(
         raise
     verdicts: Verdicts = [(str(term), term.broken(done.report)) for term in terms]
     if out is not None:
-        _write(out, done, page(done.report, done.costs, done.speed, verdicts))
+        told = section(done.report["told"]) if "told" in done.report else None
+        _write(out, done, page(done.report, done.costs, done.speed, verdicts, told))
         if parquet:
             write_parquet(out, done.report, done.ran)
     if junit is not None:
@@ -103,6 +110,9 @@ def command(
         sys.stdout.buffer.flush()
     else:
         print_summary(done.report, done.costs, done.speed, console_for_tables())
+        if "told" in done.report:
+            click.echo("\nwho would have been told what")
+            print_compared(done.report["told"], console_for_tables())
         if out is not None:
             click.echo(f"the whole report: {out / 'report.html'}")
     if ready.folder is not None:

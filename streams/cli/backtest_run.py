@@ -18,22 +18,24 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from streams.cli.backtest_inputs import Inputs, command_again, gaps_in, inputs, parse_end
-from streams.cli.context import admin, control, kafka_options, names_of
-from streams.cli.list_sources import with_lists
+from streams.cli.backtest_past import NOTHING, Past, past_of
+from streams.cli.backtest_told import told
+from streams.cli.context import control
+from streams.cli.list_sources import warn_of_missing, with_given_lists
 from streams.cli.replay_inputs import TOPIC, sources_of, wanted_of
+from streams.cli.telling_inputs import candidate
 from streams.config import Config, event_sources
 from streams.config.rules import with_their_overrides, written_rules
 from streams.errors import ConfigError, TocsinError
-from streams.replay.backtest.commands import CommandLog
 from streams.replay.backtest.document import costs, report
 from streams.replay.backtest.kept import Manifest, WorkFolder
 from streams.replay.backtest.labelled import Labels, labels_of
 from streams.replay.backtest.run import Ran, backtest
-from streams.replay.logs import TopicLog
+from streams.replay.logs import span_of
 from streams.replay.runner import Replayed
 from streams.replay.topics import EARLIEST, LATEST
 from streams.rules.lists import used
-from streams.rules.rule import LIVE, RuleSet
+from streams.rules.rule import LIVE, Rule, RuleSet
 
 CURRENT = "current"
 
@@ -52,6 +54,7 @@ class Asked:
     whole: bool = False
     labelled: Path | None = None
     ignore_commands: bool = False
+    routes: Path | None = None
 
 
 @dataclass
@@ -62,7 +65,7 @@ class Prepared:
     read: Inputs
     labels: Labels | None
     folder: WorkFolder | None = None
-    commands: CommandLog | None = None
+    past: Past = NOTHING
 
 
 @dataclass
@@ -82,7 +85,7 @@ class Done:
 def rulesets_of(asked: Asked, config: Config) -> list[RuleSet]:
     """The candidate, then the baseline if there is one."""
     written = written_rules(config, asked.paths)
-    candidate = with_lists(with_their_overrides(config, _as_live(written)), asked.lists)
+    candidate = with_given_lists(_as_live(with_their_overrides(config, written)), asked.lists)
     if asked.baseline is None:
         return [candidate]
     return [candidate, _baseline(config, asked.baseline, asked.lists, None if asked.whole else candidate)]
@@ -110,7 +113,13 @@ def _prepared(asked: Asked, rulesets: list[RuleSet], config: Config, folder: Wor
         manifest = Manifest(asked=_written(asked), content=content, arguments=read.arguments, notes=read.notes)
         if folder.begin(manifest):
             click.echo(f"going on with what is in {folder.path}", err=True)
-    return Prepared(rulesets, read, labels, folder, None if asked.ignore_commands else _commands(read, config))
+    if asked.routes is not None:
+        candidate(asked.routes)  # what is wrong with it is said before the long work
+    now = asked.baseline == CURRENT
+    past = NOTHING if asked.ignore_commands else past_of(read, rulesets, config, in_force=now)
+    for ruleset in rulesets[:1] if now else rulesets:
+        warn_of_missing(ruleset, {*ruleset.lists, *past.lists()})
+    return Prepared(rulesets, read, labels, folder, past)
 
 
 def carried_out(
@@ -136,18 +145,23 @@ def _carried_out(
     gaps = gaps_in(ready.read.logs, ran[0].facts, config)
     for note in gaps:
         click.echo(f"note: {note}", err=True)
-    made["notes"] = [*ready.read.notes, *gaps]
+    first, last = span_of(ran[0].facts) or (0, 0)
+    history = ready.past.history
+    made["control"] = None if history is None else history.described(last)
+    late = ready.past.notes(ran[0].ruleset, first)
+    for note in late:
+        click.echo(f"note: {note}", err=True)
+    made["notes"] = [*ready.read.notes, *gaps, *late]
+    if asked.routes is not None:
+        end = _resolved(ready.read.arguments)[2]
+        made["told"] = told(
+            asked.routes,
+            ran[0],
+            end,
+            current=asked.baseline == CURRENT,
+            recorded=history is not None and bool(history.states),
+        )
     return Done(made, ran, costs(ran[0].result.timings), seconds)
-
-
-def _commands(read: Inputs, config: Config) -> CommandLog | None:
-    """Where people's commands stand, if it is our own topics that are read: alerts of others have other ids."""
-    if not any(isinstance(log, TopicLog) and log.own for log in read.logs):
-        return None
-    topic = names_of(config).topic("alert-input")
-    if topic not in admin(config).list_topics(timeout=10).topics:
-        return None
-    return CommandLog(topic, kafka_options(config))
 
 
 def _written(asked: Asked) -> dict[str, Any]:
@@ -180,6 +194,7 @@ def _options(asked: Asked) -> list[str]:
         *(("--list", text) for text in asked.lists),
         *([("--baseline", asked.baseline)] if asked.baseline else []),
         *([("--labels", str(asked.labelled))] if asked.labelled else []),
+        *([("--routes", str(asked.routes))] if asked.routes else []),
     ]  # fmt: skip
     return [
         *(part for pair in pairs for part in pair),
@@ -190,9 +205,15 @@ def _options(asked: Asked) -> list[str]:
 
 def _as_live(ruleset: RuleSet) -> RuleSet:
     """A candidate that is only tried so far would tell nobody: what it would tell is the question."""
-    return replace(
-        ruleset, rules=tuple(replace(rule, stage=LIVE) if rule.is_shadow else rule for rule in ruleset.rules)
-    )
+
+    def live(rule: Rule) -> Rule:
+        return replace(rule, stage=LIVE) if rule.is_shadow else rule
+
+    variants = {
+        name: {tenant: None if rule is None else live(rule) for tenant, rule in of.items()}
+        for name, of in ruleset.variants.items()
+    }
+    return replace(ruleset, rules=tuple(map(live, ruleset.rules)), variants=variants)
 
 
 def _baseline(config: Config, named: str, lists: Sequence[str], candidate: RuleSet | None) -> RuleSet:
@@ -208,7 +229,7 @@ def _baseline(config: Config, named: str, lists: Sequence[str], candidate: RuleS
         return ruleset
     ruleset = with_their_overrides(config, ruleset)
     names = used(ruleset)
-    return with_lists(ruleset, [text for text in lists if text.partition("=")[0] in names])
+    return with_given_lists(ruleset, [text for text in lists if text.partition("=")[0] in names])
 
 
 def _in_force() -> RuleSet:
@@ -233,7 +254,7 @@ def _run(ready: Prepared, config: Config, jobs: int | None, console: Console) ->
     with progress_bar(console, sum(log.size for log in logs) * len(rulesets)) as told:
         ran = backtest(
             logs, rulesets, config.policy, jobs=processes(jobs), progress=told, folder=ready.folder,
-            commands=ready.commands,
+            commands=ready.past.commands, controls=ready.past.controls,
         )  # fmt: skip
     return ran, time.monotonic() - began
 

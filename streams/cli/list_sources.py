@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,21 @@ def list_of_file(name: str, file: Path, column: str | None = None) -> NamedList:
 
 def with_lists(ruleset: RuleSet, given: Sequence[str]) -> RuleSet:
     """The rules with the lists of ``NAME=FILE``; warns of those that they use and that are not given."""
+    bound = with_given_lists(ruleset, given)
+    warn_of_missing(bound, bound.lists)
+    return bound
+
+
+def warn_of_missing(ruleset: RuleSet, known: Container[str]) -> None:
+    """Say which lists the rules use that are not ``known``."""
+    if missing := [name for name in used(ruleset) if name not in known]:
+        click.echo(
+            f"warning: lists that are not given match nothing: {', '.join(missing)} (--list NAME=FILE)", err=True
+        )
+
+
+def with_given_lists(ruleset: RuleSet, given: Sequence[str]) -> RuleSet:
+    """The rules with the lists of ``NAME=FILE``. Raises ConfigError for one that none of them uses."""
     lists: dict[str, NamedList] = {}
     for text in given:
         name, equals, file = text.partition("=")
@@ -67,10 +82,6 @@ def with_lists(ruleset: RuleSet, given: Sequence[str]) -> RuleSet:
     names = used(ruleset)
     for name in lists.keys() - names.keys():
         raise ConfigError(f"--list {name}: none of the rules uses it", f"they use {', '.join(names) or 'none'}")
-    if missing := [name for name in names if name not in lists]:
-        click.echo(
-            f"warning: lists that are not given match nothing: {', '.join(missing)} (--list NAME=FILE)", err=True
-        )
     return bind(ruleset, lists)
 
 

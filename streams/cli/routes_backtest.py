@@ -57,7 +57,7 @@ def command(
     done = played(past, baseline(against), lambda _begin, _end: [proposed])
     today, other = (Named(name, heard) for name, heard in zip(done.names, done.heard, strict=True))
     made = compared(today, other, done.span, sleep, done.again)
-    made["notes"] += _unbound(other.heard)
+    made["notes"] += unbound(other.heard)
     if html is not None:
         _write(html, made)
     if as_json:
@@ -99,7 +99,7 @@ def _zone(name: str) -> str:
         raise ConfigError(f"--timezone: there is no time zone {name!r:.60}", "write it as Europe/Berlin") from None
 
 
-def _unbound(heard: Heard) -> list[str]:
+def unbound(heard: Heard) -> list[str]:
     """Receivers that were told of something, though the configuration has no sink of that name."""
     from connectors.registry import parse_sinks
 

@@ -169,7 +169,7 @@ def _of_events(past: Past) -> _Found:
     from streams.replay.backtest.run import backtest
 
     config = get_config()
-    asked = run.Asked(past.begin, past.end, past.given, past.mappings, past.paths, past.lists)
+    asked = run.Asked(past.begin, past.end, past.given, past.mappings, past.paths, past.lists, ignore_commands=True)
     rulesets = run.rulesets_of(asked, config)
     ready = run.prepared(asked, rulesets, config)
     with _progress(sum(log.size for log in ready.read.logs)) as told:
@@ -184,22 +184,20 @@ def _of_events(past: Past) -> _Found:
 
 
 def _of_findings(found: _Found, asked: Asked) -> Played:
+    from streams.replay.controls import Controls
     from streams.replay.telling.given import given_by
     from streams.replay.telling.play import play
 
     begin, end = asked.range(found.first, found.last)
     today, others = asked.today or Variant("as configured", given_records(None, live=False)), asked.others(begin, end)
     each = [today.records, *({**today.records, **one.records} for one in others)]
-    controls = [Control(1, None, {name: dict(one) for name, one in records.items()}) for records in each]
-    given = given_by(found.spools, asked.heard_to(end, found.last))
+    controls = [
+        Controls.throughout(Control(1, None, {name: dict(one) for name, one in records.items()})) for records in each
+    ]
+    given = given_by(found.spools, asked.heard_to(end, found.last), controls[0])
     with _progress(sum(spool.count for spool in found.spools)) as told:
-        heard = play(given, [_throughout(one) for one in controls], begin, told)
+        heard = play(given, [one.of for one in controls], begin, told)
     return _done(heard, [today, *others], (begin, end), (found.first, found.last), found.notes)
-
-
-def _throughout(control: Control) -> Callable[[int], Control]:
-    """The same at every position."""
-    return lambda _: control
 
 
 def _of_cluster(asked: Asked) -> Played:
@@ -208,7 +206,7 @@ def _of_cluster(asked: Asked) -> Played:
     from streams.codec.outputs import Wire
     from streams.config import registry_of
     from streams.replay.telling.play import play
-    from streams.replay.telling.recorded import as_it_was, instead, recording, reproduced
+    from streams.replay.telling.recorded import instead, recording, reproduced
     from streams.replay.topics import consumer_of
 
     config = get_config()
@@ -219,7 +217,7 @@ def _of_cluster(asked: Asked) -> Played:
     begin, end = asked.range(past.first, past.last)
     today, others = asked.today or Variant("as it was", {}), asked.others(begin, end)
     each = [*([] if asked.today is None else [today.records]), *({**today.records, **one.records} for one in others)]
-    controls = [as_it_was(past.control), *(instead(past.control, one, alone=today.alone) for one in each)]
+    controls = [past.control.at, *(instead(past.control.at, one, alone=today.alone) for one in each)]
     heard_to = asked.heard_to(end, past.last)
     consumer = consumer_of(options)
     try:

@@ -24,7 +24,7 @@ from streams.cli.backtest_run import (
     refuse_empty,
 )
 from streams.cli.context import get_config
-from streams.cli.list_sources import with_lists
+from streams.cli.list_sources import with_given_lists
 from streams.cli.tune_summary import print_sweep
 from streams.config import Config
 from streams.config.rules import with_their_overrides, written_rules
@@ -85,12 +85,12 @@ def command(
     config = get_config()
     params = [parse_param(text) for text in texts]
     ruleset = concerned(with_their_overrides(config, written_rules(config, paths)), rule)
-    known = with_lists(ruleset, lists).rules  # told once what is missing, and not for every setting
+    known = with_given_lists(ruleset, lists).rules
     content = {name: one for other in known for name, one in other.lists.items()}
     made = variants(ruleset, rule, params, partial(bind, lists=content) if used(ruleset) else _as_it_is)
     _check_file(write)
     chosen = None if choose is None else _chosen(made, params, choose)
-    asked = Asked(begin, end, given, mappings, paths, lists, labelled=labelled)
+    asked = Asked(begin, end, given, mappings, paths, lists, labelled=labelled, ignore_commands=True)
     ready = prepared(asked, [made[0].ruleset], config)
     for note in ready.read.notes:
         click.echo(f"note: {note}", err=True)

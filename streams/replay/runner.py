@@ -7,9 +7,9 @@ live run's batches lay, which only the journal knows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, islice
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -19,17 +19,17 @@ from streams.codec.alerts import alerts
 from streams.codec.outputs import PLAIN
 from streams.detect.base import NEVER
 from streams.model import Alert, Batch, Control, DeadLetter, Output, Record, Source
+from streams.replay.controls import Controls
+from streams.replay.folding import fold
 from streams.replay.hop import TIMED, Hop
 from streams.replay.keeper import FORGETFUL, Keeper
 from streams.replay.spool import Spool, Waiting, merged
 from streams.rules.chains import ALERTS
 from streams.rules.rule import RuleSet
 from streams.runtime.stages import program
-from streams.state.alerts.alerting import AlertState
 from streams.state.alerts.inforce import POLICY
 from streams.state.detect.detecting import DetectState
 
-_alert = msgspec.json.Decoder(Alert)
 _dead = msgspec.json.Decoder(DeadLetter)
 _SAMPLES = 10  #: refused records that are kept to be shown
 
@@ -100,31 +100,32 @@ def replay(
     progress: Callable[[int], None] | None = None,
 ) -> Replayed:
     """Everything in ``logs`` through the engine. ``policy`` is a document; ``progress`` is told the records read."""
-    control = control_of(ruleset, policy)
-    hop = _hop(control)
+    controls = Controls.throughout(control_of(ruleset, policy))
+    hop = _hop(controls.last)
     parts: list[Detected] = []
     before = 0
     for log in logs:
-        parts.append(detect_log(log, control, hop.take, _beyond(progress, before)))
+        parts.append(detect_log(log, controls, hop.take, _beyond(progress, before)))
         before += parts[-1].read
-    return _concluded(parts, hop, control)
+    return _concluded(parts, hop, controls)
 
 
 def conclude(
     parts: Sequence[Detected],
-    control: Control,
+    controls: Controls,
     watch: Callable[[], int] | None = None,
     commands: Sequence[Spool] = (),
+    until: int = NEVER,
 ) -> Replayed:
     """What ``replay`` gives for the logs of which ``parts`` were made one by one, in their order. ``commands``: what
-    people did meanwhile.
+    people did meanwhile. Time passes for alerts up to the last finding, or to ``until`` (ms) if that is later.
     """
-    hop = _hop(control)
+    hop = _hop(controls.last)
     hop.watch = watch
     for part in parts:
         for copy in part.copies:
             hop.take(Output("rekeyed", copy.key, copy.value))
-    return _concluded(parts, hop, control, commands)
+    return _concluded(parts, hop, controls, commands, until)
 
 
 def _hop(control: Control) -> Hop:
@@ -135,7 +136,9 @@ def _beyond(progress: Callable[[int], None] | None, before: int) -> Callable[[in
     return None if progress is None else lambda n: progress(before + n)
 
 
-def _concluded(parts: Sequence[Detected], hop: Hop, control: Control, commands: Sequence[Spool] = ()) -> Replayed:
+def _concluded(
+    parts: Sequence[Detected], hop: Hop, controls: Controls, commands: Sequence[Spool] = (), until: int = NEVER
+) -> Replayed:
     result = Replayed()
     for part in parts:
         hop.clock = max(hop.clock, part.now)
@@ -146,13 +149,13 @@ def _concluded(parts: Sequence[Detected], hop: Hop, control: Control, commands: 
         result.late += part.late[: _SAMPLES - len(result.late)]
     spools = [part.findings for part in parts]
     spools.append(_rekeyed(hop, result))
-    over_alerts = bool(control.ruleset.reading(ALERTS))
-    folded = _alerts(merged([*spools, *commands]), control, versions=over_alerts)
+    over_alerts = bool(controls.last.ruleset.reading(ALERTS))
+    folded = fold(merged([*spools, *commands]), controls, until, versions=over_alerts)
     result.found = spools
-    while over_alerts and (more := _about(folded.versions, control, hop)).count != folded.about:
+    while over_alerts and (more := _about(folded.versions, controls, hop)).count != folded.about:
         # Rules that see alerts make alerts, which others may see; none sees its own, so this comes to an end.
         result.found = [*spools, more]
-        folded = _alerts(merged([*result.found, *commands]), control, versions=True, about=more.count)
+        folded = fold(merged([*result.found, *commands]), controls, until, versions=True, about=more.count)
     result.findings = sum(spool.count for spool in spools) + folded.about
     result.counts += folded.counts
     result.notifications = folded.notifications
@@ -163,27 +166,13 @@ def _concluded(parts: Sequence[Detected], hop: Hop, control: Control, commands: 
     return result
 
 
-@dataclass
-class _Folded:
-    """What ALERT made of the findings. ``versions``: of all alerts, where rules look at them; ``about``: how many
-    findings of such rules were among its input.
-    """
-
-    alerts: list[Alert] = field(default_factory=list)
-    versions: list[tuple[int, bytes]] = field(default_factory=list)
-    counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
-    refused: list[Output] = field(default_factory=list)
-    notifications: int = 0
-    about: int = 0
-
-
-def _about(versions: Sequence[tuple[int, bytes]], control: Control, events: Hop) -> Spool:
+def _about(versions: Sequence[tuple[int, bytes]], controls: Controls, events: Hop) -> Spool:
     """What rules over alerts find in them, and in what ``events`` holds for those that read both."""
     source = Source(ALERTS, "alerts", ("id",), mapping=alerts(PLAIN))
-    hop = Hop(control)
+    hop = Hop(controls.last)
     hop.join(events)
     records: list[Record] = [(number, value, now) for number, (now, value) in enumerate(versions)]
-    found = detect_log(PartitionLog(source, 0, [records] if records else []), control, hop.take)
+    found = detect_log(PartitionLog(source, 0, [records] if records else []), controls, hop.take)
     hop.clock = max(hop.clock, found.now)
     hop.came(found.topic, found.partition, found.mark)
     for waiting in _rekeyed(hop, Replayed()):
@@ -193,7 +182,7 @@ def _about(versions: Sequence[tuple[int, bytes]], control: Control, events: Hop)
 
 def detect_log(
     log: PartitionLog,
-    control: Control,
+    controls: Controls,
     send: Callable[[Output], None] | None = None,
     progress: Callable[[int], None] | None = None,
     watch: Callable[[], int] | None = None,
@@ -204,17 +193,18 @@ def detect_log(
     ``keeper`` has is not stepped again.
     """
     state = DetectState(log.source, log.partition, rekeyed_partitions=1, program=program, locate=log.locate)
-    made = Detected(log.source.topic, log.partition)
+    made, rules = Detected(log.source.topic, log.partition), controls.of_rules()
     begin, now = keeper.begin(state, made)
     for number, chunk in enumerate(islice(log.chunks, begin, None), begin):
-        batch = chunk if isinstance(chunk, Batch) else Batch(chunk)
-        now = max(now, *(record[2] for record in batch.records))
-        if watch is not None:
-            timed, batch = _parted(batch, -(-len(batch.records) // TIMED))
-            state.stopwatch = watch
-            step(state, timed, now, control, made, send)
-            state.stopwatch = None
-        step(state, batch, now, control, made, send)
+        whole = chunk if isinstance(chunk, Batch) else Batch(chunk)
+        for batch, latest, control in rules.parted(whole, now):
+            now = latest
+            if watch is not None:
+                timed, batch = _parted(batch, -(-len(batch.records) // TIMED))
+                state.stopwatch = watch
+                step(state, timed, now, control, made, send)
+                state.stopwatch = None
+            step(state, batch, now, control, made, send)
         if progress is not None:
             progress(made.read)
         made.timings += state.timings
@@ -269,49 +259,3 @@ def _refuse(output: Output, result: Replayed | Detected) -> None:
     kept = {"dead-letter": result.refused, "late": result.late}.get(output.topic)
     if kept is not None and len(kept) < _SAMPLES:
         kept.append(_dead.decode(output.value))
-
-
-def _alerts(findings: Iterator[Waiting], control: Control, *, versions: bool, about: int = 0) -> _Folded:
-    """ALERT over the findings. All of one moment are one step; timers run at their time in between."""
-    state = AlertState(0)
-    state.loaded()
-    folded = _Folded(about=about)
-    last: dict[bytes, bytes] = {}
-
-    def take(outputs: Iterable[Output], now: int) -> None:
-        for output in outputs:
-            if output.topic == "alerts":
-                last[output.key] = output.value
-                if versions:
-                    folded.versions.append((now, output.value))
-            elif output.topic == "notifications":
-                folded.notifications += 1
-            else:
-                folded.refused.append(output)
-        state.changes()  # nobody stores them
-
-    offset, clock = 0, 0
-    for now, group in groupby(_clocked(findings), key=lambda waiting: waiting.at):
-        for due in _due(state, clock, now):
-            take(pipeline.alert_tick(state, due, control, at_end=False), due)
-        records: list[Record] = [(offset + n, waiting.value, now) for n, waiting in enumerate(group)]
-        take(pipeline.alert(state, Batch(records), now, control), now)
-        offset, clock = offset + len(records), now
-    folded.counts = state.counts
-    decoded = (_alert.decode(value) for value in last.values())
-    folded.alerts = sorted(decoded, key=lambda alert: (alert.event_time, alert.id))
-    return folded
-
-
-def _clocked(findings: Iterator[Waiting]) -> Iterator[Waiting]:
-    """The clock never goes back."""
-    clock = 0
-    for waiting in findings:
-        clock = max(clock, waiting.at)
-        yield waiting._replace(at=clock)
-
-
-def _due(state: AlertState, clock: int, until: int) -> Iterator[int]:
-    """The times at which a timer is due before ``until``; a tick does part of what is due, so a time may come again."""
-    while (due := state.due()) is not None and due <= until:
-        yield max(due, clock)

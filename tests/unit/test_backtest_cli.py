@@ -168,6 +168,25 @@ def test_a_candidate_in_the_shadow_is_asked_what_it_would_tell_a_baseline_there_
     assert reported(here / "out")["baseline"]["counts"]["alerts"] == 0
 
 
+@pytest.mark.parametrize(
+    ("overrides", "alerts"),
+    [
+        ({"test.burst": {"detect": {"count": {"at_least": 6}}}}, 1),
+        ({"tenants": {"acme": {"test.burst": {"detect": {"count": {"at_least": 5}}}}}}, 2),
+    ],
+)
+def test_an_override_does_not_put_a_candidate_back_into_the_shadow(
+    here: Path, overrides: dict[str, Any], alerts: int
+) -> None:
+    (here / "shadow.yaml").write_text((here / "4.yaml").read_text() + "stage: shadow\n")
+    (here / "tocsin.yaml").write_text(json.dumps({"overrides": overrides}))
+    with pytest.raises(SystemExit) as ended:
+        main(
+            ["--config", "tocsin.yaml", "backtest", *BOTH[:2], "--rules", "shadow.yaml", "--budget", f"alerts={alerts}"]
+        )
+    assert ended.value.code == 0
+
+
 def test_rules_that_only_the_baseline_has_are_gone_where_the_whole_is_compared(here: Path) -> None:
     (here / "base").mkdir()
     for name in ("4.yaml", "metric.yaml"):

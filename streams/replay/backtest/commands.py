@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from confluent_kafka import Message
 
-from streams.model import Command
+from streams.codec.outputs import PLAIN, Wire
+from streams.model import Command, Operation
+from streams.model.operation import OperationOutcome
 from streams.replay.spool import Spool, Waiting
 from streams.replay.topics import Point, Topic, TopicRange
 
 _command = msgspec.json.Decoder(Command)
+_operation = msgspec.json.Decoder(Operation)
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,35 +36,58 @@ class Commands:
 
 @dataclass(frozen=True, slots=True)
 class CommandLog:
-    """The topic they stand on, as the cluster calls it."""
+    """The topic they stand on, and that of what came of them, as the cluster calls them."""
 
     topic: str
+    outcomes: str
     options: Mapping[str, Any]
+    wire: Wire = PLAIN
 
     def within(self, begin: int, end: int) -> Commands:
-        """Those that were written from ``begin`` to ``end``, ms, both taken in. Raises ClusterError."""
-        topic = Topic(self.options, TopicRange(self.topic, Point(time=begin)))
-        found: list[Waiting] = []
+        """Those that were written from ``begin`` to ``end``, ms, both taken in. Raises ClusterError.
+
+        One that was done though it named a version of its alert names none here: where the batches of a live run lay
+        decides how many versions there are.
+        """
+        found: list[tuple[int, bytes, Command, bytes]] = []
+        for message in self._messages(self.topic, begin):
+            at, value = message.timestamp()[1], message.value() or b""
+            if begin <= at <= end and (command := _decoded(value)) is not None:
+                found.append((at, message.key() or b"", command, value))
+        found.sort(key=lambda one: one[0])  # those of a tenant stand in one partition, and keep their order
+        naming = any(command.expected_version is not None for _, _, command, _ in found)
+        done = self._done(begin) if naming else frozenset()
+        spool, digest = Spool(), hashlib.sha256()
+        for at, key, command, value in found:
+            given = value
+            if command.expected_version is not None and command.id in done:
+                given = _encode(msgspec.structs.replace(command, expected_version=None))
+            spool.add(Waiting(at, key, given))
+            digest.update(value + b"\n")
+        return Commands(spool, digest.hexdigest(), self.topic)
+
+    def _done(self, begin: int) -> frozenset[str]:
+        """The ids of those that were done."""
+        found = set()
+        for message in self._messages(self.outcomes, begin):
+            with suppress(ValueError):  # anybody may have written it
+                one = _operation.decode(self.wire.json("operations", message.value() or b""))
+                if one.outcome is OperationOutcome.APPLIED:
+                    found.add(one.command_id)
+        return frozenset(found)
+
+    def _messages(self, name: str, begin: int) -> Iterator[Message]:
+        topic = Topic(self.options, TopicRange(name, Point(time=begin)))
         try:
             for partition in topic.ranges:
                 for messages in topic.messages(partition):
-                    for message in messages:
-                        at, value = message.timestamp()[1], message.value() or b""
-                        if begin <= at <= end and _is_command(value):
-                            found.append(Waiting(at, message.key() or b"", value))
+                    yield from messages
         finally:
             topic.close()
-        found.sort(key=lambda waiting: waiting.at)  # those of a tenant stand in one partition, and keep their order
-        spool, digest = Spool(), hashlib.sha256()
-        for waiting in found:
-            spool.add(waiting)
-            digest.update(waiting.value + b"\n")
-        return Commands(spool, digest.hexdigest(), self.topic)
 
 
-def _is_command(value: bytes) -> bool:
+def _decoded(value: bytes) -> Command | None:
     try:
-        _command.decode(value)
+        return _command.decode(value)
     except msgspec.MsgspecError:  # a finding; or what anybody may have written, and ALERT refuses
-        return False
-    return True
+        return None

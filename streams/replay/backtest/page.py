@@ -21,8 +21,11 @@ def page(
     costs: Sequence[Mapping[str, Any]] = (),
     speed: str = "",
     budget: Sequence[tuple[str, str | None]] = (),
+    told: Markup | None = None,
 ) -> str:
-    """``budget``: each comparison, and what is wrong with it if anything is."""
+    """``budget``: each comparison, and what is wrong with it if anything is. ``told``: who would have been told what,
+    as a section.
+    """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {"share": _share, "wait": _wait, "key": _key}
     template = environment.from_string(files("streams.replay.backtest").joinpath("page.html").read_text("utf-8"))
@@ -30,7 +33,15 @@ def page(
     sparks = {name: _spark(bars, name) for name in report["by_rule"]}
     chart = _chart(bars, report["over_time"]["width_ms"])
     return template.render(
-        style=style(), report=report, costs=costs, speed=speed, budget=budget, most=_MOST, chart=chart, sparks=sparks
+        style=style(),
+        report=report,
+        costs=costs,
+        speed=speed,
+        budget=budget,
+        most=_MOST,
+        chart=chart,
+        sparks=sparks,
+        told=told,
     )
 
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
+from streams.detect.base import NEVER
 from streams.errors import ConfigError
-from streams.model import Control
 from streams.replay.backtest.commands import CommandLog, Commands
 from streams.replay.backtest.kept import Kept, WorkFolder
+from streams.replay.controls import Controls
 from streams.replay.forked import forked
 from streams.replay.keeper import FORGETFUL
 from streams.replay.logs import Facts, Log, noted, span_of
@@ -30,6 +31,7 @@ class Ran:
     ruleset: RuleSet
     result: Replayed
     facts: list[Facts]  #: in the order of the logs
+    controls: Controls  #: under which it ran
     commands: Commands | None = None  #: those that were taken in
 
 
@@ -38,7 +40,7 @@ class _Work:
     """What the tasks of a backtest are about."""
 
     logs: Sequence[Log]
-    controls: Sequence[Control]
+    controls: Sequence[Controls]
     folder: WorkFolder | None  #: where the way through them is kept
 
 
@@ -54,31 +56,40 @@ def backtest(
     progress: Callable[[int], None] | None = None,
     folder: WorkFolder | None = None,
     commands: CommandLog | None = None,
+    controls: Sequence[Controls] | None = None,
 ) -> list[Ran]:
     """Each of ``rulesets`` over ``logs``. ``progress`` is told how many records were read, over all rule sets. What
     ``folder`` has of the same backtest is not done again, and it keeps what is done; it must be of these very rules.
-    ``commands``: what people did while the records were written is taken from there.
+    ``commands``: what people did while the records were written is taken from there. ``controls``: for each rule set
+    what was in force meanwhile, with those rules; without it they and ``policy`` are from beginning to end.
 
     Raises TocsinError where a child is killed, and whatever reading a log raises.
     """
     ordered = sorted(logs, key=lambda log: log.order())
-    controls = [control_of(ruleset, policy) for ruleset in rulesets]
+    recorded = controls is not None
+    if controls is None:
+        controls = [Controls.throughout(control_of(ruleset, policy)) for ruleset in rulesets]
     tasks = list(product(range(len(rulesets)), range(len(ordered))))
-    for (_, log), control in product(enumerate(ordered), controls):
-        program(control.ruleset, log.source)  # children inherit what is compiled
+    for log, one in product(ordered, controls):
+        program(one.at(0).ruleset, log.source)  # children inherit what is compiled
     work = _Work(ordered, controls, folder)
-    parts = forked(len(tasks), lambda number, told: _detect(work, tasks[number], told), jobs, progress)
-    made = dict(zip(tasks, parts, strict=True))
+    found = forked(len(tasks), lambda number, told: _detect(work, tasks[number], told), jobs, progress)
+    made = dict(zip(tasks, found, strict=True))
     span = span_of(facts for _, facts in made.values())
     given = None if commands is None or span is None else commands.within(*span)
     ran = []
-    for number, (ruleset, control) in enumerate(zip(rulesets, controls, strict=True)):
+    for number, (ruleset, one) in enumerate(zip(rulesets, controls, strict=True)):
         own = [made.pop((number, place)) for place in range(len(ordered))]
-        result = conclude(
-            [part for part, _ in own], control, time.perf_counter_ns, [] if given is None else [given.spool]
-        )
-        ran.append(Ran(ruleset, result, [facts for _, facts in own], given))
+        parts = [part for part, _ in own]
+        spools = [] if given is None else [given.spool]
+        result = conclude(parts, one, time.perf_counter_ns, spools, _newest(ordered, parts) if recorded else NEVER)
+        ran.append(Ran(ruleset, result, [facts for _, facts in own], one, given))
     return ran
+
+
+def _newest(logs: Sequence[Log], parts: Sequence[Detected]) -> int:
+    """The time of the last event of all, ms."""
+    return max(part.mark + log.source.max_disorder for log, part in zip(logs, parts, strict=True))
 
 
 def ordered(logs: Sequence[Log]) -> list[Log]:
@@ -106,11 +117,11 @@ def _detect(work: _Work, task: _Task, told: Callable[[int], None]) -> tuple[Dete
 
 
 def _stepped(
-    log: PartitionLog, facts: Facts, control: Control, kept: Kept | None, told: Callable[[int], None]
+    log: PartitionLog, facts: Facts, controls: Controls, kept: Kept | None, told: Callable[[int], None]
 ) -> Detected:
     log = replace(log, chunks=noted(log.chunks, facts))
     made = detect_log(
-        log, control, progress=told, watch=time.perf_counter_ns, keeper=FORGETFUL if kept is None else kept
+        log, controls, progress=told, watch=time.perf_counter_ns, keeper=FORGETFUL if kept is None else kept
     )
     if made.read != facts.read:
         raise ConfigError(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from streams.model import Record
+from streams.replay.controls import Controls
 from streams.replay.spool import Spool, merged
 
 
@@ -42,17 +43,26 @@ class Given:
     ticked: bool = False
 
 
-def given_by(spools: Sequence[Spool], end: int) -> Given:
-    """Findings by their simulated clock, which never goes back; those of one time are one step."""
-    return Given([Lane(_moments(spools))], end)
+def given_by(spools: Sequence[Spool], end: int, controls: Controls) -> Given:
+    """Findings and commands by their simulated clock, which never goes back; those of one time are one step. What
+    comes into force between them is a moment of its own.
+    """
+    return Given([Lane(_moments(spools, end, controls))], end)
 
 
-def _moments(spools: Sequence[Spool]) -> Iterable[Moment]:
-    offset = 0
+def _moments(spools: Sequence[Spool], end: int, controls: Controls) -> Iterator[Moment]:
+    offset = clock = 0
     for now, group in groupby(_clocked(spools), key=lambda pair: pair[0]):
+        yield from _changes(controls, clock or now, now)
         records: list[Record] = [(offset + n, value, now) for n, (_, value) in enumerate(group)]
-        yield Moment(now, records)
-        offset += len(records)
+        yield Moment(now, records, controls.at(now).position)
+        offset, clock = offset + len(records), now
+    if offset:
+        yield from _changes(controls, clock, end - 1)
+
+
+def _changes(controls: Controls, after: int, until: int) -> Iterator[Moment]:
+    return (Moment(at, [], controls.at(at).position) for at in controls.changes(after, until))
 
 
 def _clocked(spools: Sequence[Spool]) -> Iterator[tuple[int, bytes]]:

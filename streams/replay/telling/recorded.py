@@ -130,19 +130,14 @@ def _sent_before(consumer: Consumer, names: Names, wire: Wire) -> dict[str, int]
 # --- policies over a recording
 
 
-def as_it_was(control: ControlLog) -> Callable[[int], Control]:
-    """What was in force at each position."""
-    return control.at
-
-
 def instead(
-    control: ControlLog, records: Mapping[str, Mapping[str, Any]], *, alone: bool = False
+    was: Callable[[int], Control], records: Mapping[str, Mapping[str, Any]], *, alone: bool = False
 ) -> Callable[[int], Control]:
     """``records`` over what was in force at each position, from the beginning on; ``alone``: and nothing else."""
     made: dict[int, Control] = {}
 
     def at(position: int) -> Control:
-        before = control.at(position)
+        before = was(position)
         if before.position not in made:
             under = {} if alone else before.records
             made[before.position] = Control(before.position, before.ruleset, {**under, **_plain(records)})

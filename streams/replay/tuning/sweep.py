@@ -11,6 +11,7 @@ from typing import Any
 
 from streams.model import Control, Source
 from streams.replay.backtest.run import ordered
+from streams.replay.controls import Controls
 from streams.replay.forked import forked
 from streams.replay.logs import Facts, Log, noted
 from streams.replay.runner import Detected, Replayed, conclude, control_of
@@ -63,7 +64,10 @@ def sweep(
     found = list(forked(len(places), detected, jobs, progress))
     facts = [one for _, one in found]
     if together:
-        results = [conclude([parts[n] for parts, _ in found], control) for n, control in enumerate(controls)]
+        results = [
+            conclude([parts[n] for parts, _ in found], Controls.throughout(control))
+            for n, control in enumerate(controls)
+        ]
     else:
         results = _concluded([parts[0] for parts, _ in found], controls, rule, base, known=most is not None)
     return Swept(made, results, facts, base)
@@ -95,9 +99,9 @@ def _concluded(
 ) -> list[Replayed]:
     """Every setting over the copies that one of them has made. ``known``: it speaks of each key any other speaks of."""
     sets: list[RuleSet] = [control.ruleset for control in controls]
-    first = conclude(parts, controls[base])
+    first = conclude(parts, Controls.throughout(controls[base]))
     left = narrowed(parts, spoken_of(first, rule)) if known else parts
     return [
-        first if number == base else conclude(renamed(left, sets[base], sets[number]), control)
+        first if number == base else conclude(renamed(left, sets[base], sets[number]), Controls.throughout(control))
         for number, control in enumerate(controls)
     ]

@@ -28,6 +28,11 @@ class Breaker:
     def allows(self, now: int) -> bool:
         return not self.open or (now >= self._until and not self._probing)
 
+    @property
+    def in_doubt(self) -> bool:
+        """The last call failed altogether: what is sent next finds out for all others."""
+        return self._failures > 0
+
     def begun(self) -> None:
         """A call is under way; while open it is the probe."""
         self._probing = self.open

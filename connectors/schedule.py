@@ -111,7 +111,7 @@ class Schedule:
             return []
         if now < self._held_until or not self.breaker.allows(now):
             return []
-        room = min(self._policy.batch, self._bucket.available(now))
+        room = min(self._batch, self._bucket.available(now))
         batch: list[Pending] = []
         while len(batch) < room and (lane := self._next_ready(now)) is not None:
             lane.in_call = True
@@ -138,7 +138,12 @@ class Schedule:
         self._drop_stale()
         if held or not self._ready or self._ready[0][0] > now:
             return 0
-        return min(len(self._ready), (self._policy.concurrency - self.calls) * self._policy.batch)
+        return min(len(self._ready), (self._policy.concurrency - self.calls) * self._batch)
+
+    @property
+    def _batch(self) -> int:
+        """Items in the next call. While the receiver may be down one is enough, and the others lose no attempt."""
+        return 1 if self.breaker.in_doubt else self._policy.batch
 
     def _lingers_until(self) -> int:
         """When a batch that is not full goes all the same."""

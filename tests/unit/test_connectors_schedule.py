@@ -133,6 +133,25 @@ def test_waiting_too_long_under_a_hold_gives_up_an_item_that_was_never_sent() ->
     assert committable(s) == 2
 
 
+def test_after_a_batch_that_failed_altogether_one_item_finds_out_for_the_others() -> None:
+    s = schedule(
+        batch=100, breaker=Breaking(failures=3, cool_off_ms=1000), retry=Retrying(attempts=None, within_ms=None)
+    )
+    for n in range(300):
+        s.add(storage_item(n, offset=n), 0)
+    told, sent, now = [], [], 0
+    while s.open:
+        if batch := s.take(now):
+            sent.append(len(batch))
+            told += settle(s, batch, Retry("down") if now < 5000 else Delivered(), now)
+        else:
+            now = s.wakes(now) or now + 1
+    assert sent[0] == 100
+    probes = sent.index(100, 1) - 1
+    assert sent[1 : probes + 1] == [1] * probes
+    assert len(told) == 100 + (probes - 1) + 300  # failed at first, by probes, and what was delivered in the end
+
+
 def test_the_circuit_opens_after_failures_in_a_row_and_one_probe_closes_it() -> None:
     s = schedule(
         breaker=Breaking(failures=2, cool_off_ms=1000), retry=Retrying(attempts=50, within_ms=900_000, first_ms=1)
@@ -220,6 +239,10 @@ def test_storage_takes_batches_in_the_order_of_versions_and_never_gives_up() -> 
         while not (batch := s.take(now)):
             now = s.wakes(now) or now + 1
             s.expire(now)
+    settle(s, batch, Delivered(), now)  # one that found out for the others
+    assert s.open == 3
+    while not (batch := s.take(now)):
+        now = s.wakes(now) or now + 1
     settle(s, batch, Delivered(), now)
     assert s.open <= 1
 

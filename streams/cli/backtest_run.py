@@ -19,11 +19,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from streams.cli.backtest_inputs import Inputs, command_again, gaps_in, inputs, parse_end
 from streams.cli.backtest_past import NOTHING, Past, past_of
-from streams.cli.backtest_told import told
+from streams.cli.backtest_told import Routes, routes_of, told
 from streams.cli.context import control
 from streams.cli.list_sources import warn_of_missing, with_given_lists
 from streams.cli.replay_inputs import TOPIC, sources_of, wanted_of
-from streams.cli.telling_inputs import candidate
 from streams.config import Config, event_sources
 from streams.config.rules import with_their_overrides, written_rules
 from streams.errors import ConfigError, TocsinError
@@ -66,6 +65,7 @@ class Prepared:
     labels: Labels | None
     folder: WorkFolder | None = None
     past: Past = NOTHING
+    routes: Routes | None = None
 
 
 @dataclass
@@ -113,13 +113,12 @@ def _prepared(asked: Asked, rulesets: list[RuleSet], config: Config, folder: Wor
         manifest = Manifest(asked=_written(asked), content=content, arguments=read.arguments, notes=read.notes)
         if folder.begin(manifest):
             click.echo(f"going on with what is in {folder.path}", err=True)
-    if asked.routes is not None:
-        candidate(asked.routes)  # what is wrong with it is said before the long work
+    routes = None if asked.routes is None else routes_of(asked.routes)
     now = asked.baseline == CURRENT
     past = NOTHING if asked.ignore_commands else past_of(read, rulesets, config, in_force=now)
     for ruleset in rulesets[:1] if now else rulesets:
         warn_of_missing(ruleset, {*ruleset.lists, *past.lists()})
-    return Prepared(rulesets, read, labels, folder, past)
+    return Prepared(rulesets, read, labels, folder, past, routes)
 
 
 def carried_out(
@@ -152,15 +151,9 @@ def _carried_out(
     for note in late:
         click.echo(f"note: {note}", err=True)
     made["notes"] = [*ready.read.notes, *gaps, *late]
-    if asked.routes is not None:
-        end = _resolved(ready.read.arguments)[2]
-        made["told"] = told(
-            asked.routes,
-            ran[0],
-            end,
-            current=asked.baseline == CURRENT,
-            recorded=history is not None and bool(history.states),
-        )
+    if ready.routes is not None:
+        end, recorded = _resolved(ready.read.arguments)[2], ready.past.controls is not None
+        made["told"] = told(ready.routes, ran[0], end, current=asked.baseline == CURRENT, recorded=recorded)
     return Done(made, ran, costs(ran[0].result.timings), seconds)
 
 

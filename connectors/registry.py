@@ -77,7 +77,7 @@ CONNECTORS: dict[str, Connector] = {
     "apprise": _notifier("apprise", "Apprise", _paced(1, 5)),
     "sms": _notifier("twilio", "Sms", _paced(1, 5), read="read_sms"),
     "phone": _notifier("twilio", "Phone", _paced(1, 2), read="read_phone"),
-    "sqlite": _storage("sqlite", "SQLite", _BULK),
+    "sqlite": _storage("sqlite", "SQLite", msgspec.structs.replace(_BULK, batch=5_000)),
     "archive": _storage("archive", "Archive", _FILES, further=_of("storage.archive", "further"), by_partition=True),
     "redis": _storage("redis", "Redis", _STORE),
     "postgres": _storage("postgres", "Postgres", _BULK, further=_of("storage.postgres", "further")),

@@ -99,6 +99,7 @@ def prepared(asked: Asked, rulesets: list[RuleSet], config: Config, work: Path |
 
 
 def _prepared(asked: Asked, rulesets: list[RuleSet], config: Config, folder: WorkFolder | None) -> Prepared:
+    routes = None if asked.routes is None else routes_of(asked.routes)
     begun = None if folder is None else folder.asked(_written(asked))
     labels = None if asked.labelled is None else labels_of(asked.labelled)
     both = RuleSet(tuple({rule.id: rule for one in reversed(rulesets) for rule in one.rules}.values()))
@@ -113,7 +114,6 @@ def _prepared(asked: Asked, rulesets: list[RuleSet], config: Config, folder: Wor
         manifest = Manifest(asked=_written(asked), content=content, arguments=read.arguments, notes=read.notes)
         if folder.begin(manifest):
             click.echo(f"going on with what is in {folder.path}", err=True)
-    routes = None if asked.routes is None else routes_of(asked.routes)
     now = asked.baseline == CURRENT
     past = NOTHING if asked.ignore_commands else past_of(read, rulesets, config, in_force=now)
     for ruleset in rulesets[:1] if now else rulesets:

@@ -15,6 +15,7 @@ import click
 import yaml
 from rich.console import Console
 
+from streams.cli.backtest_inputs import gaps_in
 from streams.cli.backtest_run import (
     Asked,
     Prepared,
@@ -97,7 +98,10 @@ def command(
     swept, spent = _swept(ready, rule, params, made, config, jobs)
     refuse_empty(swept.results[swept.base], ready.read)
     document = report(ready.read.logs, swept, rule, params, ready.labels, _again(rule, texts, asked, ready))
-    document["notes"] = ready.read.notes
+    gaps = gaps_in(ready.read.logs, swept.facts, config)
+    for note in gaps:
+        click.echo(f"note: {note}", err=True)
+    document["notes"] = [*ready.read.notes, *gaps]
     speed = f"{len(made)} settings over {document['counts']['events']:,} events took {spent:.1f} s of CPU"
     if measure:
         speed += f"; {_against_one(ready, swept, config, jobs, spent)}"

@@ -249,3 +249,7 @@ def test_what_compaction_took_is_named(here: Here) -> None:
     said = f"{topic}: 3 of 4 offsets hold no record (cleanup.policy compact): what compaction took was an event, too"
     assert json.loads(done.stdout)["notes"] == [said]
     assert said in done.stderr
+    sweep = ("tune", "audit.failed-login-burst", "--param", "detect.count.at_least=3,4", "--source")
+    done = here.tocsin(*sweep, f"audit=topic:{topic}", "--json")
+    assert json.loads(done.stdout)["notes"] == [said]
+    assert said in done.stderr

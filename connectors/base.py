@@ -44,7 +44,7 @@ class Item:
     origin: Origin
     raw: bytes
     notification: Notification | None = None
-    lane: str = ""  #: items of one lane are delivered in order; empty: the alert's id
+    lane: str = ""  #: items of one lane are delivered in order; empty: the alert's id. Of a group it is the group's
 
     def __post_init__(self) -> None:
         if not self.lane:
@@ -148,7 +148,7 @@ def decode_item(kind: Kind, receiver: str, raw: bytes, origin: Origin) -> Item |
     if _addressed.decode(raw).receiver != receiver:
         return None
     notification = _notification.decode(raw)
-    return Item(notification.id, notification.alert, origin, raw, notification)
+    return Item(notification.id, notification.alert, origin, raw, notification, notification.subject)
 
 
 def as_record(raw: bytes, origin: Origin, at: int, record_key: bytes | None) -> Record:

@@ -93,7 +93,7 @@ def message_of(item: Item, label: str = "") -> Message:
     listed = group.alerts[:20] if group else ()
     closed = alert.status in _CLOSED and (group is None or all(m.status in _CLOSED for m in group.alerts))
     return Message(
-        subject=group.id if group else alert.id,
+        subject=note.subject if note else alert.id,
         title=_title(alert, note, label),
         headline=clean(alert.title, 1000),
         sentence=_sentence(alert, note),

@@ -64,3 +64,8 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     escalation_level: int = 0  #: above 0 the message is marked ESCALATED
     group: Group | None = None
     redriven: str = ""  #: the re-drive that published it again, under the same id; empty: the first time
+
+    @property
+    def subject(self) -> str:
+        """What it is about over all its messages, which keep their order: the group's id, or the alert's."""
+        return self.group.id if self.group is not None else self.alert_id

@@ -58,6 +58,11 @@ class Entry:
         return _STATES[own[-1].outcome] if own else State.WAITING
 
     @property
+    def subject(self) -> str:
+        """What it is about over all messages of its sink."""
+        return self.note.subject if self.note is not None else self.alert_id
+
+    @property
     def error(self) -> str:
         return next((one.error for one in reversed(self.attempts) if one.error), "")
 

@@ -85,9 +85,9 @@ def plan(ledger: Iterable[Entry], wanted: Wanted, *, superseded: bool = False) -
         latest: dict[tuple[str, str], int] = {}
         for entry in ledger:
             if entry.state is State.DELIVERED and (entry.sink, entry.id) not in own:
-                about = entry.sink, entry.alert_id
+                about = entry.sink, entry.subject
                 latest[about] = max(latest.get(about, 0), entry.at)
-        fresh = [entry for entry in kept if latest.get((entry.sink, entry.alert_id), 0) <= entry.at]
+        fresh = [entry for entry in kept if latest.get((entry.sink, entry.subject), 0) <= entry.at]
         left_out[LeftOut.SUPERSEDED] += len(kept) - len(fresh)
         kept = fresh
     return Plan(tuple(kept), +left_out)
@@ -101,7 +101,7 @@ def redrive(
         for entry in plan.entries:
             assert entry.note is not None
             again = msgspec.structs.replace(entry.note, redriven=mark)
-            write.produce("notifications", wire.write("notifications", _encode(again)), entry.alert_id.encode())
+            write.produce("notifications", wire.write("notifications", _encode(again)), again.subject.encode())
             write.operation(entry.alert_id, entry.tenant, Deed.REDRIVE, by, now, f"{entry.sink} {entry.id}")
 
 

@@ -130,7 +130,7 @@ class World:
                     before.append(alert)
                 case "notifications":
                     notification = msgspec.json.decode(output.value, type=Notification)
-                    assert output.key == notification.alert_id.encode()
+                    assert output.key == notification.subject.encode()
                     # Whom a group has told stands beside the alert until its next version says so.
                     known = msgspec.structs.replace(self.alert(notification.alert_id), told=notification.alert.told)
                     assert notification.alert == known

@@ -8,12 +8,12 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.base import Delivered, Origin, Rejected, Result, Retry, as_record
+from connectors.base import Delivered, Kind, Origin, Rejected, Result, Retry, as_record, decode_item
 from connectors.offsets import Commit
 from connectors.schedule import Pending, Schedule, Settled
 from connectors.settings import Breaking, Policy, Rate, Retrying
-from connectors.testing import notifier_item, storage_item
-from streams.model import Outcome
+from connectors.testing import notifier_item, sample_notification, storage_item
+from streams.model import Group, Outcome
 
 NEVER_BREAKS = Breaking(failures=10_000)
 PLAIN = Policy(retry=Retrying(attempts=3, within_ms=10_000, first_ms=100, longest_ms=1000), breaker=NEVER_BREAKS)
@@ -53,6 +53,20 @@ def test_items_of_one_alert_go_one_after_the_other_and_others_at_the_same_time()
     assert s.take(0) == []
     settle(s, first, Delivered(), 1)
     assert [p.item.key for p in s.take(1)] == ["n1-2"]
+
+
+def test_messages_of_one_group_keep_their_order_whichever_alert_they_carry() -> None:
+    """Else the resolve of a group's incident overtakes a trigger that is tried again, and it stays open for ever."""
+    s = schedule()
+    group = Group(id="g", key={}, alerts=(), total=2)
+    for offset, alert in enumerate((1, 2)):
+        note = msgspec.structs.replace(sample_notification(alert), group=group)
+        item = decode_item(Kind.NOTIFIER, "ops", msgspec.json.encode(note), Origin("notifications", 0, offset))
+        assert item is not None
+        s.add(item, 0)
+    settle(s, s.take(0), Retry("no"), 0)
+    assert s.take(50) == []
+    assert [p.item.key for p in s.take(100)] == ["n1-1"]
 
 
 def test_a_failed_head_holds_its_own_lane_and_no_other() -> None:

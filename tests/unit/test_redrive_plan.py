@@ -6,15 +6,19 @@ import msgspec
 import pytest
 
 from connectors.testing import sample_notification
-from streams.model import Delivery, Outcome
+from streams.model import Delivery, Group, Outcome
 from streams.runtime.ledger import Entry, State, rates
 from streams.runtime.redrive import LeftOut, Wanted, plan
 from streams.runtime.scan import Stretch, parse_stretch
 
 
-def entry(name: str, *outcomes: str, at: int = 0, sink: str = "hook", redriven: str = "", alert: int = 1) -> Entry:
+def entry(
+    name: str, *outcomes: str, at: int = 0, sink: str = "hook", redriven: str = "", alert: int = 1, group: str = ""
+) -> Entry:
     """``outcomes``: of its attempts; one written ``delivered@r1`` was made by the re-drive r1."""
     note = msgspec.structs.replace(sample_notification(alert, sink), id=name, at=at, redriven=redriven)
+    if group:
+        note = msgspec.structs.replace(note, group=Group(id=group, key={}, alerts=(), total=2))
     found = Entry(name, sink, note.alert_id, note.tenant, "new", at, note, [f"notifications/3/{at}"], redriven=redriven)
     for n, text in enumerate(outcomes, 1):
         outcome, _, mark = text.partition("@")
@@ -54,6 +58,13 @@ def test_what_has_become_of_it(made: Entry, state: State) -> None:
         ([entry("a"), entry("b", "retry")], Wanted(sink="hook"), [], {LeftOut.UNDER_WAY: 2}),
         # the same alert, told of later
         ([entry("a", "failed"), entry("b", "delivered", at=5)], Wanted(ids=("a",)), [], {LeftOut.SUPERSEDED: 1}),
+        (
+            [entry("a", "failed", group="g"), entry("b", "delivered", at=5, alert=2, group="g")],
+            Wanted(ids=("a",)),
+            [],
+            {LeftOut.SUPERSEDED: 1},
+        ),  # the same group, whose worst alert is another by now
+        ([entry("a", "failed", group="g"), entry("b", "delivered", at=5)], Wanted(ids=("a",)), ["a"], {}),
         ([entry("a", "failed"), entry("b", "failed", at=5)], Wanted(ids=("a",)), ["a"], {}),
         ([entry("a", "failed"), entry("b", "delivered", at=5)], Wanted(), ["a", "b"], {}),  # both, in their order
         ([entry("a", "failed", at=5), entry("b", "delivered")], Wanted(ids=("a",)), ["a"], {}),

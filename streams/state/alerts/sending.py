@@ -54,7 +54,8 @@ def of_group(pile: Pile, message: Message, worst: msgspec.Raw, policy: Policy, n
         at=now, alert=worst, route=pile.path, to=_on_call(policy, policy.by_name[pile.receiver].oncall, now),
         group=message.group,
     )  # fmt: skip
-    return Output("notifications", message.worst.encode(), _encode(notification))
+    subject = message.group.id if message.group is not None else message.worst  # of a group the worst may change
+    return Output("notifications", subject.encode(), _encode(notification))
 
 
 def _on_call(policy: Policy, rotation: str, now: int) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from queue import SimpleQueue
 from typing import Any
 
@@ -34,6 +34,7 @@ from streams.runtime.timing import STANDARD, Timing
 from streams.runtime.transaction import Result, Transaction, until_done
 
 _error, _topic, _partition = Message.error, Message.topic, Message.partition
+_ticked = attrgetter("ticked")
 _offset, _value, _timestamp, _second = Message.offset, Message.value, Message.timestamp, itemgetter(1)
 Callback = Callable[[Consumer, list[TopicPartition]], None]
 _STOOD_STILL = 1.0  # seconds between two turns of the loop
@@ -176,16 +177,23 @@ class Source:
             part = self.parts.get(name)
             if part is not None and part.live:  # a batch of a part that is not live is read again after its seek
                 self._step(part, messages)
-        wall, control = time.time_ns() // 1_000_000, self._control().position
-        for part in self.parts.values():
-            if part.live and _is_due(part, wall, control):
-                self._tick(part)
+        self._tick_due()
         self._take_restored()
         if self._transaction.due(self._late):
             self._end()
         if self.beat - self._housekept > 1.0:
             self._housekept = self.beat
             self._housekeep()
+
+    def _tick_due(self) -> None:
+        """Tick what is due, what waited longest first; after ``ticking`` seconds what is read has its turn."""
+        wall, control, began = time.time_ns() // 1_000_000, self._control().position, time.monotonic()
+        for part in sorted(self.parts.values(), key=_ticked):
+            if part.live and _is_due(part, wall, control):
+                self._call(part, None)
+                part.ticked = time.monotonic()
+                if part.ticked > began + self._timing.ticking:
+                    return
 
     def _read(self) -> dict[tuple[str, int], list[Message]]:
         """What came, by partition. Loops over events run in C here: this and the core are what an event costs."""
@@ -224,9 +232,6 @@ class Source:
         part.state.stopwatch = time.perf_counter_ns if self._steps % 64 == 0 else None
         self._call(part, batch)
         self.progress += len(messages)
-
-    def _tick(self, part: Part) -> None:
-        self._call(part, None)
 
     def _call(self, part: Part, batch: Batch | None) -> None:
         self._transaction.touch(part)

@@ -56,6 +56,7 @@ class Part:
     drained: bool = False  #: read as far as there is to read: to its end, or to a transaction still open upstream
     steps: list[Step] = field(default_factory=list)
     asked: float = field(default_factory=time.monotonic)  #: when its restore began
+    ticked: float = 0.0  #: when it was ticked last, by the same clock
 
     @property
     def name(self) -> tuple[str, int]:

@@ -19,7 +19,8 @@ class Timing:
     calm: float = 1.0
     pause: float = 0.010
     factor: float = 4.0
-    spread: float = 0.1
+    spread: float = 0.05
+    ticking: float = 0.05  #: what waits to be read has its turn after so long
     answer: float = 30.0  #: the longest the core may take for one batch
     session: float = 6.0
     transaction: float = 12.0

@@ -173,11 +173,10 @@ def oracle(log: list[Finding | Command]) -> dict[str, tuple[Any, ...]]:
                     alert.status = "resolved"
                     alert.ids.append(one.id)
         elif one.kind == "retract":
-            if unclosed:
-                alert = alerts[one.alert_id] if one.alert_id in alerts else unclosed[-1]
-                if alert.status in OPEN and one.id not in alert.ids:
-                    alert.status = "dismissed"
-                    alert.ids.append(one.id)
+            named = alerts.get(one.alert_id, unclosed[-1] if unclosed else None)
+            if named is not None and named.status != "dismissed" and one.id not in named.ids:
+                named.status = "dismissed"
+                named.ids.append(one.id)
         else:
             fired(alerts, one, mine, unclosed)
     return {

@@ -100,12 +100,12 @@ def test_an_end_known_from_before_a_pause_lets_no_idle_clock_run() -> None:
     mine = part(0)
     mine.live = mine.at_end = True
     reading.beat = time.monotonic()
-    reading._tick(mine)
+    reading._call(mine, None)
     reading.beat -= 5  # stopped in the middle of a turn
-    reading._tick(mine)
+    reading._call(mine, None)
     reading.beat = time.monotonic()
     reading._doubtful = reading.beat + 1  # the turns after it
-    reading._tick(mine)
+    reading._call(mine, None)
     assert told == [True, False, False]
 
 

@@ -43,7 +43,7 @@ def begun(clock: Clock, *, urgent: bool, stirred: bool = True) -> Transaction:
     ("urgent", "late", "after"),
     [
         (False, 0.0, 0.1),
-        (True, 0.0, 0.08),
+        (True, 0.0, 0.05),
         (False, 0.2, 0.1),
         (False, 2.0, 0.5),
         (True, 2.0, 0.5),
@@ -64,7 +64,7 @@ def test_a_transaction_adds_a_quarter_to_what_is_late_already(
 def test_one_slow_commit_does_not_hold_back_what_comes_next(clock: Clock) -> None:
     after_a_slow_one = begun(clock, urgent=True)
     after_a_slow_one._took = 2.0
-    clock.now += 0.099
+    clock.now += 0.049
     assert not after_a_slow_one.due(0.0)
     clock.now += 0.002
     assert after_a_slow_one.due(0.0)

@@ -24,15 +24,16 @@ from streams.state.alerts.ages import Ages, note_retention
 from streams.state.alerts.crowd import Crowd, storm
 from streams.state.alerts.held import LOOSE, Held
 from streams.state.alerts.inforce import hiding_of, policy_of, records_of
-from streams.state.alerts.messages import message_of
+from streams.state.alerts.messages import Message, message_of
 from streams.state.alerts.reminding import Reminding
 from streams.state.alerts.sending import of_alert, of_group
 from streams.state.alerts.stored import alert_in, check_format, memory_of, names_of
 from streams.state.alerts.telling import Said, Telling
+from streams.state.alerts.tray import Pile
 from streams.state.partition import Position
 
 MAX_ALERT: Final = 800_000  #: bytes; beyond, an alert loses the copies of its events
-MAX_TICK: Final = 250  #: timers, groups and purges in one tick: what people ask for waits no longer than one takes
+MAX_TICK: Final = 250  #: timers, alerts in groups, and purges in one tick: what people ask for waits while one lasts
 
 _encode = msgspec.json.Encoder().encode
 
@@ -303,25 +304,33 @@ class AlertState:
             self._held.free(tenant, self.position.stage)
 
     def _flush(self, now: int, outputs: list[Output]) -> None:
-        """Groups that are due: one message each, about all that is ripe."""
+        """Groups that are due: one message each, about all that is ripe. At least one; then no more once
+        ``MAX_TICK`` alerts were looked at.
+        """
+        looked = 0
         for pile in self.telling.tray.take(now, MAX_TICK):
+            looked += len(pile.pending) + 1
             message = message_of(pile, self.telling, self.book, now)
-            if message is None:
-                continue
-            worst = alert_in(self.book.entries[message.worst].value)
-            outputs.append(of_group(pile, message, worst, self.policy, now))
-            self.counts["notifications", pile.receiver, message.reason.value] += 1
-            for identity in message.told:
-                case = self.book.case(identity)
-                if case is not None and case.is_open and pile.receiver not in case.heard:
-                    case.told = tuple(dict.fromkeys((*case.told, pile.receiver)))
-                    case.heard[pile.receiver] = None
-                    case.dirty = True
+            if message is not None:
+                self._say(pile, message, now, outputs)
+            if looked >= MAX_TICK:
+                break
         for case in self.book.touched.values():
             if case.dirty:
                 self._write(case, [], now, outputs)
                 case.rest()
         self.book.end_step()
+
+    def _say(self, pile: Pile, message: Message, now: int, outputs: list[Output]) -> None:
+        worst = alert_in(self.book.entries[message.worst].value)
+        outputs.append(of_group(pile, message, worst, self.policy, now))
+        self.counts["notifications", pile.receiver, message.reason.value] += 1
+        for identity in message.told:
+            case = self.book.case(identity)
+            if case is not None and case.is_open and pile.receiver not in case.heard:
+                case.told = tuple(dict.fromkeys((*case.told, pile.receiver)))
+                case.heard[pile.receiver] = None
+                case.dirty = True
 
     def _next_timer(self) -> tuple[int, str] | None:
         """The first timer that still holds."""

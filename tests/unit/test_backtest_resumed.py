@@ -18,13 +18,18 @@ from typing import Any
 import pytest
 
 from streams.cli import backtest_inputs, backtest_run, main
+from streams.detect.registry import KINDS
 from streams.errors import ConfigError
-from streams.model import Source
+from streams.model import Control, Source
 from streams.replay.backtest import kept
 from streams.replay.backtest.kept import Manifest, WorkFolder
 from streams.replay.backtest.run import Ran, backtest
+from streams.replay.controls import Controls
 from streams.replay.moments import rfc3339
 from streams.replay.runner import PartitionLog
+from streams.rules.lists import bind
+from streams.rules.load import ruleset_from_documents
+from streams.rules.rule import RuleSet
 from streams.simulate import generate
 from streams.simulate.write import to_files
 from tests.detecting import BASE
@@ -199,3 +204,35 @@ def test_last_week_stays_the_week_it_was_though_the_second_run_comes_later(
     assert run(BASE + 30 * day) == 2  # anew, as the folder is gone: there are no events in that week
     assert "no events in this range" in capsys.readouterr().err
     assert not (tmp_path / "work").exists()
+
+
+def test_what_came_into_force_on_the_way_does_so_after_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "EVERY", 0.0)
+    listed = made("listed", {"match": {}}, where={"actor": {"in_list": "bad"}})
+    rules = ruleset_from_documents([listed], KINDS)
+    events = tuple(river(random.Random(4), 120, tidy=True))  # record n is written n s after BASE
+
+    def listing(*names: str) -> RuleSet:
+        return bind(rules, {"bad": names} if names else {})
+
+    steps = [
+        (0, listing()),
+        (BASE + 31_000, listing("ada")),
+        (BASE + 74_500, listing("ada", "bob")),
+        (BASE + 90_000, listing()),
+    ]
+    controls = [Controls(tuple(Control(n, one) for n, (_, one) in enumerate(steps, 1)), tuple(at for at, _ in steps))]
+    (whole,) = backtest([Torn(events, 0)], [rules], controls=controls)
+    actors = [json.loads(event)["actor"] for event in events]
+    expected = [
+        n for n, actor in enumerate(actors) if (31 <= n < 90 and actor == "ada") or (75 <= n < 90 and actor == "bob")
+    ]
+    positions = [json.loads(waiting.value)["position"] for spool in whole.result.found for waiting in spool]
+    assert [int(position.rpartition("/")[2]) for position in positions] == expected
+    for dies in (5, 8, 11):
+        work = WorkFolder(tmp_path / "work")
+        with pytest.raises(Killed):
+            backtest([Torn(events, 0, dies)], [rules], folder=work, controls=controls)
+        work._lock.close()
+    (ran,) = backtest([Torn(events, 0)], [rules], folder=WorkFolder(tmp_path / "work"), controls=controls)
+    assert told(ran) == told(whole)

@@ -122,12 +122,14 @@ def print_hearings(lists: Mapping[str, Sequence[Mapping[str, Any]]], console: Co
 
 
 def _untold(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
-    lost = sum(bool(one["today"]) for one in rows)
-    click.echo(f"\nnobody would have been told of {len(rows)} alerts; today somebody is told of {lost} of these")
+    lost, waiting = sum(bool(one["today"]) for one in rows), sum(one["waits"] for one in rows)
+    late = f"; {waiting} of them still wait to be told when the range ends" if waiting else ""
+    click.echo(f"\nnobody would have been told of {len(rows)} alerts; today somebody is told of {lost} of these{late}")
     shown = Table(box=None, pad_edge=False, show_header=False)
     for one in sorted(rows, key=lambda one: not one["today"])[:_ROWS]:
         by = ", ".join(sorted({hiding["stage"] for hiding in one["hidden_by"]}))
         why = f"hidden by {by}" if by else "no receiver takes it, or it was over or in hand before its turn"
+        why = "it still waits when the range ends" if one["waits"] else why
         why += f"; today: {', '.join(one['today'])}" if one["today"] else ""
         shown.add_row(*cells(one["opened"], one["alert_id"][:12], one["severity"], one["rule"], one["title"], why))
     if len(rows) > _ROWS:

@@ -110,6 +110,15 @@ def test_a_silence_of_the_time_stands_under_both_policies_where_it_is_part_of_th
     assert [one["hidden_by"] for one in told["untold"]] == [[{"stage": "silence", "by": "night"}]] * 2
 
 
+def test_what_waits_for_its_group_when_the_range_ends_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "slow.yaml").write_text(yaml.safe_dump({**POLICY, "route": {"receivers": ["chat"], "group_wait": "2m"}}))
+    untold = reported(here, "--routes", "slow.yaml")["told"]["untold"]
+    assert [(HOSTILE in one["title"], one["waits"]) for one in untold] == [(True, True)], "the last of three"
+    assert "1 of them still wait to be told when the range ends" in capsys.readouterr().out
+    longer = reported(here, "--routes", "slow.yaml", "--to", rfc3339(START + 600_000))["told"]
+    assert longer["untold"] == []
+
+
 def test_without_it_there_is_no_such_section(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "told" not in reported(here)
     assert "who would have been told" not in capsys.readouterr().out

@@ -124,12 +124,16 @@ def _first_told(both: Mapping[str, Heard]) -> list[dict[str, Any]]:
 
 
 def _untold(both: Mapping[str, Heard]) -> list[dict[str, Any]]:
-    """Alerts that nobody would have heard of; ``today``: who did."""
+    """Alerts that nobody would have heard of; ``today``: who did; ``waits``: somebody was about to when time ended."""
     known: dict[str, list[str]] = {}
     for one in both[TODAY].told:
         for member in one.about:
             known.setdefault(member.id, []).append(one.receiver)
-    return [alert_document(one) | {"today": sorted(set(known.get(one.id, ())))} for one in untold(both[CANDIDATE])]
+    heard = both[CANDIDATE]
+    return [
+        alert_document(one) | {"today": sorted(set(known.get(one.id, ()))), "waits": one.id in heard.waiting}
+        for one in untold(heard)
+    ]
 
 
 def alert_document(one: Fared) -> dict[str, Any]:

@@ -129,6 +129,7 @@ class Heard:
     dead: int = 0
     reached: set[tuple[str, str]] = field(default_factory=set)  #: (alert, receiver), whenever it was
     crowds: set[str] = field(default_factory=set)  #: receivers that were told of more alerts than a message lists
+    waiting: set[str] = field(default_factory=set)  #: alerts of which somebody was yet to be told when time ended
     _policy: Policy | None = None
     _loud: frozenset[str] = frozenset()  #: under ``_policy``
 

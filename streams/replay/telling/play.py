@@ -49,6 +49,8 @@ def play(
             if progress is not None and before // _TELLS != stepped // _TELLS:
                 progress(stepped)
         _wait(players, given.end, ticked=given.ticked)
+        for player in players:
+            player.ends()
     return heard
 
 
@@ -102,6 +104,11 @@ class _Player:
             return
         while (due := self.state.due()) is not None and max(due, self._now) < end:
             self._tick(max(due, self._now), at_end=True)
+
+    def ends(self) -> None:
+        """Time has ended: what waits in groups is not told any more."""
+        for pile in self.state.telling.tray.piles.values():
+            self.heard.waiting.update(pile.pending)
 
     def step(self, moment: Moment, records: list[Record]) -> None:
         self._control = self._controls(moment.control)

@@ -111,7 +111,8 @@ def test_a_silence_of_the_time_stands_under_both_policies_where_it_is_part_of_th
 
 
 def test_what_waits_for_its_group_when_the_range_ends_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (here / "slow.yaml").write_text(yaml.safe_dump({**POLICY, "route": {"receivers": ["chat"], "group_wait": "2m"}}))
+    route = {"receivers": ["chat"], "group_by": ["key.actor"], "group_wait": "2m"}
+    (here / "slow.yaml").write_text(yaml.safe_dump({**POLICY, "route": route}))
     untold = reported(here, "--routes", "slow.yaml")["told"]["untold"]
     assert [(HOSTILE in one["title"], one["waits"]) for one in untold] == [(True, True)], "the last of three"
     assert "1 of them still wait to be told when the range ends" in capsys.readouterr().out

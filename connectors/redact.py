@@ -88,7 +88,7 @@ class Secrets:
     def _read(self, reference: str) -> str:
         kind, _, name = reference.partition(":")
         if kind == "env":
-            value = self._environ.get(name, "")
+            value = self._environ.get(name, "").rstrip("\r\n")  # as `kubectl create secret` takes it from a file
             if not value:
                 raise SinkBroken(
                     f"environment variable {name} is not set", "set it, or correct the reference in the sink"

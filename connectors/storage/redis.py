@@ -102,7 +102,7 @@ class Redis:
                 url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=Again(NoBackoff(), 0), **more
             )
             await self._client.ping()
-        except ValueError as error:
+        except (ValueError, TypeError) as error:  # the latter for an option that it does not know
             raise SinkBroken(f"Redis: {error}", "correct the sink's url") from None
         except Exception as error:
             await self.close()

@@ -10,13 +10,13 @@ from streams.errors import ConfigError
 
 
 def resolved(path: str, value: Any) -> Any:
-    """What a reference ``env:NAME`` or ``file:PATH`` leads to; anything else as it is. ``path`` is for the problem.
+    """What a reference ``env:NAME`` or ``file:PATH`` leads to; anything else as it is. Without final newlines.
 
-    Raises ConfigError for a reference that leads nowhere.
+    ``path`` is for the problem. Raises ConfigError for a reference that leads nowhere.
     """
     kind, _, name = value.partition(":") if isinstance(value, str) else ("", "", "")
     if kind == "env":
-        if not (secret := os.environ.get(name, "")):
+        if not (secret := os.environ.get(name, "").rstrip("\r\n")):
             raise ConfigError(f"{path}: the environment variable {name} is not set", "set it, or correct the reference")
         return secret
     if kind == "file":

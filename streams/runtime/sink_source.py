@@ -192,6 +192,8 @@ class SinkSource:
             return []
         starts, fresh = [], []
         for tp in consumer.committed(partitions, 10):
+            if tp.error is not None:  # it may well have been committed: to begin anew would lose or repeat
+                raise KafkaException(tp.error)
             if tp.offset != OFFSET_INVALID:
                 self.committed[self._name(tp)] = commit = Commit(tp.offset, tp.metadata or "")
                 self.resumed.append((*self._name(tp), commit))

@@ -31,6 +31,12 @@ def test_who_is_known(header: str | None, known: bool) -> None:
     assert (Keys([key("another", secret="x" * 20), key()]).of(header) is not None) is known
 
 
+def test_a_key_from_a_secret_that_ends_with_a_newline_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOC_KEY", f"{SECRET}\n")
+    keys = Keys([ApiKey(name="soc", key="env:SOC_KEY", tenant="acme", role="viewer")])
+    assert keys.of(f"Bearer {SECRET}") is not None
+
+
 @pytest.mark.parametrize(
     ("role", "may"),
     [

@@ -70,6 +70,14 @@ def test_a_password_is_hidden_in_parts_where_its_signs_are_not_escaped(url: str)
     assert "sekret" not in known.redact(quoted)
 
 
+def test_a_secret_has_no_final_newline_wherever_it_comes_from(tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("hunter2\n")
+    known = Secrets({"S": "hunter2\r\n", "EMPTY": "\n"})
+    assert known.resolve("env:S") == known.resolve(f"file:{tmp_path / 's'}") == "hunter2"
+    with pytest.raises(SinkBroken, match="EMPTY is not set"):
+        known.resolve("env:EMPTY")
+
+
 @pytest.mark.parametrize("url", ["postgresql://a:1,b:2/x", "unix:///run/redis.sock?db=1", "redis://db:6379/0"])
 def test_an_address_without_a_password_is_what_it_says(url: str) -> None:
     assert Secrets({"U": f"{url}\n"}).address("env:U") == Secrets({}).address(url) == url

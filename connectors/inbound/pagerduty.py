@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from connectors.inbound.signed import Refused, hex_digest, same
@@ -16,6 +17,7 @@ from streams.model import Action, Command, content_hash
 
 _MOST_SIGNATURES = 20
 _LONGEST = 1024 * 1024
+_OLDEST_MS = 3 * 86_400_000  #: later than PagerDuty itself tries again
 _ACTIONS = {
     "incident.acknowledged": Action.ACKNOWLEDGE,
     "incident.unacknowledged": Action.UNACKNOWLEDGE,
@@ -30,7 +32,8 @@ AlertOf = Callable[[str], tuple[str, str] | None]
 def verify(secrets: tuple[str, ...], signatures: str | None, body: bytes) -> Refused | None:
     """None where PagerDuty sent it: ``X-PagerDuty-Signature``, several while a secret is replaced, and the raw body.
 
-    PagerDuty signs no time, so a replay is told only by the event's id, which becomes the command's.
+    PagerDuty signs no time of its own. A replay is told by the event's id, which becomes the command's, and by when
+    it happened, which stands in what is signed.
     """
     known = [secret for secret in secrets if secret]
     if not known:
@@ -46,7 +49,8 @@ def verify(secrets: tuple[str, ...], signatures: str | None, body: bytes) -> Ref
 def commands(body: bytes, alert_of: AlertOf, now_ms: int) -> list[Command]:
     """What a verified event asks for: one command, or none. Raises ValueError for what is no event of PagerDuty.
 
-    What an integration did (our own notifier resolving, for one) is not told back to us.
+    What an integration did (our own notifier resolving, for one) is not told back to us. What happened more than three
+    days ago asks for nothing.
     """
     if len(body) > _LONGEST:
         raise ValueError("the event is too large")
@@ -59,6 +63,8 @@ def commands(body: bytes, alert_of: AlertOf, now_ms: int) -> list[Command]:
         raise ValueError("not an event of PagerDuty")
     action, agent = _ACTIONS.get(kind), event.get("agent")
     who = agent if isinstance(agent, dict) else {}
+    if _is_old(event.get("occurred_at"), now_ms):
+        return []
     if action is None or "integration" in str(who.get("type", "")):
         return []
     found = next((one for name in _names(data) if (one := alert_of(name)) is not None), None)
@@ -79,6 +85,15 @@ def commands(body: bytes, alert_of: AlertOf, now_ms: int) -> list[Command]:
             note=note,
         )
     ]
+
+
+def _is_old(occurred_at: object, now_ms: int) -> bool:
+    """What is no time says nothing."""
+    try:
+        at = datetime.fromisoformat(str(occurred_at))
+    except ValueError:
+        return False
+    return now_ms - round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000) > _OLDEST_MS
 
 
 def _names(data: dict[str, Any]) -> list[str]:

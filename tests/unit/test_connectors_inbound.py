@@ -125,6 +125,20 @@ def event(kind: str, data: dict[str, Any] | None = None, **more: Any) -> bytes:
     return json.dumps({"event": {"id": "01E", "event_type": kind, "agent": agent, "data": data} | more}).encode()
 
 
+@pytest.mark.parametrize(
+    ("occurred_at", "count"),
+    [
+        ("2024-01-04T00:00:00Z", 1), ("2024-01-01T00:00:00.000Z", 1), ("2023-12-31T23:59:59Z", 0),
+        ("2023-12-31T23:59:59", 0), ("2024-01-01T00:30:00+01:00", 0), ("0001-01-01T00:00:00Z", 0), ("soon", 1),
+        (None, 1), (7, 1),
+    ],
+)  # fmt: skip
+def test_what_was_signed_days_ago_asks_for_nothing(occurred_at: object, count: int) -> None:
+    """A request that somebody kept: its signature is right for ever, and the alert may have forgotten its id."""
+    now_ms = 1_704_326_400_000  # 2024-01-04
+    assert len(pagerduty.commands(event("incident.resolved", occurred_at=occurred_at), known, now_ms)) == count
+
+
 def known(name: str) -> tuple[str, str] | None:
     return {"a1": ("a1", "acme"), "PGR0VU2": ("a1", "acme")}.get(name)
 

@@ -165,8 +165,8 @@ def _of_file(file: Path) -> _Found:
 def _of_events(past: Past) -> _Found:
     """What rules find in events, as a backtest does."""
     from streams.cli import backtest_run as run
-    from streams.replay.backtest.document import span_of
     from streams.replay.backtest.run import backtest
+    from streams.replay.telling.tried import range_of
 
     config = get_config()
     asked = run.Asked(past.begin, past.end, past.given, past.mappings, past.paths, past.lists, ignore_commands=True)
@@ -175,12 +175,12 @@ def _of_events(past: Past) -> _Found:
     with _progress(sum(log.size for log in ready.read.logs)) as told:
         (ran,) = backtest(ready.read.logs, rulesets, jobs=run.processes(None), progress=told)
     run.refuse_empty(ran.result, ready.read)
-    first, last = span_of(ran.facts) or (0, 0)
     if not ran.result.findings:
         raise ConfigError(
             f"the rules find nothing in {ran.result.read} events", "`tocsin backtest` says what they look at"
         )
-    return _Found(ran.result.found, first, last, ready.read.notes)
+    span = range_of(ran, None)
+    return _Found(ran.result.found, span.begin, span.end - 1, ready.read.notes)
 
 
 def _of_findings(found: _Found, asked: Asked) -> Played:

@@ -11,7 +11,16 @@ import pytest
 import yaml
 
 from streams.cli import main
+from streams.model import Control
+from streams.replay.backtest.run import Ran
+from streams.replay.controls import Controls
+from streams.replay.logs import Facts
 from streams.replay.moments import rfc3339
+from streams.replay.runner import Replayed
+from streams.replay.spool import Spool, Waiting
+from streams.replay.telling.document import Range
+from streams.replay.telling.tried import range_of
+from streams.rules.rule import RuleSet
 from tests.unit.test_backtest_cli import HOSTILE, RULE, START, Elements, failures
 
 POLICY = {
@@ -135,6 +144,15 @@ def test_it_stands_in_the_terminal_and_in_the_page_as_text(here: Path, capsys: p
     assert "Nobody would have heard of (2)" in page.text
     assert f"5 failures of {HOSTILE}"[2:] in page.text.partition("Nobody would have heard of")[2]
     assert page.tags.isdisjoint({"script", "img", "link", "iframe"})
+
+
+def test_history_that_was_written_later_is_heard_from_its_own_time_on() -> None:
+    found = Spool()
+    found.add(Waiting(1_000, b"acme", b"{}"))
+    controls = Controls.throughout(Control(1, RuleSet(())))
+    ran = Ran(RuleSet(()), Replayed(found=[found]), [Facts(1, 5_000, 6_000)], controls)
+    assert range_of(ran, None) == Range(1_000, 6_001)
+    assert range_of(ran, 9_000) == Range(1_000, 9_000)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from connectors.context import SinkContext
 from connectors.settings import Block
 from connectors.times import duration, rfc3339
 from streams.model import Alert, Notification
+from streams.rules.template import shown
 
 _COLOURS = {"critical": "1;37;41", "high": "1;31", "medium": "1;33", "low": "1;36", "info": "1;34"}
 _DIM = "2"
@@ -119,13 +120,13 @@ def observed(alert: Alert) -> str:
     values = alert.values
     if "observed" not in values:
         return ""
-    text = f"observed {plain(values['observed'], 80)}"
+    text = f"observed {plain(shown(values['observed']), 80)}"
     if values.get("threshold") is not None:
-        text += f", threshold {plain(values['threshold'], 80)}"
+        text += f", threshold {plain(shown(values['threshold']), 80)}"
     if type(values.get("within")) is int:
         text += f" within {duration(values['within'])}"
     if values.get("peak") is not None and values["peak"] != values["observed"]:
-        text += f" (peak {plain(values['peak'], 80)})"
+        text += f" (peak {plain(shown(values['peak']), 80)})"
     return text
 
 

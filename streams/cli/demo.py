@@ -25,6 +25,7 @@ from streams.config.rules import written_rules
 from streams.errors import FAILED, TocsinError
 from streams.local.servers import kafka
 from streams.model import Alert, Delivery, Evidence
+from streams.rules.template import shown
 from streams.simulate import generate
 
 PARTITIONS, WORKERS = 4, 2
@@ -202,7 +203,7 @@ def _read(bootstrap: str, name: str, seen: Seen, show: Callable[[str], None] | N
 def _line(alert: Alert) -> str:
     key = ", ".join(f"{name}={value}" for name, value in alert.key.items())
     observed, threshold = alert.values.get("observed"), alert.values.get("threshold")
-    why = f"{observed} against {threshold}" if threshold is not None else "matched"
+    why = f"{shown(observed)} against {shown(threshold)}" if threshold is not None else "matched"
     where = _range(alert.last)
     return (
         f"        [{COLOURS[alert.severity]}]{alert.severity:<8}[/] {alert.why:<15} [bold]{escape(alert.title)}[/]\n"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from streams.model import Notification
 from tests.unit.alert_steps import MINUTE, START, World, command, finding
 from tests.unit.test_alert_complaints import silence
@@ -65,8 +67,26 @@ def test_a_group_that_begins_anew_is_told_under_another_id() -> None:
     ring(world, 60)
     world.give(finding(1, 60), minute=60)
     ring(world, 61)
-    assert [reason for _, reason, _ in when(world)] == ["new", "resolved", "new"]
-    assert len({one.id for one in world.notifications}) == 3
+    assert [reason for _, reason, _ in when(world)] == ["new", "resolved", "resolved", "new"]
+    assert len({one.id for one in world.notifications}) == 4
+
+
+@pytest.mark.parametrize("repeat", [{}, {"repeat_interval": "4h"}])
+def test_the_end_of_a_group_is_told_under_the_name_it_was_told_under(repeat: dict[str, str]) -> None:
+    """Its incident stands under the group's id: that one alert after the other is over, each by itself, ends nothing."""
+    world = World(grouped(**repeat))
+    world.give(finding(0, key={"n": 0}), finding(1, key={"n": 1}), minute=0)
+    ring(world, 1)
+    world.give(command(0, "resolve", "alert-0"), minute=2)
+    ring(world, 12)
+    assert when(world) == [(1, "new", 2), (2, "resolved", 0)]
+    world.give(command(1, "resolve", "alert-1"), minute=13)
+    world.restart()
+    ring(world, 60)
+    assert [(round(minute), *rest) for minute, *rest in when(world)[2:]] == [(13, "resolved", 0), (13, "resolved", 1)]
+    first, last = world.notifications[0], world.notifications[-1]
+    assert first.subject == last.subject
+    assert world.state.due() is None or world.state.due() > START + 60 * MINUTE
 
 
 def test_a_group_of_which_nothing_is_to_be_said_is_not_looked_at_all_the_time() -> None:

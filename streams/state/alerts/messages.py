@@ -77,10 +77,13 @@ def message_of(pile: Pile, telling: Telling, book: Book, now: int) -> Message | 
     gone = [one for one in pile.members if one not in book.entries or book.entries[one].status not in OPEN]
     for identity in gone:
         del pile.members[identity]
+    over = bool(gone) and not (pile.members or pile.pending or reasons or receiver.digest)
     if not reasons and route.repeat_interval and now >= pile.told_at + route.repeat_interval:
         reasons = {one: Reason.REPEATED for one in pile.members if book.entries[one].status is Status.ACTIVE}
     reasons = _shown_still(pile, telling, book, reasons, now)
     message = _composed(pile, receiver, route, reasons, book, now) if reasons else None
+    if over and pile.key is not None and receiver.send_resolved and not receiver.batch:
+        message = _ended(pile, [one for one in gone if one in book.entries], book, now)
     if message is not None:
         pile.number, pile.told_at = pile.number + 1, now
         for identity in () if receiver.digest else reasons:
@@ -151,6 +154,22 @@ def _still(case: Case, waiting: Waiting) -> bool:
         case.held[waiting.reason] = None
         case.dirty = True
     return False
+
+
+def _ended(pile: Pile, gone: list[str], book: Book, now: int) -> Message | None:
+    """That all of a group is over: each was told by itself, but an incident stands for the group."""
+    heads = [_shown(book.entries[one].value).alert for one in gone]
+    if not heads:
+        return None
+    heads.sort(key=lambda head: (-severity_rank(head.severity), head.id))
+    members = tuple(
+        Member(id=h.id, title=h.title, severity=h.severity.value, status=h.status.value, reason=Reason.RESOLVED.value)
+        for h in heads[:SHOWN]
+    )
+    versions = [[head.id, head.version] for head in heads]
+    identity = content_hash("notification", pile.id, pile.receiver, Reason.RESOLVED.value, now, versions)
+    group = Group(id=pile.id, key=pile.key or {}, alerts=members, total=len(heads))
+    return Message(identity, Reason.RESOLVED, heads[0].id, (), group)
 
 
 def _composed(

@@ -85,6 +85,7 @@ class Telling:
         )  #: who is told in this step that it stands: that it is bad, they need not hear as well
         for reason in [*(one for one in begun if one not in case.reasons), *case.reasons]:
             if reason is Reason.RESOLVED:
+                self._look_at_groups(case, now)
                 said += self._over(case)
                 case.heard.clear()
             elif reason in begun and not hidden:
@@ -159,6 +160,17 @@ class Telling:
         if not may_tell(self.policy.intervals, route.mute, route.active, until):
             until = next_telling(self.policy.intervals, route.mute, route.active, until)
         return until if until > now or receiver.batch else None
+
+    def _look_at_groups(self, case: Case, now: int) -> None:
+        """Where it was told of among others, that may have been the last of them."""
+        subject = Subject(case)
+        for way in self.lookup.ways(subject) if self.policy.route is not None else ():
+            key = way.key(subject)
+            pile = None if key is None else self.tray.find(case.base.tenant, way.receiver, way.route.path, key)
+            if pile is not None and case.base.id in pile.members:
+                due = max(now + 1, pile.told_at + way.route.group_interval)
+                if due < pile.due:
+                    self.tray.later(pile, due)
 
     def _over(self, case: Case) -> list[Said]:
         """Those who were told that it began are told that it is over; whoever waits to hear of it need not any more."""

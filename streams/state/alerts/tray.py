@@ -94,6 +94,10 @@ class Tray:
         self.dirty[identity] = None
         return pile
 
+    def find(self, tenant: str, receiver: str, path: str, key: dict[str, str]) -> Pile | None:
+        """The group of alerts that share ``key``, while there is one."""
+        return self.piles.get(content_hash("group", tenant, receiver, path, key))
+
     def later(self, pile: Pile, due: int) -> None:
         """Look at a group at another time."""
         pile.due = due

@@ -130,9 +130,10 @@ class Oracle:
         repeated = one.group is not None or one.reason == "repeated"  # a route says it again without a new version
         assert repeated or cause not in self._causes, f"{cause} was told before"
         self._causes.add(cause)
-        if one.group is not None and one.reason == "resolved":  # each was told by itself, as far as it is known still
+        if one.group is not None and one.reason == "resolved":
             assert {member.status for member in one.group.alerts} <= set(CLOSED)
-            return
+            if not any(one.receiver in self.lives[member.id].believers for member in one.group.alerts):
+                return  # each was told by itself: it is the group's incident that ends
         alerts = [(one.alert_id, one.reason.value)]
         if one.group is not None:
             alerts = [(member.id, member.reason) for member in one.group.alerts]

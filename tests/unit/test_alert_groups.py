@@ -67,8 +67,8 @@ def test_a_group_that_begins_anew_is_told_under_another_id() -> None:
     ring(world, 60)
     world.give(finding(1, 60), minute=60)
     ring(world, 61)
-    assert [reason for _, reason, _ in when(world)] == ["new", "resolved", "resolved", "new"]
-    assert len({one.id for one in world.notifications}) == 4
+    assert [reason for _, reason, _ in when(world)] == ["new", "resolved", "new"]
+    assert len({one.id for one in world.notifications}) == 3
 
 
 @pytest.mark.parametrize("repeat", [{}, {"repeat_interval": "4h"}])
@@ -83,10 +83,24 @@ def test_the_end_of_a_group_is_told_under_the_name_it_was_told_under(repeat: dic
     world.give(command(1, "resolve", "alert-1"), minute=13)
     world.restart()
     ring(world, 60)
-    assert [(round(minute), *rest) for minute, *rest in when(world)[2:]] == [(13, "resolved", 0), (13, "resolved", 1)]
+    assert [(round(minute), *rest) for minute, *rest in when(world)[2:]] == [(13, "resolved", 1)]
     first, last = world.notifications[0], world.notifications[-1]
     assert first.subject == last.subject
     assert world.state.due() is None or world.state.due() > START + 60 * MINUTE
+
+
+def test_a_group_ends_under_its_name_though_the_last_of_it_was_never_told() -> None:
+    world = World(grouped())
+    world.give(finding(0, key={"n": 0}), minute=0)
+    ring(world, 1)
+    world.give(finding(1, key={"n": 1}), minute=2)
+    world.give(command(0, "resolve", "alert-0"), minute=3)
+    world.give(command(1, "resolve", "alert-1"), minute=4)
+    world.restart()
+    ring(world, 60)
+    assert [(reason, total) for _, reason, total in when(world)] == [("new", 1), ("resolved", 0), ("resolved", 1)]
+    assert world.notifications[0].subject == world.notifications[-1].subject
+    assert world.notifications[0].subject != world.notifications[1].subject
 
 
 def test_a_group_of_which_nothing_is_to_be_said_is_not_looked_at_all_the_time() -> None:

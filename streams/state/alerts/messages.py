@@ -157,7 +157,9 @@ def _still(case: Case, waiting: Waiting) -> bool:
 
 
 def _ended(pile: Pile, gone: list[str], book: Book, now: int) -> Message | None:
-    """That all of a group is over: each was told by itself, but an incident stands for the group."""
+    """That all of a group is over, where what waited was never told: the others were told by themselves, but an
+    incident stands for the group.
+    """
     heads = [_shown(book.entries[one].value).alert for one in gone]
     if not heads:
         return None

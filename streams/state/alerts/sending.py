@@ -42,9 +42,9 @@ def of_alert(alert: Alert, value: bytes, said: Said, policy: Policy, now: int) -
         id=content_hash("notification", alert.id, receiver.name, reason.value, numbered),
         alert_id=alert.id, tenant=alert.tenant, receiver=receiver.name, reason=reason, at=now,
         alert=msgspec.Raw(value), route=said.path, why=said.why, to=_on_call(policy, receiver.oncall, now),
-        escalation_level=said.level,
+        escalation_level=said.level, group=said.group,
     )  # fmt: skip
-    return Output("notifications", alert.id.encode(), _encode(notification))
+    return _keyed(notification)
 
 
 def of_group(pile: Pile, message: Message, worst: msgspec.Raw, policy: Policy, now: int) -> Output:
@@ -54,7 +54,12 @@ def of_group(pile: Pile, message: Message, worst: msgspec.Raw, policy: Policy, n
         at=now, alert=worst, route=pile.path, to=_on_call(policy, policy.by_name[pile.receiver].oncall, now),
         group=message.group,
     )  # fmt: skip
-    subject = message.group.id if message.group is not None else message.worst  # of a group the worst may change
+    return _keyed(notification)
+
+
+def _keyed(notification: _Notification) -> Output:
+    """By what it is about, as ``Notification.subject`` says: of a group the worst alert may change."""
+    subject = notification.group.id if notification.group is not None else notification.alert_id
     return Output("notifications", subject.encode(), _encode(notification))
 
 

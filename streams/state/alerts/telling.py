@@ -16,7 +16,7 @@ from streams.alerts.lifecycle import BEGINNINGS
 from streams.alerts.policy import Policy
 from streams.alerts.reminders import REMINDER
 from streams.alerts.subject import Subject
-from streams.model import Alert, Reason, Status
+from streams.model import Alert, Group, Member, Reason, Status
 from streams.route import Receiver
 from streams.route.escalation import Escalation
 from streams.route.intervals import may_tell, next_cron, next_telling
@@ -35,6 +35,7 @@ class Said:
     path: str = ""
     why: str = ""
     level: int = 0
+    group: Group | None = None  #: that ends with it
 
 
 class Telling:
@@ -75,7 +76,9 @@ class Telling:
         """What is to be said of a case that changed; what waits goes into the tray, what is hidden stays held."""
         if case.asked:
             self._up(case, now)
-        if not (case.reasons or case.failed or case.again):
+        if case.failed:
+            case.reasons[Reason.FALLBACK] = None
+        if not (case.reasons or case.again):
             return []
         said: list[Said] = []
         begun = self._begun(case)
@@ -85,18 +88,12 @@ class Telling:
         )  #: who is told in this step that it stands: that it is bad, they need not hear as well
         for reason in [*(one for one in begun if one not in case.reasons), *case.reasons]:
             if reason is Reason.RESOLVED:
-                self._look_at_groups(case, now)
                 said += self._over(case)
                 case.heard.clear()
             elif reason in begun and not hidden:
                 told = self._say(case, reason, now, knowing)
                 case.heard.update((one.receiver.name, None) for one in told)
                 said += told
-        instead = self._instead(case)
-        if instead:
-            case.heard.update((one.receiver.name, None) for one in instead)
-            case.changed(Why.DELIVERY_FAILED)
-        said += instead
         case.told = tuple(dict.fromkeys((*case.told, *(one.receiver.name for one in said))))
         return said
 
@@ -118,6 +115,8 @@ class Telling:
         policy, view = self.policy, _seen(case)
         if reason is Reason.ESCALATED:
             return self._level(case)
+        if reason is Reason.FALLBACK:
+            return self._instead(case)
         if view.rule == REMINDER and reason is Reason.NEW:
             reason = Reason.REMINDER
         said: list[Said] = []
@@ -161,35 +160,49 @@ class Telling:
             until = next_telling(self.policy.intervals, route.mute, route.active, until)
         return until if until > now or receiver.batch else None
 
-    def _look_at_groups(self, case: Case, now: int) -> None:
-        """Where it was told of among others, that may have been the last of them."""
-        subject = Subject(case)
-        for way in self.lookup.ways(subject) if self.policy.route is not None else ():
-            key = way.key(subject)
-            pile = None if key is None else self.tray.find(case.base.tenant, way.receiver, way.route.path, key)
-            if pile is not None and case.base.id in pile.members:
-                due = max(now + 1, pile.told_at + way.route.group_interval)
-                if due < pile.due:
-                    self.tray.later(pile, due)
-
     def _over(self, case: Case) -> list[Said]:
         """Those who were told that it began are told that it is over; whoever waits to hear of it need not any more."""
         case.held.clear()
         said: list[Said] = []
+        ended = self._ended(case)
         for name in case.heard:
             receiver = self.policy.by_name.get(name)
             if receiver is not None and receiver.send_resolved and not receiver.digest:
-                said.append(Said(receiver, Reason.RESOLVED))
+                said.append(Said(receiver, Reason.RESOLVED, group=ended.get(name)))
         return said
 
+    def _ended(self, case: Case) -> dict[str, Group]:
+        """By receiver the group that ends with it, under whose name it was told: nothing else stands or waits there.
+
+        Where others only wait, it stays a member, so that the group can say that it is over if they never get told.
+        """
+        found: dict[str, Group] = {}
+        subject, identity = Subject(case), case.base.id
+        for way in self.lookup.ways(subject):
+            key, receiver = way.key(subject), self.policy.by_name[way.receiver]
+            if key is None or receiver.digest or receiver.batch:
+                continue
+            pile = self.tray.find(case.base.tenant, way.receiver, way.route.path, key)
+            if pile is None or identity not in pile.members:
+                continue
+            alone = len(pile.members) == 1
+            if alone and pile.pending.keys() - {identity}:
+                continue
+            self.tray.leave(pile, identity)
+            if alone:
+                found[way.receiver] = Group(id=pile.id, key=key, alerts=(_member(case),), total=1)
+        return found
+
     def _instead(self, case: Case) -> list[Said]:
-        """The fallbacks of receivers that could not be reached."""
+        """The fallbacks of receivers that could not be reached; where that was held back, of all there have been."""
         said: dict[str, Said] = {}
-        for name in case.failed:
+        for name in case.failed or case.notification_failed:
             receiver = self.policy.by_name.get(name)
             fallback = self.policy.by_name.get(receiver.fallback) if receiver is not None else None
-            if fallback is not None and case.status in OPEN:
+            if fallback is not None:
                 said[fallback.name] = Said(fallback, Reason.FALLBACK, why=f"{name} could not be reached")
+        if said:
+            case.changed(Why.DELIVERY_FAILED)
         return list(said.values())
 
     # --- escalation
@@ -237,6 +250,13 @@ def _looked_at(receiver: Receiver, route: Route, key: dict[str, str] | None, rip
     if receiver.batch:
         return ripe + receiver.batch_wait
     return ripe if key is None or receiver.digest else max(ripe, now + route.group_wait)
+
+
+def _member(case: Case) -> Member:
+    return Member(
+        id=case.base.id, title=case.title, severity=case.severity.value, status=case.status.value,
+        reason=Reason.RESOLVED.value,
+    )  # fmt: skip
 
 
 def _seen(case: Case) -> Alert:

@@ -98,6 +98,11 @@ class Tray:
         """The group of alerts that share ``key``, while there is one."""
         return self.piles.get(content_hash("group", tenant, receiver, path, key))
 
+    def leave(self, pile: Pile, alert: str) -> None:
+        """An alert is told of as one of the group no more."""
+        del pile.members[alert]
+        self.dirty[pile.id] = None
+
     def later(self, pile: Pile, due: int) -> None:
         """Look at a group at another time."""
         pile.due = due

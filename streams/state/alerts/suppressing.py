@@ -27,7 +27,7 @@ THROTTLE = "throttle"
 OWN = frozenset({STORM, INCIDENT, REMINDER})
 _HOUR = 3_600_000
 #: Reasons that come of nobody's doing.
-_BY_TIME = frozenset({Reason.ESCALATED, Reason.REPEATED, Reason.BREACHED})
+_UNASKED = frozenset({Reason.ESCALATED, Reason.REPEATED, Reason.BREACHED, Reason.FALLBACK})
 
 
 class Suppressing:
@@ -61,8 +61,8 @@ class Suppressing:
         if (found := self.by_rule(case, now)) is not None:
             return found
         limited = case.suppressed and case.suppressed[0].stage == THROTTLE
-        if limited and _BY_TIME.issuperset(reasons) and case.why is not Why.WOKEN and case.asked in ("", "time"):
-            return case.suppressed[0]  # told as one of many, it is not told by itself because time has passed
+        if limited and _UNASKED.issuperset(reasons) and case.why is not Why.WOKEN and case.asked in ("", "time"):
+            return case.suppressed[0]  # told as one of many, it is not told by itself for what nobody has done
         if BEGINNINGS.isdisjoint(reasons) or case.base.rule in OWN:
             return None
         return self._throttled(case, now)

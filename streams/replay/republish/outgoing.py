@@ -21,6 +21,7 @@ from streams.replay.republish.shift import Headers, Shift, Unmovable
 MARKER: Final = "tocsin-replayed-from"
 #: What a client may hold of one partition, KiB: there is a client for each.
 _QUEUED: Final = 4_096
+_FAR: Final = 600_000  #: ms
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict)
 Shifts = Mapping[str, Shift]  #: by the name of the source
@@ -50,8 +51,8 @@ def outgoing(logs: Sequence[Log], shifts: Shifts, by: int) -> Iterator[Iterator[
 
 
 class Ending(NamedTuple):
-    """When the last record of a log was written, and how far its events' own times lie from that, ms: far where history
-    was written to a topic.
+    """When the last record of a log was written, and how far the time of its last event lies from that, ms: far where
+    history was written to a topic.
     """
 
     written: int
@@ -70,12 +71,20 @@ def ending(log: Log) -> Ending | None:
         with tail.open() as opened:
             rows = [row for chunk in opened.chunks for row in _rows(chunk)]
         if rows:
-            times = ((event_time_of(value or b"", log.source.mapping), at) for _, value, at in rows)
-            aheads = sorted(own - at for own, at in times if own is not None)
-            return Ending(max(at for _, _, at in rows), aheads[len(aheads) // 2] if aheads else 0)
+            times = (event_time_of(value or b"", log.source.mapping) for _, value, _ in rows)
+            last = max(at for _, _, at in rows)
+            return Ending(last, _latest(sorted(own for own in times if own is not None), last) - last)
         if tail.begin == log.begin:
             return None
         step *= 100
+
+
+def _latest(times: list[int], otherwise: int) -> int:
+    """The last of sorted times; of a hundred one that is far ahead of all others is a clock that is wrong."""
+    if not times:
+        return otherwise
+    usual = times[-1 - len(times) // 100]
+    return times[-1] if times[-1] - usual < _FAR else usual
 
 
 def _rows(chunk: list[Record] | Batch) -> list[Record]:

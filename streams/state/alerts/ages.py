@@ -9,7 +9,7 @@ from streams.alerts.book import Entry
 from streams.alerts.case import CLOSED, OPEN
 from streams.alerts.policy import DEFAULT, Policy
 from streams.model import Status
-from streams.state.detect.oldest import Oldest
+from streams.state.alerts.oldest import Oldest
 
 
 def note_retention(policy: Policy, stage: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -160,29 +161,17 @@ def _ended(pile: Pile, gone: list[str], book: Book, now: int) -> Message | None:
     """That all of a group is over, where what waited was never told: the others were told by themselves, but an
     incident stands for the group.
     """
-    heads = [_shown(book.entries[one].value).alert for one in gone]
+    heads = _heads(gone, book)
     if not heads:
         return None
-    heads.sort(key=lambda head: (-severity_rank(head.severity), head.id))
-    members = tuple(
-        Member(id=h.id, title=h.title, severity=h.severity.value, status=h.status.value, reason=Reason.RESOLVED.value)
-        for h in heads[:SHOWN]
-    )
-    versions = [[head.id, head.version] for head in heads]
-    identity = content_hash("notification", pile.id, pile.receiver, Reason.RESOLVED.value, now, versions)
-    group = Group(id=pile.id, key=pile.key or {}, alerts=members, total=len(heads))
-    return Message(identity, Reason.RESOLVED, heads[0].id, (), group)
+    group = _group(pile, heads, dict.fromkeys(gone, Reason.RESOLVED))
+    return Message(_identity(pile, Reason.RESOLVED, heads, now), Reason.RESOLVED, heads[0].id, (), group)
 
 
 def _composed(
     pile: Pile, receiver: Receiver, route: Route, reasons: dict[str, Reason], book: Book, now: int
 ) -> Message:  # fmt: skip
-    heads = [_shown(book.entries[one].value).alert for one in reasons]
-    heads.sort(key=lambda head: (-severity_rank(head.severity), head.id))
-    members = tuple(
-        Member(id=h.id, title=h.title, severity=h.severity.value, status=h.status.value, reason=reasons[h.id].value)
-        for h in heads[:SHOWN]
-    )
+    heads = _heads(reasons, book)
     together = pile.key is not None and not (receiver.batch or receiver.digest)  # though the node groups no more
     grouped = route.group_by is not None or together
     bundled = bool(receiver.digest) or (bool(receiver.batch) and not grouped and len(heads) > 1)
@@ -195,7 +184,24 @@ def _composed(
         reason = Reason.GREW if pile.number else Reason.NEW
     if reason is Reason.NEW and pile.number and grouped:
         reason = Reason.GREW
-    group = Group(id=pile.id, key=pile.key or {}, alerts=members, total=len(heads)) if grouped or bundled else None
+    group = _group(pile, heads, reasons) if grouped or bundled else None
+    return Message(_identity(pile, reason, heads, now), reason, heads[0].id, tuple(reasons), group)
+
+
+def _heads(names: Iterable[str], book: Book) -> list[_Head]:
+    """The alerts as they stand, the worst first."""
+    heads = [_shown(book.entries[one].value).alert for one in names]
+    return sorted(heads, key=lambda head: (-severity_rank(head.severity), head.id))
+
+
+def _group(pile: Pile, heads: Sequence[_Head], reasons: Mapping[str, Reason]) -> Group:
+    members = tuple(
+        Member(id=h.id, title=h.title, severity=h.severity.value, status=h.status.value, reason=reasons[h.id].value)
+        for h in heads[:SHOWN]
+    )
+    return Group(id=pile.id, key=pile.key or {}, alerts=members, total=len(heads))
+
+
+def _identity(pile: Pile, reason: Reason, heads: Sequence[_Head], now: int) -> str:
     versions = [[head.id, head.version] for head in heads]
-    identity = content_hash("notification", pile.id, pile.receiver, reason.value, now, versions)
-    return Message(identity, reason, heads[0].id, tuple(reasons), group)
+    return content_hash("notification", pile.id, pile.receiver, reason.value, now, versions)

@@ -19,8 +19,8 @@ from streams.alerts.reminders import REMINDER
 from streams.alerts.silences import SILENCE
 from streams.alerts.subject import Subject
 from streams.model import Reason, Suppression
+from streams.state.alerts.lookup import Lookup
 from streams.state.alerts.rates import Rates
-from streams.state.detect.lookup import Lookup
 
 THROTTLE = "throttle"
 #: Alerts that ALERT raised about itself, which no limit of theirs may hide.

@@ -21,9 +21,9 @@ from streams.route import Receiver
 from streams.route.escalation import Escalation
 from streams.route.intervals import may_tell, next_cron, next_telling
 from streams.route.tree import Route, Way
+from streams.state.alerts.lookup import Lookup
 from streams.state.alerts.suppressing import Suppressing
 from streams.state.alerts.tray import Tray, Waiting
-from streams.state.detect.lookup import Lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +83,7 @@ class Telling:
         said: list[Said] = []
         begun = self._begun(case)
         hidden = bool(begun or (case.again and case.is_open)) and self.suppressing.is_hidden(case, begun, now)
-        knowing: set[str] = (
-            set()
-        )  #: who is told in this step that it stands: that it is bad, they need not hear as well
+        knowing: set[str] = set()  # told in this step that it stands: that it is bad they need not hear as well
         for reason in [*(one for one in begun if one not in case.reasons), *case.reasons]:
             if reason is Reason.RESOLVED:
                 said += self._over(case)

@@ -11,7 +11,7 @@ import msgspec
 
 from streams.errors import ConfigError
 from streams.model import Alert, Disposition
-from streams.replay.scoring.score import RuleScore, Verdict, quantile, score
+from streams.replay.scoring.score import RuleScore, Verdict, quantile, score, total
 from streams.replay.scoring.truth import read_labels
 from streams.simulate.scene import Label, Nature
 
@@ -90,17 +90,10 @@ def fared(alerts: Sequence[Alert], labels: Labels, rules: Iterable[str], span: t
     others = [label for label in labels.labels if label.rule not in names]  # what is found in those is by-catch
     scores = score(alerts, [*within, *others], names)
     told = [one for one in scores.values() if one.alerts or one.attacks or one.near_misses or one.look_alikes]
-    total = RuleScore("")
-    for one in told:
-        for count in ("attacks", "found", "near_misses", "look_alikes", "alerts"):
-            setattr(total, count, getattr(total, count) + getattr(one, count))
-        for verdict, n in one.verdicts.items():
-            total.verdicts[verdict] += n
-        total.waits_ms += one.waits_ms
-        total.since_first_ms += one.since_first_ms
     return {
         "labels": len(labels.labels), "matching": len(within), "complete": labels.complete,
-        "all": _figures(total, labels.complete), "rules": {one.rule: _figures(one, labels.complete) for one in told},
+        "all": _figures(total(told), labels.complete),
+        "rules": {one.rule: _figures(one, labels.complete) for one in told},
     }  # fmt: skip
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from streams.replay.pages import drawn
 from streams.replay.report import value_text
 from streams.rules.durations import format_duration
 
@@ -26,14 +25,12 @@ def page(
     """``budget``: each comparison, and what is wrong with it if anything is. ``told``: who would have been told what,
     as a section.
     """
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters |= {"share": _share, "wait": _wait, "key": _key}
-    template = environment.from_string(files("streams.replay.backtest").joinpath("page.html").read_text("utf-8"))
     bars = report["over_time"]["bars"]
     sparks = {name: _spark(bars, name) for name in report["by_rule"]}
     chart = _chart(bars, report["over_time"]["width_ms"])
-    return template.render(
-        style=style(),
+    return drawn(
+        "backtest/page.html",
+        {"share": _share, "wait": _wait, "key": _key},
         report=report,
         costs=costs,
         speed=speed,
@@ -43,11 +40,6 @@ def page(
         sparks=sparks,
         told=told,
     )
-
-
-def style() -> Markup:
-    """What pages of reports look like: light or dark as the reader is, and on paper."""
-    return Markup(files("streams.replay.backtest").joinpath("style.html").read_text("utf-8"))  # our own
 
 
 def _share(value: float | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from streams.replay.moments import rfc3339
 from streams.replay.scoring.regimes import Ran
-from streams.replay.scoring.score import FALSE, RuleScore, Verdict, added, quantile
+from streams.replay.scoring.score import FALSE, RuleScore, Verdict, added, quantile, total
 from streams.rules.durations import format_duration
 
 MILLION = 1_000_000
@@ -69,26 +69,21 @@ def rule_figures(one: RuleScore, background: int) -> dict[str, Any]:
 
 def _totals(scores: Iterable[RuleScore], background: int) -> dict[str, Any]:
     scores = list(scores)
-    total = RuleScore("")
-    for one in scores:
-        for name in ("attacks", "found", "near_misses", "look_alikes", "alerts"):
-            setattr(total, name, getattr(total, name) + getattr(one, name))
-        for verdict, n in one.verdicts.items():
-            total.verdicts[verdict] += n
+    together = total(scores)
     return {
         "rules": len(scores),
         "rules_with_attacks": sum(one.attacks > 0 for one in scores),
-        "attacks": total.attacks,
-        "found": total.found,
-        "recall": _rounded(total.recall),
-        "near_misses": total.near_misses,
-        "look_alikes": total.look_alikes,
-        "alerts": total.alerts,
-        "true": total.true,
-        "false": {verdict.value: total.verdicts[verdict] for verdict in FALSE},
-        "by_catch": total.verdicts[Verdict.BY_CATCH],
-        "precision": _rounded(total.precision),
-        "per_million": _per_million(total.verdicts[Verdict.BACKGROUND], background),
+        "attacks": together.attacks,
+        "found": together.found,
+        "recall": _rounded(together.recall),
+        "near_misses": together.near_misses,
+        "look_alikes": together.look_alikes,
+        "alerts": together.alerts,
+        "true": together.true,
+        "false": {verdict.value: together.verdicts[verdict] for verdict in FALSE},
+        "by_catch": together.verdicts[Verdict.BY_CATCH],
+        "precision": _rounded(together.precision),
+        "per_million": _per_million(together.verdicts[Verdict.BACKGROUND], background),
     }
 
 

@@ -198,15 +198,27 @@ def added(parts: Iterable[Mapping[str, RuleScore]]) -> dict[str, RuleScore]:
     for part in parts:
         for name, more in part.items():
             one = sums.setdefault(name, RuleScore(name))
-            for count in ("attacks", "found", "near_misses", "look_alikes", "alerts", "caught_harmless"):
-                setattr(one, count, getattr(one, count) + getattr(more, count))
-            for waits in ("waits_ms", "waits_events", "since_first_ms"):
-                getattr(one, waits).extend(getattr(more, waits))
+            _add_up(one, more)
             for examples in ("missed", "wrong"):
                 setattr(one, examples, [*getattr(one, examples), *getattr(more, examples)][:_SHOWN])
-            for table in ("verdicts", "caught"):
-                _add(getattr(one, table), getattr(more, table))
     return dict(sorted(sums.items()))
+
+
+def total(scores: Iterable[RuleScore]) -> RuleScore:
+    """The figures of several rules as of one without a name; examples of what went wrong stay with their rules."""
+    found = RuleScore("")
+    for one in scores:
+        _add_up(found, one)
+    return found
+
+
+def _add_up(one: RuleScore, more: RuleScore) -> None:
+    for count in ("attacks", "found", "near_misses", "look_alikes", "alerts", "caught_harmless"):
+        setattr(one, count, getattr(one, count) + getattr(more, count))
+    for waits in ("waits_ms", "waits_events", "since_first_ms"):
+        getattr(one, waits).extend(getattr(more, waits))
+    for table in ("verdicts", "caught"):
+        _add(getattr(one, table), getattr(more, table))
 
 
 def _add(into: dict[str, int], more: Mapping[str, int]) -> None:

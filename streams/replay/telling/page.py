@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any, Final
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from streams.replay.backtest.page import style
+from streams.replay.pages import drawn
 from streams.rules.durations import format_duration
 
 _MOST: Final = 500  #: rows of one table; the document holds all
@@ -21,7 +19,7 @@ _LISTS: Final = (
 
 def page(made: Mapping[str, Any]) -> str:
     """``made``: as ``streams.replay.telling.document.compared`` gives it."""
-    return _rendered("page.html", made, style=style(), section=section(made))
+    return _rendered("page.html", made, section=section(made))
 
 
 def section(made: Mapping[str, Any]) -> Markup:
@@ -30,10 +28,7 @@ def section(made: Mapping[str, Any]) -> Markup:
 
 
 def _rendered(name: str, made: Mapping[str, Any], **more: Markup) -> str:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters["wait"] = _wait
-    template = environment.from_string(files("streams.replay.telling").joinpath(name).read_text("utf-8"))
-    return template.render(made=made, lists=_LISTS, most=_MOST, **more)
+    return drawn(f"telling/{name}", {"wait": _wait}, made=made, lists=_LISTS, most=_MOST, **more)
 
 
 def _wait(ms: int | None) -> str:

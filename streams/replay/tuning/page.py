@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-
-from streams.replay.backtest.page import style
+from streams.replay.pages import drawn
 from streams.replay.report import value_text
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 920.0, 16.0, 210.0
@@ -16,10 +13,14 @@ _MOST = 200  #: attacks or alerts in one list; the document holds all
 
 
 def page(report: Mapping[str, Any], speed: str = "") -> str:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters |= {"share": _share, "values": _values, "key": _key}
-    template = environment.from_string(files("streams.replay.tuning").joinpath("page.html").read_text("utf-8"))
-    return template.render(style=style(), report=report, speed=speed, chart=_chart(report), most=_MOST)
+    return drawn(
+        "tuning/page.html",
+        {"share": _share, "values": _values, "key": _key},
+        report=report,
+        speed=speed,
+        chart=_chart(report),
+        most=_MOST,
+    )
 
 
 def _share(value: float | None) -> str:

@@ -118,7 +118,7 @@ class Hop:
             records: list[Record] = [(offset + n, value, self.clock) for n, value in enumerate(values)]
             offset += len(records)
             yield from pipeline.rekeyed(state, Batch(records), self.clock, self._control)
-            state.changes()  # nobody stores them
+            state.forget()
             self.timings += state.timings
             state.timings.clear()
         state.stopwatch = None

@@ -26,7 +26,7 @@ class _Forgetful:
         return 0, 0
 
     def passed(self, chunks: int, now: int, state: DetectState, made: Detected) -> None:
-        state.changes()  # nobody stores them
+        state.forget()
 
 
 FORGETFUL: Final[Keeper] = _Forgetful()

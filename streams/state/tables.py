@@ -316,6 +316,13 @@ class Table:
             shelves = [[s.tenant, s.evicted, s.evicted_until] for s in self.shelves.values() if s.evicted]
             yield rule_key(ref), encode([FORMAT, self.errors, self.evicted, self.dropped_until, shelves])
 
+    def forget(self) -> None:
+        """As ``changes``, where nobody stores them: what changed is forgotten, and not written first."""
+        for shelf in self.shelves.values():
+            shelf.dirty.clear()
+        self._gone.clear()
+        self._rule_dirty = False
+
     def forgot(self, tenant: str, horizon: int) -> int:
         """How much was evicted that could still count above ``horizon``: for this tenant, or one it may have been."""
         if self.dropped_until > horizon:

@@ -161,3 +161,23 @@ def test_positions_of_files_are_written_as_files() -> None:
     assert [e["position"] for e in found["evidence"]] == ["file:abc:1", "file:abc:2", "file:abc:3"]
     assert "event" in found["evidence"][-1]
     assert "event" not in found["evidence"][0]
+
+
+def test_what_is_forgotten_is_never_written_and_changes_nothing_that_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rulebook, "MAX_TOMBSTONES", 4)
+    stored, thrown = detecting(max_keys=3), detecting(max_keys=3)
+    both = [control(COUNT, LEVEL), control(LEVEL, position=2), control(COUNT, LEVEL, position=3)]
+    found: list[tuple[Any, Any]] = []
+    for number, in_force in enumerate([both[0], both[0], both[1], both[2], both[2]]):
+        payloads = [event(40 * number + n, 40 * number + n, actor=f"a{n % 5}", n=n) for n in range(20)]
+        again = Batch([(20 * number + n, payload, BASE + 4_000) for n, payload in enumerate(payloads)])
+        found.append((pipeline.detect(stored, again, 7, in_force), pipeline.detect(thrown, again, 7, in_force)))
+        assert stored.changes()
+        thrown.forget()
+        assert thrown.changes() == []
+    assert all(one == other for one, other in found)
+    assert sum(len(findings(one)) for one, _ in found) > 20
+    later = Batch([(100, event(300, 100, actor="new", n=0), BASE + 4_000)])
+    pipeline.detect(thrown, later, 7, both[2])
+    rows = {parse(key)[3] for key, value in thrown.changes() if value is not None and b'"row"' in key}
+    assert rows == {"new"}

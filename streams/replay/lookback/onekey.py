@@ -163,7 +163,7 @@ class OneKey:
     # -- one by one ----------------------------------------------------------------------------------------------
 
     def _found(self, table: Table | None) -> State | None:
-        return None if table is None or self._row is None else table.find(self.tenant, self._row)
+        return None if table is None or self._row is None else table.written(self.tenant, self._row)
 
     def _is_own(self, tenant: str, key: Key) -> bool:
         return tenant == self.tenant and self._is_key(values_of(key))
@@ -223,7 +223,7 @@ class OneKey:
         records = batch.records[begin:end]
         part = Batch(records, lambda index: batch.original(begin + index))
         outputs = pipeline.detect(state, part, max(stamp for _, _, stamp in records), self._control)
-        state.changes()  # nobody stores them
+        state.forget()
         for output in outputs:
             if output.topic == "rekeyed" and isinstance(copy := read_copy(output.value), Copy):
                 place = copy.order, copy.topic, copy.partition, copy.offset, len(self._copies)
@@ -241,7 +241,7 @@ class OneKey:
                 outputs += lapsed(hop, copy.order, self.clock, locate=str)
             outputs += copied(hop, copy, copy.order, self.clock)
         outputs += lapsed(hop, mark, self.clock, locate=str)
-        hop.changes()  # nobody stores them
+        hop.forget()
         return outputs
 
     def _take(self, outputs: Iterable[Output]) -> None:

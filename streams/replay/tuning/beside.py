@@ -89,7 +89,7 @@ class _One:
         """``read``: how many records there were before the sieve."""
         self._feed.hand(sifted.reads)
         step(self._state, sifted.batch, now, self._control, self.made)
-        self._state.changes()  # nobody stores them
+        self._state.forget()
         passed = read - len(sifted.batch.records)
         self.made.read += passed
         self._state.counts["events", self._state.source.name] += passed

@@ -86,6 +86,10 @@ class DetectState:
     def changes(self) -> list[tuple[bytes, bytes | None]]:
         return self.book.changes()
 
+    def forget(self) -> None:
+        """Forget what has changed, in place of ``changes``, where nobody stores it."""
+        self.book.forget()
+
     # -- a step --------------------------------------------------------------------------------------------------
 
     def begin(self, control: Control) -> None:

@@ -73,6 +73,10 @@ class RekeyedState:
     def changes(self) -> list[tuple[bytes, bytes | None]]:
         return self.book.changes()
 
+    def forget(self) -> None:
+        """Forget what has changed, in place of ``changes``, where nobody stores it."""
+        self.book.forget()
+
     def due(self) -> int | None:
         """Copies wait for watermarks, and those are records; only a new rule set may free them without one."""
         return self.position.now + QUIET_TICK if self._heap else None

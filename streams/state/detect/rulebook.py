@@ -87,6 +87,12 @@ class Rulebook:
             records.extend(table.changes())
         return records
 
+    def forget(self) -> None:
+        """As ``changes``, where nobody stores them."""
+        self._graves.clear()
+        for table in self._tables.values():
+            table.forget()
+
     # -- rules ---------------------------------------------------------------------------------------------------
 
     def adopt(self, ruleset: RuleSet, source: str = "") -> None:

@@ -170,7 +170,7 @@ def test_what_is_forgotten_is_never_written_and_changes_nothing_that_is_found(mo
     found: list[tuple[Any, Any]] = []
     for number, in_force in enumerate([both[0], both[0], both[1], both[2], both[2]]):
         payloads = [event(40 * number + n, 40 * number + n, actor=f"a{n % 5}", n=n) for n in range(20)]
-        again = Batch([(20 * number + n, payload, BASE + 4_000) for n, payload in enumerate(payloads)])
+        again = Batch([(20 * number + n, raw, stamp) for n, raw, stamp in records(payloads)])
         found.append((pipeline.detect(stored, again, 7, in_force), pipeline.detect(thrown, again, 7, in_force)))
         assert stored.changes()
         thrown.forget()

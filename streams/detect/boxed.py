@@ -25,14 +25,14 @@ from streams.detect.entries import kept_id
 from streams.detect.handed import read, reading
 from streams.model import FindingKind, Severity
 
-_ID_LIMIT = 40
-_MAX_IDS = 64
+ID_LIMIT = 40
+MAX_IDS = 64
 #: Of a detector's own state, as JSON; the rest of the value is the box.
 MAX_INNER = MAX_STATE // 2
-_HEAD = 5
+HEAD = 5
 
 #: Of the witnesses, where the latest stands if there are more.
-_LATEST = 3 * FIRST_EVIDENCE
+LATEST = 3 * FIRST_EVIDENCE
 _NOTHING = "null"
 _SEQUENCES = (tuple, list)
 
@@ -48,21 +48,21 @@ class Boxed:
     """
 
     stride = 1
-    max_items = _HEAD + 3 * (FIRST_EVIDENCE + 1) + _MAX_IDS
+    max_items = HEAD + 3 * (FIRST_EVIDENCE + 1) + MAX_IDS
 
     def __init__(self, inner: Any, fields: tuple[str, ...], keeps: int, ways: tuple[str, ...] = ("",)) -> None:
         self._inner, self._keeps = inner, keeps
         self._steady = getattr(inner, "steady", False) is True
         self._read = reading(fields, ways) if self._steady else partial(read, fields, ways)
-        self._newly_due = self._asked_due if isinstance(self, BoxedTimed) else None
+        self._newly_due = getattr(self, "_asked_due", None)
 
     def step(self, state: State | None, moment: Moment) -> tuple[State | None, Seen]:
         at, ref, event_id, values, horizon, _, arms = moment
-        kept = kept_id(event_id, _ID_LIMIT)
+        kept = kept_id(event_id, ID_LIMIT)
         if state and state[0] > horizon:
-            newest, text, _, _, count = state[:_HEAD]
-            end = _HEAD + 3 * count
-            witnesses, ids = state[_HEAD:end], state[end:]
+            newest, text, _, _, count = state[:HEAD]
+            end = HEAD + 3 * count
+            witnesses, ids = state[HEAD:end], state[end:]
             if kept and kept in ids:
                 return state, Skipped.DUPLICATE
             given = None if text == _NOTHING else _decode(text)
@@ -70,21 +70,31 @@ class Boxed:
         else:
             newest, text, given, witnesses, ids = at, _NOTHING, None, [], []
         inner, findings = self._inner.step(given, self._read(values, at, ref, event_id, arms))
-        witnesses[_LATEST:] = at, ref, kept
+        witnesses[LATEST:] = at, ref, kept
         told, seen = 0, None
         if findings or findings.__class__ not in _SEQUENCES:
-            seen, told = _observed(findings, _witnesses(witnesses), None, 0)
+            seen, told = observed(findings, witnesses_of(witnesses), None, 0)
             witnesses = witnesses[-3:] if told else witnesses
         if inner is not given or not (inner is None or self._steady):
             text = _text(inner)
         if kept:
-            ids[: -_MAX_IDS + 1] = ()
+            ids[: -MAX_IDS + 1] = ()
             ids.append(kept)
         return self._boxed(newest, text, told, witnesses, ids), seen
 
     def _boxed(self, newest: int, text: str, told: int, witnesses: list[Any], ids: list[str]) -> State:
         due = None if self._newly_due is None else self._newly_due(newest, text)
         return [newest, text, told, due, len(witnesses) // 3, *witnesses, *ids]
+
+    def _checked(self, due: Any, newest: int) -> int | None:
+        """What a detector says is due; None where the key is forgotten before. Raises TypeError or ValueError."""
+        if due is None:
+            return None
+        if isinstance(due, bool) or not isinstance(due, int):
+            raise TypeError(f"due gives {type(due).__name__}, not ms or None")
+        if due <= NEVER:
+            raise ValueError(f"due gives {due}, which is no time")
+        return None if due >= newest + self._keeps else due
 
     def newest(self, state: State) -> int:
         newest: int = state[0]
@@ -103,24 +113,15 @@ class BoxedTimed(Boxed):
 
     def _asked_due(self, newest: int, text: str) -> int | None:
         """Asked once, where the detector may raise: nobody else but the step that makes a state runs its code."""
-        due = self._inner.due(_decode(text))
-        if due is None:
-            return None
-        if isinstance(due, bool) or not isinstance(due, int):
-            raise TypeError(f"due gives {type(due).__name__}, not ms or None")
-        if due <= NEVER:
-            raise ValueError(f"due gives {due}, which is no time")
-        if due >= newest + self._keeps:
-            return None  # the key is forgotten before
-        return due
+        return self._checked(self._inner.due(_decode(text)), newest)
 
     def expire(self, state: State) -> tuple[State | None, Seen]:
         due = self.due(state)
-        newest, text, told, _, count = state[:_HEAD]
-        end = _HEAD + 3 * count
-        witnesses = state[_HEAD:end]
+        newest, text, told, _, count = state[:HEAD]
+        end = HEAD + 3 * count
+        witnesses = state[HEAD:end]
         inner, findings = self._inner.expire(_decode(text), due)
-        seen, told = _observed(findings, _witnesses(witnesses), due, told)
+        seen, told = observed(findings, witnesses_of(witnesses), due, told)
         after = self._boxed(newest, _text(inner), told, witnesses, state[end:])
         later = self.due(after)
         if later is not None and due is not None and later <= due:
@@ -136,11 +137,11 @@ def _text(inner: Any) -> str:
     return raw.decode()
 
 
-def _witnesses(flat: list[Any]) -> list[Witness]:
+def witnesses_of(flat: list[Any]) -> list[Witness]:
     return [Witness(*flat[place : place + 3]) for place in range(0, len(flat), 3)]
 
 
-def _observed(
+def observed(
     findings: Sequence[Found], witnesses: Sequence[Witness], at: int | None, told: int
 ) -> tuple[list[Observed] | None, int]:
     """What was found, and ``told`` with it; the last witness is the latest event. Raises TypeError or ValueError for

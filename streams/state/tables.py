@@ -9,6 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from streams.detect.base import FOREVER, NEVER, Detector, Kind, Measured, State, Timed
+from streams.detect.living import Live
 from streams.errors import StateMismatch
 from streams.rules.rule import Rule
 from streams.state.detect.keys import Row, key_at, row_head, row_tail, rule_key, values_of
@@ -18,6 +19,8 @@ from streams.state.shelf import Shelf
 FORMAT = 3
 #: Tenants of one rule in one partition; above it a sixteenth of them go, those that were silent for longest.
 MAX_TENANTS = 20_000
+#: Keys of a tenant, of one rule, above which states do not live on when they have been written: text needs less room.
+MAX_LIVE = 20_000
 #: What a state costs in memory, for a budget in bytes: a key, and an item of its list.
 KEY_BYTES, ITEM_BYTES = 200, 40
 
@@ -63,6 +66,7 @@ class Table:
         self.rule = rule
         self.detector: Detector = self.kind.detector(rule.severity)
         self.timed = cast(Timed, self.detector) if self.kind.timed else None
+        self.live = self.detector if isinstance(self.detector, Live) else None
         self.measured = self.detector if rule.export is not None and isinstance(self.detector, Measured) else None
 
     def _load(self, tenant: str, rows: dict[Row, State]) -> None:
@@ -88,6 +92,16 @@ class Table:
         """A key's state, whether or not it has expired."""
         shelf = self.shelves.get(tenant)
         return None if shelf is None else shelf.rows.get(row)
+
+    def written(self, tenant: str, row: Row) -> State | None:
+        """As ``find``, in the form of the changelog."""
+        state = self.find(tenant, row)
+        return state if state is None or self.live is None else self.live.written(state)
+
+    def spoiled(self, tenant: str, row: Row, before: State | None, horizon: int) -> None:
+        """A step from ``before`` has raised: where that may have changed it, the key is forgotten."""
+        if self.live is not None and before is not None:
+            self.discard(tenant, row, horizon)
 
     def put(
         self, tenant: str, row: Row, before: State | None, state: State | None, horizon: int,
@@ -298,8 +312,13 @@ class Table:
             shelf.dirty = {}
             head = row_head(ref, shelf.tenant)
             only = head + b"["
-            captured = shelf.captured if self.captures else None
+            captured, live = shelf.captured if self.captures else None, self.live
+            many = len(shelf.rows) > MAX_LIVE
             for row, state in dirty.items():
+                if live is not None and state is not None:
+                    state = live.written(state)
+                    if many:
+                        shelf.rows[row] = state
                 key = b"%b%b]]" % (only, encode(row)) if row.__class__ is str else b"%b%b]" % (head, encode(row))
                 if state is None:
                     yield key, None

@@ -17,6 +17,7 @@ import msgspec
 
 from streams.detect.base import Option, Settings
 from streams.detect.boxed import Boxed, BoxedTimed
+from streams.detect.living import Living, LivingTimed
 from streams.detect.patterns.steps import PART_OPTIONS, read_name, read_way
 from streams.rules.block import Block, paths
 from streams.rules.durations import format_duration, parse_duration, shown
@@ -109,7 +110,8 @@ class Python(Settings):
     def detector(self, ladder: Ladder) -> Boxed:
         made = found(self.target)(msgspec.json.decode(self.settings))
         ways = ("", *(name for name, _ in self.also))
-        return (BoxedTimed if self.is_timed else Boxed)(made, self.watched, self.keeping, ways)
+        boxed, timed = (Living, LivingTimed) if getattr(made, "live", False) is True else (Boxed, BoxedTimed)
+        return (timed if self.is_timed else boxed)(made, self.watched, self.keeping, ways)
 
 
 def _packages() -> set[str]:

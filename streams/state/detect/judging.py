@@ -69,7 +69,7 @@ def judge(
     state: Judging, table: Table, tenant: str, key: Key, moment: Moment, event: Completing, *, locate: Locate
 ) -> list[Output]:
     """Step a key, whatever time has brought about for it before; the findings. Where it raises, nothing has changed
-    but what time had brought about.
+    but what time had brought about, and that a key is forgotten whose state lives (``streams.detect.living``).
     """
     watch = state.stopwatch
     began = watch() if watch is not None else 0
@@ -87,7 +87,12 @@ def judge(
         captured = (*map(clipped, moment.values[table.reads :]), moment.at)
         moment = moment._replace(values=moment.values[: table.reads])
     expired = before is not None and detector.newest(before) <= moment.horizon and not detector.holds(before)
-    after, seen = detector.step(None if expired else before, moment)  # whether or not it was swept
+    known = None if expired else before  # whether or not it was swept
+    try:
+        after, seen = detector.step(known, moment)
+    except Exception:
+        table.spoiled(tenant, row, known, moment.horizon)
+        raise
     if seen.__class__ is Skipped:
         state.counts[seen.value, table.rule.id] += 1
         return outputs

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from streams.detect.boxed import MAX_INNER
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.sandwich import Sandwiches
-from streams.detect.detectors.swaps import MOST
+from streams.detect.detectors.sandwich import MOST, Sandwiches
 
 BOT, ANN, BEA = "0xb07", "0xa11", "0xbea"
 ROUTER = "0x7A250d5630B4cF539739dF2C5dAcb4c659F2488D"

@@ -14,13 +14,12 @@ from math import prod
 from typing import Any
 
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.swaps import FIELDS, Swap, swap_of, with_swap
+from streams.detect.detectors.swaps import TRANSACTION_FIELDS, Row, Swap, added, swap_of
 from streams.detect.exact import exact
 
 #: Swaps of one transaction that are remembered, swaps of one cycle, and steps that are made in search of one.
 MOST, LONGEST, _TRIES = 60, 8, 400
 _SURELY = 1 - 1e-9  #: a product of rates below it is a loss, without a closer look
-_NOBODY: frozenset[str] = frozenset()
 
 
 class Arbitrage:
@@ -31,9 +30,10 @@ class Arbitrage:
     finds nothing.
     """
 
-    fields = (*FIELDS, "pool", "outcome")
+    fields = TRANSACTION_FIELDS
     keeps = "10m"
-    version = "1"
+    version = "2"
+    live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         tolerance = exact(settings.get("tolerance", 0.01))
@@ -43,19 +43,21 @@ class Arbitrage:
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
         """State: the swaps, each with its pool as the only actor; ``done`` once it has fired."""
-        swap = swap_of(event, _NOBODY)
-        if swap is None or state == "done":
+        if state == "done":
             return state, ()
-        swap = swap._replace(actors=[str(event.fields.get("pool"))[:66]])
-        if (grown := with_swap(state or [], swap, MOST)) is None:
+        swap = swap_of(event, [str(event.fields.get("pool"))[:66]])
+        if swap is None:
             return state, ()
-        cycle = self._cycle(grown[0], swap)
-        if cycle is None:
-            return grown[0], ()
+        state = state or []
+        if added(state, swap, MOST) is None or (cycle := self._cycle(state, Swap._make(swap))) is None:
+            return state, ()
         return "done", [_found(cycle, str(event.fields.get("outcome")))]
 
-    def _cycle(self, swaps: Sequence[Swap], newest: Swap) -> tuple[Swap, ...] | None:
+    def _cycle(self, rows: Sequence[Row], newest: Swap) -> tuple[Swap, ...] | None:
         """The shortest of the most profitable cycles that the newest swap closes."""
+        if all(row[4] != newest.token_out for row in rows):
+            return None
+        swaps = [*map(Swap._make, rows)]
         into: dict[str, list[Swap]] = defaultdict(list)
         for swap in swaps:
             into[swap.token_in].append(swap)

@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.swaps import amount_of, place_of, word
+from streams.detect.detectors.swaps import TRANSACTION_FIELDS, amount_of, place_of, word
 from streams.detect.exact import exact, plain
 
 #: Loans, swaps and price moves of one transaction that are remembered, of each.
@@ -33,13 +33,10 @@ class FlashLoanAttack:
     ``old_price``/``new_price`` where events tell them.
     """
 
-    fields = (
-        "type", "pool", "log_index", "trace_address", "token", "amount", "amount_usd", "profit_usd", "token_in",
-        "amount_in", "token_out", "amount_out", "price_before", "price_after", "old_price", "new_price",
-        "price_impact_percent",
-    )  # fmt: skip
+    fields = TRANSACTION_FIELDS
     keeps = "10m"
-    version = "1"
+    version = "2"
+    live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._share, self._move, self._gain = (
@@ -50,20 +47,20 @@ class FlashLoanAttack:
         if state == "done":
             return state, ()
         state = state or {"loans": [], "swaps": [], "moves": [], "gains": []}
-        fields, place = event.fields, place_of(event)
-        usd = amount_of(fields.get("amount_usd")) or ""
+        fields, place, sight = event.fields, place_of(event), list(event.sight)
         kind = word(fields.get("type"))
         if kind in _LOANS and (amount := amount_of(fields.get("amount"))):
-            _keep(state["loans"], [place, word(fields.get("token")), amount, usd, event.sight])
+            usd = amount_of(fields.get("amount_usd")) or ""
+            _keep(state["loans"], [place, word(fields.get("token")), amount, usd, sight])
         elif kind in _SWAPS and (paid := amount_of(fields.get("amount_in"))):
             bought = amount_of(fields.get("amount_out")) or "0"
             way = [word(fields.get("token_in")), word(fields.get("token_out"))]
-            _keep(state["swaps"], [place, word(fields.get("pool")), *way, paid, bought, event.sight])
+            _keep(state["swaps"], [place, word(fields.get("pool")), *way, paid, bought, sight])
         if (move := _moved(fields)) is not None and move * 100 >= self._move:
-            _keep(state["moves"], [place, event.sight])
+            _keep(state["moves"], [place, sight])
         gain = exact(fields.get("profit_usd"))
         if gain is not None and gain > 0:
-            _keep(state["gains"], [place, str(fields["profit_usd"])[:100], event.sight])
+            _keep(state["gains"], [place, str(fields["profit_usd"])[:100], sight])
         signs = self._signs(state) if state["loans"] else {}
         if not signs:
             return state, ()

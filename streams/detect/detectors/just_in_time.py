@@ -10,8 +10,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from streams.detect.detectors import Event, Found, Sight
-from streams.detect.detectors.routers import ROUTERS
-from streams.detect.detectors.swaps import actors_of, amount_of, index_of, place_of, word
+from streams.detect.detectors.swaps import (
+    POOL_FIELDS,
+    PUBLIC,
+    Row,
+    actors_of,
+    added,
+    amount_of,
+    index_of,
+    place_of,
+    word,
+)
 from streams.detect.exact import exact
 
 #: So much of one pool in one block is remembered; of more, what stands last in it.
@@ -27,16 +36,16 @@ _SHOWN = 10
 
 
 class Act(NamedTuple):
-    """A mint, a burn or a swap; plain JSON but for its type. ``named``: owner and origin, where they are told."""
+    """The row of a mint or a burn; that of a swap ends with ``sight``."""
 
     tx_index: int
     place: str
     tx: str
-    actors: Sequence[str]
-    named: Sequence[str]  #: [owner, origin, contract called], each empty where not told
-    size: str  #: liquidity, empty where not told
-    ticks: str
+    actors: list[str]
     sight: Sight
+    named: Sequence[str] = ()  #: owner, origin, contract called, each empty where not told
+    size: str = ""  #: liquidity, empty where not told
+    ticks: str = ""
 
 
 class JustInTime:
@@ -47,12 +56,10 @@ class JustInTime:
     origin and caller that both tell is the same. Keeps the last mints, burns and swaps, so many as ``MOST`` says.
     """
 
-    fields = (
-        "type", "tx_hash", "tx_index", "log_index", "trace_address", "owner", "from", "caller", "sender", "recipient",
-        "liquidity", "tick_lower", "tick_upper",
-    )  # fmt: skip
+    fields = POOL_FIELDS
     keeps = "10m"
-    version = "1"
+    version = "2"
+    live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         tolerance = exact(settings.get("tolerance", 0.1))
@@ -61,20 +68,18 @@ class JustInTime:
         self._tolerance = tolerance
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
-        kind, act = _KINDS.get(str(event.fields.get("type"))), _act(event)
-        if kind is None or act is None:
+        named = event.fields.get("type")
+        kind = _KINDS.get(named) if isinstance(named, str) else None
+        if kind is None or (act := _act(kind, event)) is None:
             return state, ()
         state = state or {_MINT: [], _BURN: [], _SWAP: [], "told": [], "forgotten": 0}
-        acts = [Act(*one) for one in state[kind]]
-        if any((one.tx_index, one.place) == (act.tx_index, act.place) for one in acts):
+        if (gone := added(state[kind], act, MOST[kind])) is None:
             return state, ()
-        acts = sorted([*acts, act], key=lambda one: (one.tx_index, one.place))
-        state["forgotten"] += max(0, len(acts) - MOST[kind])
-        state[kind] = acts[-MOST[kind] :]
-        return state, self._findings(state)
+        state["forgotten"] += gone
+        return state, self._findings(state) if state[_MINT] and state[_BURN] else ()
 
     def _findings(self, state: dict[str, Any]) -> list[Found]:
-        mints, burns, swaps = ([Act(*one) for one in state[kind]] for kind in (_MINT, _BURN, _SWAP))
+        mints, burns, swaps = ([Act(*row) for row in state[kind]] for kind in (_MINT, _BURN, _SWAP))
         found: list[Found] = []
         used: set[int] = set()
         for burn in burns:
@@ -88,7 +93,8 @@ class JustInTime:
                 used.add(number)
                 name = f"{burn.tx_index}:{burn.place}"
                 if name not in state["told"]:
-                    state["told"] = [*state["told"], name][-2 * MOST[_BURN] :]
+                    state["told"].append(name)
+                    del state["told"][: -2 * MOST[_BURN]]
                     found.append(_found(mint, others, burn, state["forgotten"]))
                 break
         return found
@@ -103,19 +109,21 @@ class JustInTime:
         return provided is None or taken is None or abs(provided - taken) <= self._tolerance * provided
 
 
-def _act(event: Event) -> Act | None:
+def _act(kind: str, event: Event) -> Row | None:
     fields = event.fields
     index = index_of(fields.get("tx_index"))
     if index is None:
         return None
+    actors, tx = actors_of(fields, _PROVIDERS, PUBLIC), word(fields.get("tx_hash"))
+    act = [index, place_of(event), tx, actors, list(event.sight)]
+    if kind == _SWAP:
+        return act
     named = [word(fields.get("owner")), word(fields.get("from")), word(fields.get("caller") or fields.get("sender"))]
-    if named[0] in ROUTERS:
+    if named[0] in PUBLIC:
         named[0] = ""  # the contract that keeps the positions of all
-    size = amount_of(fields.get("liquidity")) or ""
     ends = [fields.get("tick_lower"), fields.get("tick_upper")]
     ticks = ":".join(map(str, ends)) if all(type(end) is int for end in ends) else ""
-    actors, tx = actors_of(fields, _PROVIDERS, ROUTERS), word(fields.get("tx_hash"))
-    return Act(index, place_of(event), tx, actors, named, size, ticks[:40], event.sight)
+    return [*act, named, amount_of(fields.get("liquidity")) or "", ticks[:40]]
 
 
 def _found(mint: Act, swaps: Sequence[Act], burn: Act, forgotten: int) -> Found:

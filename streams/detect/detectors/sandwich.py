@@ -16,10 +16,12 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.routers import ROUTERS
-from streams.detect.detectors.swaps import FIELDS, MOST, Swap, swap_of, with_swap
+from streams.detect.detectors.swaps import POOL_FIELDS, PUBLIC, Row, Swap, actors_of, added, swap_of
 from streams.detect.exact import exact
 
+#: Swaps of one pool in one block that are remembered; a larger block loses those that stand first in it.
+MOST = 100
+_ACTORS = ("sender", "recipient", "from")
 _LEGS = 4  #: transactions over which one side of a sandwich may be spread
 _SHOWN = 10
 
@@ -55,9 +57,10 @@ class Sandwiches:
     alerts of a larger one say in ``forgotten`` how many were not compared any more.
     """
 
-    fields = FIELDS
+    fields = POOL_FIELDS
     keeps = "10m"
-    version = "1"
+    version = "2"
+    live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         tolerance, same = exact(settings.get("tolerance", 0.1)), exact(settings.get("exact", 0.001))
@@ -67,23 +70,37 @@ class Sandwiches:
         if not isinstance(routers, list) or not all(isinstance(one, str) for one in routers):
             raise ValueError("routers is a list of addresses")
         self._limits = min(same, tolerance), tolerance
-        self._public = ROUTERS | {one.lower() for one in routers}
+        self._public = PUBLIC | {one.lower() for one in routers}
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
-        swap = swap_of(event, self._public)
-        before: tuple[list[Any], list[str], int] = state or ([], [], 0)
-        kept, told, forgotten = before
-        if swap is None or (grown := with_swap(kept, swap)) is None:
+        """State: swaps, names of back-runs that were told, how many swaps had to go, whether anybody traded back."""
+        swap = swap_of(event, actors_of(event.fields, _ACTORS, self._public))
+        if swap is None:
             return state, ()
-        swaps, gone = grown
-        forgotten += gone
+        state = state or [[], [], 0, False]
+        swaps, told = state[:2]
+        if (gone := added(swaps, swap, MOST)) is None:
+            return state, ()
+        state[2] += gone
+        state[3] = state[3] or _trades_back(swap, swaps)
         found = []
-        for one in sandwiches(swaps, self._limits) if len(swaps) > 2 else ():
+        for one in sandwiches([*map(Swap._make, swaps)], self._limits) if state[3] else ():
             name = f"{one.backs[-1].tx_index}:{one.backs[-1].place}"
             if name not in told:
                 told.append(name)
-                found.append(_found(one, forgotten))
-        return [swaps, told[-MOST:], forgotten], found
+                found.append(_found(one, state[2]))
+        del told[:-MOST]
+        return state, found
+
+
+def _trades_back(swap: Row, swaps: Iterable[Row]) -> bool:
+    """Whether one of its actors trades the other way in another transaction. Where nobody does, nobody has a sandwich:
+    most blocks of a pool need no closer look."""
+    index, _, _, actors, sold, bought = swap[:6]
+    for other in swaps:
+        if other[4] == bought and other[5] == sold and other[0] != index and not set(actors).isdisjoint(other[3]):
+            return True
+    return False
 
 
 def sandwiches(swaps: Sequence[Swap], limits: tuple[Fraction, Fraction]) -> Iterator[Sandwich]:

@@ -1,27 +1,37 @@
-"""One swap in a pool, as a state keeps it: who, which way, how much, and where in its block."""
+"""What happens in a pool, as a state keeps it: who, which way, how much, and where in its block."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import insort
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from streams.detect.detectors import Event, Sight
+from streams.detect.detectors.routers import ROUTERS
 from streams.detect.entries import kept_id
 from streams.detect.exact import exact
 
-#: What ``swap_of`` reads of an event.
-FIELDS = (
-    "tx_hash", "tx_index", "log_index", "trace_address", "sender", "recipient", "from", "token_in", "amount_in",
-    "token_out", "amount_out",
+#: What the detectors of one pool read of an event, and those of one transaction: it is read once for both of a kind.
+POOL_FIELDS = (
+    "type", "tx_hash", "tx_index", "log_index", "trace_address", "owner", "caller", "sender", "recipient", "from",
+    "token_in", "amount_in", "token_out", "amount_out", "liquidity", "tick_lower", "tick_upper",
 )  # fmt: skip
-#: Swaps of one pool in one block that are remembered; a larger block loses those that stand first in it.
-MOST = 100
-_ACTORS = ("sender", "recipient", "from")
+TRANSACTION_FIELDS = (
+    "type", "tx_hash", "tx_index", "log_index", "trace_address", "pool", "outcome", "token", "amount", "amount_usd",
+    "profit_usd", "token_in", "amount_in", "token_out", "amount_out", "price_before", "price_after", "old_price",
+    "new_price", "price_impact_percent",
+)  # fmt: skip
+#: Those who are nobody: everybody trades through them.
+PUBLIC = ROUTERS | {""}
 _WORD, _AMOUNT = 66, 100  #: characters
 _LAST_INDEX = 1 << 53
 _LEAST, _LARGEST = Fraction(1, 10**40), 10**100
+
+#: Something of a block as a state keeps it. It begins with its index in the block and its place in the transaction, by
+#: which rows are sorted and told apart.
+Row = list[Any]
 
 
 @lru_cache(1 << 12)
@@ -30,12 +40,12 @@ def _number(text: str) -> Fraction:
 
 
 class Swap(NamedTuple):
-    """Plain JSON but for its type. ``place`` tells two swaps of one transaction apart."""
+    """The row of a swap."""
 
     tx_index: int
     place: str
     tx: str
-    actors: Sequence[str]  #: distinct, sorted, without those everybody trades through
+    actors: list[str]  #: distinct, sorted, without those everybody trades through; or the pool alone
     token_in: str
     token_out: str
     amount_in: str
@@ -53,11 +63,16 @@ class Swap(NamedTuple):
 
 def word(value: Any) -> str:
     """A name, hexadecimal in lower case; long and odd ones as their digest; empty for what is none."""
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str):
         return ""
-    if len(value) <= _WORD and value.isascii() and value.isprintable() and '"' not in value and "\\" not in value:
-        return value.lower() if value[:2] in ("0x", "0X") else value
-    return kept_id(value, 0)
+    return _word(value) if len(value) <= _WORD else kept_id(value, 0)
+
+
+@lru_cache(1 << 12)
+def _word(text: str) -> str:
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return text.lower() if text[:2] in ("0x", "0X") else text
+    return kept_id(text, 0)
 
 
 def index_of(value: Any) -> int | None:
@@ -78,23 +93,29 @@ def amount_of(value: Any) -> str | None:
     return text if len(text) <= _AMOUNT else None
 
 
+_kept = lru_cache(64)(kept_id)  # the detectors ask for the same one after the other
+
+
 def place_of(event: Event) -> str:
     """Where in its transaction the event stands; without that, its id."""
     for name in ("log_index", "trace_address"):
         value = event.fields.get(name)
+        if value is None:
+            continue
         if type(value) is int or (isinstance(value, str) and value):
-            return kept_id(str(value))
+            return _kept(str(value))
         if isinstance(value, list):
-            return kept_id(".".join(map(str, value[:64])))
-    return kept_id(event.id or str(event.sight))
+            return _kept(".".join(map(str, value[:64])))
+    return _kept(event.id or str(event.sight))
 
 
 def actors_of(fields: Mapping[str, Any], names: Iterable[str], public: frozenset[str]) -> list[str]:
-    """The words under ``names`` that stand for somebody."""
-    return sorted({word(fields.get(name)) for name in names} - public - {""})
+    """The words under ``names`` that stand for somebody, sorted; ``public``: those that do not, the empty one too."""
+    found = {word(fields[name]) for name in names if name in fields} - public
+    return list(found) if len(found) < 2 else sorted(found)
 
 
-def swap_of(event: Event, public: frozenset[str]) -> Swap | None:
+def swap_of(event: Event, actors: list[str]) -> Row | None:
     """The swap an event tells of; None where it trades nothing, or lacks its place in the block, token or amount."""
     fields = event.fields
     index = index_of(fields.get("tx_index"))
@@ -102,17 +123,17 @@ def swap_of(event: Event, public: frozenset[str]) -> Swap | None:
     paid, bought = amount_of(fields.get("amount_in")), amount_of(fields.get("amount_out"))
     if index is None or not token_in or not token_out or token_in == token_out or paid is None or bought is None:
         return None
-    actors = actors_of(fields, _ACTORS, public)
-    return Swap(
-        index, place_of(event), word(fields.get("tx_hash")), actors, token_in, token_out, paid, bought, event.sight
-    )
+    tx, sight = word(fields.get("tx_hash")), list(event.sight)
+    return [index, place_of(event), tx, actors, token_in, token_out, paid, bought, sight]
 
 
-def with_swap(kept: Sequence[Sequence[Any]], swap: Swap, most: int = MOST) -> tuple[list[Swap], int] | None:
-    """What is kept, in the order of the block, with one more; and how many had to go. None: it is there already."""
-    swaps = [Swap(*one) for one in kept]
-    if any(one.tx_index == swap.tx_index and one.place == swap.place for one in swaps):
-        return None
-    swaps = sorted([*swaps, swap], key=lambda one: (one.tx_index, one.place))
-    gone = max(0, len(swaps) - most)
-    return swaps[gone:], gone
+def added(rows: list[Row], row: Row, most: int) -> int | None:
+    """Put a row where it stands in the block; how many of the first ones had to go. None: it is there already."""
+    index, place = row[:2]
+    for one in rows:
+        if one[0] == index and one[1] == place:
+            return None
+    insort(rows, row)
+    gone = max(0, len(rows) - most)
+    del rows[:gone]
+    return gone

@@ -163,7 +163,11 @@ def bound_to(condition: Condition, lists: Mapping[str, NamedList]) -> Condition:
     """The condition with its named lists tested against these."""
     if isinstance(condition, Leaf):
         found = lists.get(condition.operand.name) if is_named(condition) else None
-        return condition if found is None else replace(condition, test=found.test(condition.case_sensitive))
+        return (
+            condition
+            if found is None or not found.entries
+            else replace(condition, test=found.test(condition.case_sensitive))
+        )
     if isinstance(condition, All):
         return All(tuple(_all_bound(condition.parts, lists)))
     if isinstance(condition, AnyOf):

@@ -20,7 +20,7 @@ import re2
 
 from streams.rules.comparing import OtherField, compare_fields, other_field
 from streams.rules.durations import shown
-from streams.rules.values import amount, number
+from streams.rules.values import amount, comparable, number
 
 Test = Callable[..., bool]
 
@@ -136,7 +136,7 @@ def compile_test(op: str, operand: Any, case_sensitive: bool = True) -> Test:
     if isinstance(operand, OtherField):
         return compare_fields(op, operand, case_sensitive)
     if isinstance(operand, ListName):
-        return lambda value: False  # until a list is bound to the name
+        return is_in_no_list
     if op in NEGATIVE:
         positive = compile_test(NEGATIVE[op], operand, case_sensitive)
         if op == "not_contains":
@@ -157,6 +157,11 @@ def compile_test(op: str, operand: Any, case_sensitive: bool = True) -> Test:
     if op == "contains":
         return _contains(operand, case_sensitive)
     return _affix(str.startswith if op == "starts_with" else str.endswith, operand, case_sensitive)
+
+
+def is_in_no_list(value: Any) -> bool:
+    """The test of a list's name that nothing is bound to, or nothing stands in."""
+    return False
 
 
 def _fold(text: str) -> str:
@@ -212,15 +217,24 @@ def _affix(method: Callable[[str, tuple[str, ...]], bool], operands: tuple[str, 
 
 
 def _order(op: str, operand: Any) -> Test:
-    compare = ORDER[op]
-    reading: Callable[[Any], Any] = amount if isinstance(operand, str) else number
-    bound = Decimal(operand) if isinstance(operand, str) else operand
+    compare, bound = ORDER[op], bound_of(operand)
+    reading: Callable[[Any], Any] = comparable if isinstance(operand, str) else number
 
     def holds(value: Any) -> bool:
         got = reading(value)
         return got is not None and bool(compare(got, bound))
 
     return holds
+
+
+def bound_of(operand: float | str) -> Decimal | float:
+    """What is compared with for ``gt`` and its like: exactly the operand, as the number that is compared fastest."""
+    if not isinstance(operand, str):
+        return operand
+    bound = Decimal(operand)
+    if bound == bound.to_integral_value():
+        return int(bound)
+    return float(bound) if Decimal(float(bound)) == bound else bound
 
 
 def _regex(patterns: tuple[str, ...], case_sensitive: bool) -> Test:
@@ -235,7 +249,24 @@ def _regex(patterns: tuple[str, ...], case_sensitive: bool) -> Test:
         except re2.error as error:
             reason = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else error.args[0]
             raise ValueError(f"{shown(pattern)} is not an RE2 pattern: {reason}") from None
-    return lambda value: isinstance(value, str) and any(pattern.search(value) is not None for pattern in compiled)
+    searches = [_search(pattern) for pattern in compiled]
+    if len(searches) == 1:
+        search = searches[0]
+        return lambda value: isinstance(value, str) and search(value)
+    return lambda value: isinstance(value, str) and any(search(value) for search in searches)
+
+
+def _search(pattern: Any) -> Callable[[str], bool]:
+    """Whether the pattern matches somewhere. Below the wrapper's own ``search``, which prepares a match object and
+    its positions before it has found anything: 0.6 µs instead of 1.5.
+    """
+    match, anywhere = pattern._regexp.Match, re2._Anchor.UNANCHORED
+
+    def search(text: str) -> bool:
+        data = text.encode()
+        return bool(match(anywhere, data, 0, len(data))[0][0] >= 0)
+
+    return search
 
 
 def _cidr(networks: tuple[str, ...]) -> Test:

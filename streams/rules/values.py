@@ -22,6 +22,8 @@ MAX_PATH = 256
 
 #: An integer beyond 64 bits as the decoder writes it: no leading zero, at least 19 digits, as many as Python converts.
 _BIG = re.compile(r"-?[1-9][0-9]{18,4299}")
+#: As many as Python converts.
+_DIGITS = 4_300
 _AMOUNT = re.compile(r"-?[0-9]{1,4300}(?:\.[0-9]{1,4300})?")
 
 
@@ -80,6 +82,13 @@ def amount(value: Any) -> Decimal | int | float | None:
     if type(value) is str:
         return Decimal(value) if len(value) <= 8_602 and _AMOUNT.fullmatch(value) else None
     return number(value)
+
+
+def comparable(value: Any) -> Decimal | int | float | None:
+    """As ``amount``; text without sign and point, as most amounts on chains are, as the integer that is fast."""
+    if type(value) is str and value.isdecimal() and value.isascii():
+        return int(value) if len(value) <= _DIGITS else None
+    return amount(value)
 
 
 def key_part(value: Any, missing: str = "skip") -> KeyPart | None:

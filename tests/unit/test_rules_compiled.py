@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -13,6 +14,8 @@ from streams.detect.registry import KINDS
 from streams.model import Source
 from streams.rules.compiled import CompiledProgram, compiled
 from streams.rules.conditions import All, Leaf
+from streams.rules.lists import bind
+from streams.rules.operators import bound_of
 from streams.rules.parse import parse_rule
 from streams.rules.plain import plain
 from streams.rules.rule import Rule, RuleSet
@@ -181,3 +184,51 @@ def test_overlapping_lists_make_no_endless_text() -> None:
     made = program(*wheres)
     assert made.source_code.count("\n") < 20_000
     assert matched(made, {"a": "v60", "b": "v5"}) == tuple(number for number in range(61))
+
+
+def test_texts_and_numbers_of_one_condition_are_filed_in_one_table() -> None:
+    made = program(
+        {"n": ["StopLogging", "1102", 1102]},
+        {"n": ["a", 1]},
+        {"n": [2, "b"]},
+        {"n": {"in": ["A", "b"], "case_sensitive": False}},
+    )
+    assert made.source_code.count("casefold") == 1
+    assert [matched(made, {"n": n}) for n in ("1102", 1102, 1102.0, True, 1, "b", [1])] == [
+        (0,), (0,), (0,), None, (1,), (2, 3), None,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("lists", [{}, {"bad": []}])
+def test_a_list_with_nothing_in_it_is_not_asked(lists: dict[str, list[str]]) -> None:
+    bad = {"actor": {"in_list": "bad"}}
+    rules = [
+        rule(0, bad),
+        rule(1, {"not": bad}),
+        rule(2, {"any": [bad, {"action": "x"}]}),
+        rule(3, {"action": "x", **bad}),
+    ]
+    made = compiled(bind(RuleSet(tuple(rules)), lists), AUDIT)
+    assert matched(made, {"actor": "eve", "action": "x"}) == (1, 2)
+    assert "(0,)" not in made.source_code
+    assert "(3,)" not in made.source_code
+
+
+def test_what_is_compared_without_case_is_folded_once() -> None:
+    folds = [{"to": {op: "Eve", "case_sensitive": False}} for op in ("ne", "contains", "starts_with")]
+    made = program(*folds, {"to": {"not_in": ["ada", 7], "case_sensitive": False}})
+    assert made.source_code.count("casefold") == 1
+    assert matched(made, {"to": "EVElyn"}) == (0, 1, 2, 3)
+    assert matched(made, {"to": "eve"}) == (1, 2, 3)
+    assert matched(made, {"to": ["EVE"]}) == (0, 1, 3)
+    assert matched(made, {"to": "ADA"}) == (0,)
+    assert matched(made, {"to": 7}) == (0,)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [("1000", 1000), ("-2.0", -2), ("0.5", 0.5), ("0.1", Decimal("0.1")), (7, 7), (0.1, 0.1)],
+)
+def test_a_bound_is_kept_exactly(written: Any, kept: Any) -> None:
+    bound = bound_of(written)
+    assert (type(bound), bound) == (type(kept), kept)

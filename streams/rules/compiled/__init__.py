@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from streams.model import Source
-from streams.rules.compiled.generate import Generator, readers_of
+from streams.rules.compiled.generate import Generator
 from streams.rules.compiled.projection import Projection
+from streams.rules.compiled.row import readers_of
 from streams.rules.plain import documents
 from streams.rules.program import Key
 from streams.rules.rule import Arm, RuleSet

@@ -8,12 +8,13 @@ a row: fields that several conditions read are read once, conditions that severa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from streams.rules.compiled.leaves import OTHER, VALUE, Folded, index_values, source
+from streams.rules.compiled.leaves import NEVER, Folded, index_values
 from streams.rules.compiled.projection import Projection
-from streams.rules.conditions import All, AnyOf, Condition, Leaf, Not, conjuncts, identity
+from streams.rules.compiled.row import ALWAYS, Row
+from streams.rules.conditions import Condition, Leaf, conjuncts
 from streams.rules.rule import Arm, Rule
 from streams.rules.values import key_part, normal
 
@@ -111,13 +112,15 @@ class Generator:
         self._tables.append((table, functions))
         name = f"T{len(self._tables)}"
         self.names[name] = table
-        kind = type(next(iter(filed)))
-        is_text = issubclass(kind, str)
+        kinds = {type(value) for value in filed}
+        asked = ["v.__class__ is str"] if kinds & {str, Folded} else []
+        if kinds & {int, float}:
+            asked += ["v.__class__ is int", "v.__class__ is float"]
         if first:
             yield "    r = None"
         yield f"    v = {self._projection.source(path)}"
-        yield f"    if {'v.__class__ is str' if is_text else '(v.__class__ is int or v.__class__ is float)'}:"
-        yield f"        b = {name}.get(v{'.casefold()' if kind is Folded else ''})"
+        yield f"    if {' or '.join(asked)}:"
+        yield f"        b = {name}.get(v{'.casefold()' if Folded in kinds else ''})"
         yield "        if b is not None:"
         if first:
             yield "            r = b(e)"
@@ -134,15 +137,17 @@ class Generator:
         return self._buckets[known]
 
     def _row(self, rules: list[_Open], *, first: bool) -> Iterator[str]:
-        row = _Row(self._projection, self.bind, [part for rule in rules for part in rule.parts])
+        row = Row(self._projection, self.bind, [part for rule in rules for part in rule.parts])
         conditions = [row.all_of(rule.parts) for rule in rules]
         if first:
             yield "    r = None"
         yield from row.shared
         for rule, condition in zip(rules, conditions, strict=True):
-            if condition:
+            if condition == NEVER:
+                continue
+            if condition != ALWAYS:
                 yield f"    if {condition}:"
-            indent = "        " if condition else "    "
+            indent = "    " if condition == ALWAYS else "        "
             yield f"{indent}r = ({rule.number},) if r is None else (*r, {rule.number})"
 
     # -- keys and values -----------------------------------------------------------------------------------------
@@ -175,92 +180,6 @@ class Generator:
             for path in paths
         ]
         self._functions.append([f"def values{index}(e):", "    return (", *values, "    )"])
-
-
-class _Row:
-    """Conditions in a row, with what they share read and asked once, in ``shared``."""
-
-    def __init__(self, projection: Projection, bind: Callable[[Any], str], parts: list[Condition]) -> None:
-        self.shared: list[str] = []
-        self._projection, self._bind = projection, bind
-        self._texts: dict[bytes, tuple[str, bool]] = {}
-        self._locals: dict[str, str] = {}
-        self._answers: dict[bytes, str] = {}
-        leaves = [leaf for part in parts for leaf in _leaves(part)]
-        asked = Counter(map(identity, leaves))
-        read = Counter(path for leaf in {identity(leaf): leaf for leaf in leaves}.values() for path in leaf.paths)
-        for path, times in read.items():
-            if times > 1:
-                name = self._locals[path] = f"v{len(self._locals)}"
-                self.shared.append(f"    {name} = {projection.source(path)}")
-        for leaf in leaves:
-            known = identity(leaf)
-            if asked[known] > 1 and known not in self._answers and self._text(leaf)[1]:
-                answer = self.leaf(leaf)
-                name = self._answers[known] = f"c{len(self._answers)}"
-                self.shared.append(f"    {name} = {answer}")
-
-    def _text(self, leaf: Leaf) -> tuple[str, bool]:
-        known = identity(leaf)
-        if known not in self._texts:
-            self._texts[known] = source(leaf, self._bind)
-        return self._texts[known]
-
-    def all_of(self, parts: tuple[Condition, ...]) -> str:
-        """All parts, the cheap ones first; empty where there is nothing to ask."""
-        texts = [(self._cost(part), self.condition(part)) for part in parts]
-        return " and ".join(text for _, text in sorted(texts, key=lambda text: text[0]))
-
-    def _cost(self, part: Condition) -> int:
-        return sum(1 if self._text(leaf)[1] else 100 for leaf in _leaves(part)) if isinstance(part, KNOWN) else 1_000
-
-    def condition(self, condition: Condition) -> str:
-        if isinstance(condition, Leaf):
-            return self.leaf(condition)
-        if isinstance(condition, All):
-            return f"({self.all_of(condition.parts) or 'True'})"
-        if isinstance(condition, AnyOf):
-            return f"({' or '.join(map(self.condition, condition.parts)) or 'False'})"
-        if isinstance(condition, Not):
-            return f"(not {self.condition(condition.part)})"
-        return f"{self._bind(self._asked_plainly(condition))}(e)"
-
-    def leaf(self, leaf: Leaf) -> str:
-        known = identity(leaf)
-        if known in self._answers:
-            return self._answers[known]
-        text, _ = self._text(leaf)
-        for other in leaf.paths[1:]:
-            text = text.replace(OTHER, self._locals.get(other) or self._projection.source(other))
-        if leaf.path in self._locals:
-            return text.replace(VALUE, self._locals[leaf.path])
-        value = self._projection.source(leaf.path)
-        if text.count(VALUE) == 1:
-            return text.replace(VALUE, value)
-        if leaf.if_missing:
-            return f"((v := {value}) is UNSET or {text.replace(VALUE, 'v')})"
-        return f"((v := {value}) is not UNSET and {text.replace(VALUE, 'v')})"
-
-    def _asked_plainly(self, condition: Any) -> Callable[[Any], bool]:
-        """For a condition that is none of ours."""
-        readers = readers_of(self._projection, [path for leaf in condition.leaves() for path in leaf.paths])
-        return lambda event: bool(condition.holds(lambda path: normal(readers[path](event))))
-
-
-KNOWN = (Leaf, All, AnyOf, Not)
-
-
-def _leaves(part: Condition) -> Iterator[Leaf]:
-    return part.leaves() if isinstance(part, KNOWN) else iter(())
-
-
-def readers_of(projection: Projection, paths: list[str]) -> dict[str, Callable[[Any], Any]]:
-    """A function per path that reads it from an event."""
-    names: dict[str, Any] = {}
-    text = "".join(f"def read{place}(e):\n    return {projection.source(path)}\n" for place, path in enumerate(paths))
-    names |= projection.names
-    exec(compile(text, "<reading>", "exec"), names)
-    return {path: names[f"read{place}"] for place, path in enumerate(paths)}
 
 
 def _best_field(rules: list[_Open]) -> str | None:
@@ -297,8 +216,8 @@ def _file_under(path: str, rules: list[_Open]) -> tuple[list[tuple[tuple[Any, ..
 
 
 def _by_type(filed: list[tuple[tuple[Any, ...], _Open]]) -> Iterator[dict[Any, list[_Open]]]:
-    """A table for text, one for folded text and one for numbers, as far as they are needed."""
-    for kinds in ((str,), (Folded,), (int, float)):
+    """A table for text and numbers, and one for folded text, as far as they are needed."""
+    for kinds in ((str, int, float), (Folded,)):
         table: dict[Any, list[_Open]] = {}
         for values, rule in filed:
             for value in dict.fromkeys(values):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.detect.boxed import Boxed
+from streams.detect.living import Living
 from streams.detect.detectors import Event
 from streams.detect.detectors.guessing import GuessedPassword
 from tests.driving import Came, drive, told
@@ -89,7 +89,7 @@ def test_an_outcome_that_is_none_changes_nothing(outcome: Any) -> None:
 
 def test_an_attack_of_a_day_stays_small_and_duplicates_do_not_count() -> None:
     rng = Random(1)
-    detector = Boxed(GuessedPassword({}), ("outcome", "repeat", "method", "source_ip"), 20 * MINUTE)
+    detector = Living(GuessedPassword({}), ("outcome", "repeat", "method", "source_ip"), 20 * MINUTE)
     events = [
         Came(n * 100, f"e{n}", ("failure", rng.randrange(9), None, "\ud800" + "x" * 10_000)) for n in range(2_000)
     ]

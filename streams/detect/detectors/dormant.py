@@ -22,6 +22,7 @@ class Dormant:
     """
 
     fields: Sequence[str] = ()
+    live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._after = parse_duration(str(settings.get("after", "90d")))

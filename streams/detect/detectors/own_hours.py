@@ -36,7 +36,8 @@ class OwnHours:
 
     fields: Sequence[str] = ()
     keeps: str | int = "8w"
-    version = "2"
+    version = "3"
+    live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._learn = parse_duration(str(settings.get("learn", "14d")))
@@ -49,37 +50,39 @@ class OwnHours:
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
         week, slot = divmod(event.time // _HOUR + _HOURS - _MONDAY, _HOURS)
-        first, newest, text = state or (event.time, week, "00" * _HOURS)
-        weeks = bytearray.fromhex(text)
+        state = state or [event.time, week, [0] * _HOURS]
+        first, newest, weeks = state
         if week > newest:
             shift = week - newest
-            weeks = bytearray(bits << shift & 255 if shift < _WEEKS else 0 for bits in weeks)
-            newest = week
-        found = []
-        ready = event.time - first >= self._learn and _days(weeks) >= self._days
-        if ready and not self._is_usual(weeks, slot) and self._has_hours(weeks):
+            weeks[:] = [bits << shift & 255 if shift < _WEEKS else 0 for bits in weeks]
+            state[1] = newest = week
+        found: Sequence[Found] = ()
+        ready = event.time - first >= self._learn and not self._is_usual(weeks, slot)
+        if ready and _days(weeks) >= self._days and self._has_hours(weeks):
             found = [Found(_distance(weeks, slot), self._around, detail={"weekday": slot // 24, "hour": slot % 24})]
         if newest - week < _WEEKS:
             weeks[slot] |= 1 << (newest - week)
-        return [min(first, event.time), newest, weeks.hex()], found
+        if event.time < first:
+            state[0] = event.time
+        return state, found
 
-    def _has_hours(self, weeks: bytearray) -> bool:
+    def _has_hours(self, weeks: list[int]) -> bool:
         """Whether the days resemble each other well enough to be surprised by another one."""
         strange = set()
         for day in range(7):
             for back in range(_WEEKS):
                 hours = [slot for slot in range(day * 24, day * 24 + 24) if weeks[slot] >> back & 1]
                 if hours:
-                    others = bytearray(weeks)
+                    others = weeks[:]
                     for slot in hours:
                         others[slot] &= ~(1 << back) & 255
                     if not all(self._is_usual(others, slot) for slot in hours):
                         strange.add((day, back))
         return len(strange) + 1 <= self._surprise * _days(weeks)
 
-    def _is_usual(self, weeks: bytearray, slot: int) -> bool:
+    def _is_usual(self, weeks: list[int], slot: int) -> bool:
         """Bits are weeks back; a neighbourhood is active in a week where any hour of it was."""
-        if _active(weeks, slot, self._around):
+        if weeks[slot] or _active(weeks, slot, self._around):
             return True
         day, hour = divmod(slot, 24)
         alike = range(7) if not self._weekends_apart else range(5) if day < 5 else range(5, 7)
@@ -87,14 +90,14 @@ class OwnHours:
         return sum(bits.bit_count() for bits in others) >= _OFTEN
 
 
-def _active(weeks: bytearray, slot: int, around: int) -> int:
+def _active(weeks: list[int], slot: int, around: int) -> int:
     bits = 0
     for hour in range(slot - around, slot + around + 1):
         bits |= weeks[hour % _HOURS]
     return bits
 
 
-def _days(weeks: bytearray) -> int:
+def _days(weeks: list[int]) -> int:
     """On how many days of the last weeks there was anything."""
     days = 0
     for day in range(7):
@@ -105,6 +108,6 @@ def _days(weeks: bytearray) -> int:
     return days
 
 
-def _distance(weeks: bytearray, slot: int) -> int:
+def _distance(weeks: list[int], slot: int) -> int:
     """Hours around the week to the nearest one that was active."""
     return min(min((slot - hour) % _HOURS, (hour - slot) % _HOURS) for hour in range(_HOURS) if weeks[hour])

@@ -12,10 +12,10 @@ from typing import Any
 
 from streams.detect.detectors import Event, Found
 from streams.detect.detectors.logins import FIELDS, short, succeeded, times
+from streams.detect.detectors.rows import Row, after, trim
 from streams.rules.durations import parse_duration
 
 _KEPT = 600  #: attempts of a key; some 20 KiB
-_Attempt = list[Any]  # [time, account, attempts, address, succeeded]
 
 
 class Spray:
@@ -23,10 +23,13 @@ class Spray:
 
     Settings: ``within`` (1h), ``accounts`` (15), ``tries`` (5: the most failures an account on average), ``addresses``
     (1: from so many addresses at least), ``share`` (0.5: the least share of accounts that only failed). Late events
-    count in the window that ends at the newest event inside their own hour. The state is the last 600 attempts.
+    count in the window that ends at the newest event inside their own hour. The state is the last 600 attempts
+    ``[time, account, attempts, address, succeeded]``, and how many of them failed.
     """
 
-    fields: Sequence[str] = (*FIELDS, "actor")
+    fields: Sequence[str] = FIELDS
+    version = "1"
+    live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._within = parse_duration(str(settings.get("within", "1h")))
@@ -42,20 +45,23 @@ class Spray:
         ok, account = succeeded(event.fields), short(event.fields.get("actor"))
         if ok is None or not account:
             return state, ()
-        attempts: list[_Attempt] = state or []
+        state = state or [[], 0]
+        attempts: list[Row] = state[0]
         insort(attempts, [event.time, account, times(event.fields), short(event.fields.get("source_ip")), ok])
-        oldest = attempts[-1][0] - 2 * self._within
-        attempts = [one for one in attempts if one[0] > oldest][-_KEPT:]
-        return attempts, () if ok else self._found(event.time, attempts)
+        state[1] += not ok
+        for gone in trim(attempts, attempts[-1][0] - 2 * self._within, _KEPT):
+            state[1] -= not gone[4]
+        return state, () if ok or state[1] < self._accounts else self._found(event.time, attempts)
 
-    def _found(self, at: int, attempts: list[_Attempt]) -> Sequence[Found]:
-        end = max((one[0] for one in attempts if at <= one[0] < at + self._within), default=at)
-        window = [one for one in attempts if end - self._within < one[0] <= end]
+    def _found(self, at: int, attempts: list[Row]) -> Sequence[Found]:
+        last = after(attempts, at + self._within - 1)
+        end = max(at, attempts[last - 1][0]) if last else at
+        window = attempts[after(attempts, end - self._within) : after(attempts, end)]
         entered = {one[1] for one in window if one[4]}
-        failed = [one for one in window if one[1] not in entered]
-        accounts = {one[1] for one in failed}
+        accounts = {one[1] for one in window if not one[4]} - entered
         if len(accounts) < max(self._accounts, self._share * (len(accounts) + len(entered))):
             return ()
+        failed = [one for one in window if one[1] in accounts]
         count, addresses = sum(one[2] for one in failed), {one[3] for one in failed} - {""}
         if count > self._tries * len(accounts) or len(addresses) < self._addresses > 1:
             return ()

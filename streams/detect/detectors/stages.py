@@ -25,6 +25,8 @@ class Stages:
     had not. Once a match was told, nothing up to its end counts again. The state is the last 64 times of each stage.
     """
 
+    live = steady = True
+
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._field = str(settings.get("field", "action"))
         self.fields: Sequence[str] = (self._field,)
@@ -39,18 +41,20 @@ class Stages:
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
         value = event.fields.get(self._field)
         stage = self._stage.get(value) if isinstance(value, str) else None
-        told: int = state[0] if state else -1
-        times: list[list[int]] = state[1] if state else [[] for _ in range(self._count)]
+        state = state or [-1, [[] for _ in range(self._count)]]
+        told, times = state
         if stage is None or event.time <= told:
             return state, ()
         insort(times[stage], event.time)
         around = self._around(times, stage, event.time)
         if around is None or around[1] - around[0] >= self._within:
             newest = max(one[-1] for one in times if one)
-            return [told, [_kept(one, newest - 2 * self._within) for one in times]], ()
-        begin, end = around
-        left = [[at for at in one if at > end] for one in times]
-        return [end, left], [Found(self._count, self._count, detail={"seconds": (end - begin) // 1000})]
+            for one in times:
+                del one[: max(bisect_right(one, newest - 2 * self._within), len(one) - _KEPT)]
+            return state, ()
+        begin, state[0] = around
+        state[1] = [one[bisect_right(one, state[0]) :] for one in times]
+        return state, [Found(self._count, self._count, detail={"seconds": (state[0] - begin) // 1000})]
 
     def _around(self, times: list[list[int]], stage: int, at: int) -> tuple[int, int] | None:
         """The latest begin and the earliest end of the stages with this event in its place; None where one lacks."""
@@ -66,7 +70,3 @@ class Stages:
                 return None
             end = later[place]
         return begin, end
-
-
-def _kept(times: list[int], oldest: int) -> list[int]:
-    return [at for at in times if at > oldest][-_KEPT:]

@@ -6,16 +6,21 @@ T1567, then T1485). What tells it from work is the size of the first half and th
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from operator import itemgetter
 from typing import Any
 
 from streams.detect.detectors import Event, Found
+from streams.detect.detectors.logins import short
+from streams.detect.detectors.rows import Row, after, trim
 from streams.detect.exact import exact, plain
-from streams.detect.values import digest, token
 from streams.rules.durations import parse_duration
 
 _KEPT, _SIGHTS, _PARENTS = 48, 5, 8
+_BYTES = ("bytes", "additionalEventData.bytesTransferredOut")
+_AT = itemgetter(0)
 
 
 class TakenThenDeleted:
@@ -32,7 +37,9 @@ class TakenThenDeleted:
     the last 48 takings and 48 deletions.
     """
 
-    fields: Sequence[str] = ("action", "resource", "bytes", "records", "additionalEventData.bytesTransferredOut")
+    fields: Sequence[str] = ("action", "resource", "records", *_BYTES)
+
+    live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._within = parse_duration(str(settings.get("within", "2h")))
@@ -45,62 +52,57 @@ class TakenThenDeleted:
         self.keeps: str | int = 2 * self._within
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
-        told: int = state[0] if state else -1
-        takes: list[list[Any]] = state[1] if state else []
-        deletes: list[list[Any]] = state[2] if state else []
-        if event.time <= told:
+        """State: up to when all is told, takings ``[time, bytes, records, names, sight]``, deletions
+        ``[time, whether of a whole store, names, sight]``."""
+        action = event.fields.get("action")
+        state = state or [-1, [], []]
+        told, takes, deletes = state
+        if event.time <= told or not isinstance(action, str):
             return state, ()
-        fields, sight = event.fields, list(event.sight)
-        action, names = fields.get("action"), _names(fields.get("resource"))
-        if not isinstance(action, str):
-            return state, ()
+        at, names, sight = event.time, _names(event.fields.get("resource")), list(event.sight)
         if action in self._whole or action in self._single:
-            deletes.append([event.time, action in self._whole, names, sight])
+            insort(deletes, [at, action in self._whole, names, sight], key=_AT)
         else:
-            sizes = _size(fields, "bytes", "additionalEventData.bytesTransferredOut"), _size(fields, "records")
-            takes.append([event.time, *map(_bounded, sizes), names, sight])
-        takes, deletes = _sorted(takes), _sorted(deletes)
-        newest = max(one[-1][0] for one in (takes, deletes) if one)
-        takes, deletes = ([one for one in kept if one[0] > newest - 2 * self._within] for kept in (takes, deletes))
-        for place, (at, whole, names, about) in enumerate(deletes):
-            before = [take for take in takes if at - self._within < take[0] <= at]
-            since = sum(one[0] >= before[0][0] for one in deletes[: place + 1]) if before else 0
-            value = self._judged(before, whole or since >= self._deletes, names)
-            if value is not None:
-                left = [[one for one in kept if one[0] > at] for kept in (takes, deletes)]
-                evidence = [take[-1] for take in before[-_SIGHTS:]]
-                detail = {"taken_bytes": value, "takings": len(before), "deletions": since}
-                return [at, *left], [Found(since, self._deletes, detail=detail, about=about, evidence=evidence)]
-        return [told, takes, deletes], ()
+            size, records = _size(event.fields, *_BYTES), _size(event.fields, "records")
+            insort(takes, [at, size, records, names, sight], key=_AT)
+        oldest = max(rows[-1][0] for rows in (takes, deletes) if rows) - 2 * self._within
+        trim(takes, oldest, _KEPT)
+        trim(deletes, oldest, _KEPT)
+        # What was deleted before this event has been judged, and less speaks for it with every row that goes.
+        for place in range(after(deletes, at - 1), len(deletes)):
+            found = self._judged(takes, deletes, place)
+            if found is not None:
+                state[0] = deletes[place][0]
+                trim(takes, state[0], _KEPT)
+                trim(deletes, state[0], _KEPT)
+                return state, [found]
+        return state, ()
 
-    def _judged(self, before: Sequence[Sequence[Any]], is_large: bool, names: Sequence[str]) -> Any:
-        """The bytes that were taken, where that and the deletion are large; else None."""
-        sizes = [sum((exact(take[field]) or Fraction(0) for take in before), Fraction(0)) for field in (1, 2)]
-        sized = sizes[0] >= self._bytes or sizes[1] >= self._records
+    def _judged(self, takes: list[Row], deletes: list[Row], place: int) -> Found | None:
+        """What the deletion at that place is, with what was taken before it; None where it is not large."""
+        at, is_whole, names, about = deletes[place]
+        before = takes[after(takes, at - self._within) : after(takes, at)]
+        since = place + 1 - after(deletes, before[0][0] - 1) if before else 0
+        size, records = (sum(int(take[field] or 0) for take in before) for field in (1, 2))
+        sized = size >= self._bytes or records >= self._records
         unsized = any(take[1] is None and take[2] is None for take in before)
-        of_taken = sized and any(_related(take[3], names) for take in before)
-        return plain(sizes[0]) if (is_large and (sized or unsized)) or of_taken else None
+        is_large = (is_whole or since >= self._deletes) and (sized or unsized)
+        if not is_large and not (sized and any(_related(take[3], names) for take in before)):
+            return None
+        detail = {"taken_bytes": plain(Fraction(size)), "takings": len(before), "deletions": since}
+        evidence = [take[-1] for take in before[-_SIGHTS:]]
+        return Found(since, self._deletes, detail=detail, about=about, evidence=evidence)
 
 
-def _sorted(events: list[list[Any]]) -> list[list[Any]]:
-    return sorted(events, key=lambda one: one[0])[-_KEPT:]
-
-
-def _size(fields: Mapping[str, Any], *names: str) -> Fraction | None:
-    """The first that is a number from 0 on."""
+def _size(fields: Mapping[str, Any], *names: str) -> int | str | None:
+    """The first that is a number from 0 on, as a whole one: text where it is too long for JSON; beyond 10^30 all is
+    alike."""
     for name in names:
         number = exact(fields.get(name))
         if number is not None and number >= 0:
-            return number
+            whole = min(int(number), 10**30)
+            return whole if whole < 2**63 else str(whole)
     return None
-
-
-def _bounded(size: Fraction | None) -> int | str | None:
-    """Whole, and as text where it is too long for JSON; beyond 10^30 all is alike."""
-    if size is None:
-        return None
-    whole = min(int(size), 10**30)
-    return whole if whole < 2**63 else str(whole)
 
 
 def _names(resource: Any) -> list[str]:
@@ -109,7 +111,7 @@ def _names(resource: Any) -> list[str]:
         return []
     parts = resource.strip("/").split("/")
     above = ["/".join(parts[:length]) for length in range(len(parts), 0, -1)]
-    return [digest(token(one) or "") for one in above[:_PARENTS]]
+    return [short(one) for one in above[:_PARENTS]]
 
 
 def _related(one: Sequence[str], other: Sequence[str]) -> bool:

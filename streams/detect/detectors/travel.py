@@ -6,8 +6,9 @@ great-circle distance over time, faster than an airliner.
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from math import asin, cos, radians, sin, sqrt
 from typing import Any
 
@@ -23,10 +24,10 @@ _PLACES = (
     ("location.lat", "location.lon"), ("location.latitude", "location.longitude"), ("latitude", "longitude"),
 )  # fmt: skip
 _COUNTRIES = ("geo.country", "location.country", "country")
-_MASKED = (
+_MASKED = frozenset((
     "vpn", "proxy", "relay", "datacenter", "is_vpn", "is_proxy", "is_relay", "is_hosting", "geo.vpn", "geo.proxy",
     "geo.relay", "geo.datacenter", "geo.is_vpn", "geo.is_proxy", "geo.is_relay", "geo.is_hosting",
-)  # fmt: skip
+))  # fmt: skip
 _Login = list[Any]  # [time, latitude, longitude, address, country, masked]
 
 
@@ -48,6 +49,7 @@ class ImpossibleTravel:
 
     fields: Sequence[str] = ("source_ip", *(path for pair in _PLACES for path in pair), *_COUNTRIES, *_MASKED)
     keeps: str | int = "30d"
+    live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._km, self._kmh = float(settings.get("min_km", 500)), float(settings.get("max_kmh", 900))
@@ -58,15 +60,16 @@ class ImpossibleTravel:
         place = _place(event.fields)
         if place is None:
             return state, ()
-        logins: list[_Login] = state or []
-        country = next((value for path in _COUNTRIES if isinstance(value := event.fields.get(path), str)), "")
-        masked = any(event.fields.get(path) is True for path in _MASKED)
-        login = [event.time, *place, short(event.fields.get("source_ip")), country[:40], masked]
-        insort(logins, login)
-        index = logins.index(login)
+        fields, logins = event.fields, state or []
+        country = next((value for path in _COUNTRIES if isinstance(value := fields.get(path), str)), "")
+        masked = any(fields[path] is True for path in fields.keys() & _MASKED)
+        login: _Login = [event.time, *place, short(fields.get("source_ip")), country[:40], masked]
+        index = bisect_left(logins, login)
+        logins.insert(index, login)
         legs = [pair for pair in (logins[index - 1 : index + 1], logins[index : index + 2]) if len(pair) == 2]
         found = [one for leg in legs if (one := self._judged(*leg)) is not None]
-        return logins[-_KEPT:], [max(found, key=lambda one: (one.severity == "", one.value))] if found else ()
+        del logins[:-_KEPT]
+        return logins, [max(found, key=lambda one: (one.severity == "", one.value))] if found else ()
 
     def _judged(self, one: _Login, other: _Login) -> Found | None:
         if one[3] and one[3] == other[3]:
@@ -82,9 +85,13 @@ class ImpossibleTravel:
 
 def _place(fields: Mapping[str, Any]) -> tuple[float, float] | None:
     for north, east in _PLACES:
-        latitude, longitude = exact(fields.get(north)), exact(fields.get(east))
-        if latitude is None or longitude is None or not (abs(latitude) <= 90 and abs(longitude) <= 180):
-            continue
-        if latitude or longitude:
+        latitude, longitude = _degrees(fields.get(north), 90), _degrees(fields.get(east), 180)
+        if latitude is not None and longitude is not None and (latitude or longitude):
             return float(latitude), float(longitude)
     return None
+
+
+def _degrees(value: Any, most: int) -> float | Fraction | None:
+    """A number from -``most`` to ``most``; text is read exactly, as ``1e-400`` is not nothing."""
+    number = value if type(value) in (float, int) else exact(value)
+    return number if number is not None and -most <= number <= most else None

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from streams.detect.base import NEVER, Moment, State
@@ -106,7 +106,12 @@ def _timeline(rule: Python, draw: Any) -> list[tuple[Moment, int]]:
 
 
 @pytest.mark.parametrize("rule", sorted(LIVE))
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=6,
+    deadline=None,
+    phases=(Phase.reuse, Phase.generate),  # of so many values the smallest is searched for minutes
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(data=st.data())
 def test_what_lives_sees_what_is_written_and_read_again_sees(rule: str, data: st.DataObject) -> None:
     detect = LIVE[rule].detect

@@ -6,6 +6,8 @@ the state's changes and the position into one transaction. Live workers, replays
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from streams.alerts.fold import fold
 from streams.alerts.intake import read
 from streams.alerts.lifecycle import obey
@@ -17,6 +19,7 @@ from streams.detect.refusals import reason_of, refused
 from streams.errors import SourceUnavailable
 from streams.model import Batch, Control, DeadReason, Finding, Output, position
 from streams.state.alerts.alerting import MAX_TICK, AlertState
+from streams.state.detect.arrived import Arrived
 from streams.state.detect.detecting import DetectState
 from streams.state.detect.hits import copied, evaluate
 from streams.state.detect.judging import lapsed
@@ -124,6 +127,17 @@ def rekeyed_tick(state: RekeyedState, now: int, control: Control, *, at_end: boo
     return _drain(state, None, now)
 
 
+def rekeyed_in_turn(state: RekeyedState, copies: Sequence[Arrived], now: int, control: Control) -> list[Output]:
+    """For a replay that has put all copies into their one order: some of them, stepped at once."""
+    state.begin(control)
+    outputs: list[Output] = []
+    for copy in copies:
+        outputs += copied(state, copy, copy.order, now)
+    state.passed(copies[-1].order)
+    state.finish(now, SWEEP + 2 * len(copies))
+    return outputs
+
+
 def rekeyed_end(state: RekeyedState, now: int, control: Control, *, mark: int) -> list[Output]:
     """For a replay that has read everything: no origin sends more, so all that waits is stepped. ``mark``: how far
     all origins have come, which is how far time has.
@@ -136,8 +150,6 @@ def _drain(state: RekeyedState, limit: int | None, now: int, mark: int | None = 
     outputs: list[Output] = []
     stepped = 0
     for copy in state.ready(limit):
-        if copy.order >= state.book.wake:
-            outputs += lapsed(state, copy.order, now, locate=str)
         outputs += copied(state, copy, copy.order, now)
         stepped += 1
     outputs += lapsed(state, state.limit if mark is None else mark, now, locate=str)

@@ -80,4 +80,4 @@ def packed_each(values: Sequence[tuple[Any, ...]]) -> tuple[tuple[tuple[Any, ...
 
 def unpacked(values: tuple[tuple[Any, ...], ...]) -> tuple[Any, ...]:
     """What ``packed`` packed."""
-    return tuple(value[0] if value else msgspec.UNSET for value in values)
+    return tuple([value[0] if value else msgspec.UNSET for value in values])

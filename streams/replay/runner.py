@@ -105,7 +105,7 @@ def replay(
     parts: list[Detected] = []
     before = 0
     for log in logs:
-        parts.append(detect_log(log, controls, hop.take, _beyond(progress, before)))
+        parts.append(detect_log(log, controls, hop, _beyond(progress, before)))
         before += parts[-1].read
     return _concluded(parts, hop, controls)
 
@@ -124,7 +124,7 @@ def conclude(
     hop.watch = watch
     for part in parts:
         for copy in part.copies:
-            hop.take(Output("rekeyed", copy.key, copy.value))
+            hop.take(copy.value)
     return _concluded(parts, hop, controls, commands, until)
 
 
@@ -172,7 +172,7 @@ def _about(versions: Sequence[tuple[int, bytes]], controls: Controls, events: Ho
     hop = Hop(controls.last)
     hop.join(events)
     records: list[Record] = [(number, value, now) for number, (now, value) in enumerate(versions)]
-    found = detect_log(PartitionLog(source, 0, [records] if records else []), controls, hop.take)
+    found = detect_log(PartitionLog(source, 0, [records] if records else []), controls, hop)
     hop.clock = max(hop.clock, found.now)
     hop.came(found.topic, found.partition, found.mark)
     for waiting in _rekeyed(hop, Replayed()):
@@ -183,16 +183,17 @@ def _about(versions: Sequence[tuple[int, bytes]], controls: Controls, events: Ho
 def detect_log(
     log: PartitionLog,
     controls: Controls,
-    send: Callable[[Output], None] | None = None,
+    hop: Hop | None = None,
     progress: Callable[[int], None] | None = None,
     watch: Callable[[], int] | None = None,
     keeper: Keeper = FORGETFUL,
 ) -> Detected:
-    """One partition through DETECT; its findings, in its order. ``send`` takes the copies for rules of another key;
+    """One partition through DETECT; its findings, in its order. ``hop`` takes the copies for rules of another key;
     they are kept without it. ``watch`` tells ns: for one record in so many the steps of rules are timed by it. What
     ``keeper`` has is not stepped again.
     """
     state = DetectState(log.source, log.partition, rekeyed_partitions=1, program=program, locate=log.locate)
+    state.hand = None if hop is None else hop.put
     made, rules = Detected(log.source.topic, log.partition), controls.of_rules()
     begin, now = keeper.begin(state, made)
     for number, chunk in enumerate(islice(log.chunks, begin, None), begin):
@@ -202,9 +203,9 @@ def detect_log(
             if watch is not None:
                 timed, batch = _parted(batch, -(-len(batch.records) // TIMED))
                 state.stopwatch = watch
-                step(state, timed, now, control, made, send)
+                step(state, timed, now, control, made, hop)
                 state.stopwatch = None
-            step(state, batch, now, control, made, send)
+            step(state, batch, now, control, made, hop)
         if progress is not None:
             progress(made.read)
         made.timings += state.timings
@@ -223,7 +224,7 @@ def _parted(batch: Batch, first: int) -> tuple[Batch, Batch]:
 
 def step(
     state: DetectState, batch: Batch, now: int, control: Control, made: Detected,
-    send: Callable[[Output], None] | None = None,
+    hop: Hop | None = None,
 ) -> None:  # fmt: skip
     """One batch through DETECT, into ``made``. ``now``: the latest time read so far, ms."""
     for output in pipeline.detect(state, batch, now, control):
@@ -231,8 +232,8 @@ def step(
             made.findings.add(_waiting(output, now))
         elif output.topic != "rekeyed":
             _refuse(output, made)
-        elif send is not None:
-            send(output)
+        elif hop is not None:
+            hop.take(output.value)
         else:
             made.copies.add(Waiting(now, output.key, output.value))
     made.read += len(batch.records)

@@ -21,10 +21,11 @@ from streams.model import Batch, Control, Finding, Output, Source
 from streams.rules.program import Key
 from streams.rules.rule import LIVE, Rule, RuleSet
 from streams.runtime.stages import program
+from streams.state.detect.arrived import Arrived, arrived, turn_of
 from streams.state.detect.detecting import DetectState
 from streams.state.detect.hits import copied
 from streams.state.detect.judging import lapsed
-from streams.state.detect.keys import Row, bounded, key_of, row_of, too_long, values_of
+from streams.state.detect.keys import Row, bounded, row_of, too_long, values_of
 from streams.state.detect.rekeyed import RekeyedState
 from streams.state.tables import Table
 
@@ -73,7 +74,7 @@ class OneKey:
         self._ref = (variant or self.rule).ref
         self._is_key = key
         self._row: Row | None = None
-        self._copies: list[tuple[int, str, int, int, int, Copy]] = []
+        self._copies: list[Arrived] = []
         self._states: dict[tuple[str, int], DetectState] = {}
         self._sources: dict[tuple[str, int], Source] = {}
         self._hop = RekeyedState(0, origins=lambda _: frozenset({("nobody", 0)}))
@@ -133,20 +134,20 @@ class OneKey:
 
     def settle(self) -> None:
         """Copies for a rule of another key, in their one order. What is fed later must be settled again."""
-        copies, self._copies = sorted(self._copies, key=lambda one: one[:5]), []
-        waiting: list[Copy] = []
-        for *_, copy in copies:
-            if not self._is_own(copy.tenant, key_of(list(copy.key))):
+        copies, self._copies = sorted(self._copies, key=turn_of), []
+        waiting: list[Arrived] = []
+        for copy in copies:
+            if not self._is_own(copy.tenant, copy.key):
                 waiting.append(copy)
                 continue
             self._take(self._drain(waiting))
             waiting = []
             before = _snapshot(self.state)
-            self._row = row_of(key_of(list(copy.key)))
+            self._row = row_of(copy.key)
             outputs = self._drain([copy])
-            event = msgspec.json.decode(copy.event)
+            event = copy.document()
             self.last_fed = self._sources[copy.topic, copy.partition], copy.partition
-            self._note(Stepped(copy.position, copy.event_time, copy.event_id, event, before, _snapshot(self.state)))
+            self._note(Stepped(copy.position, copy.at, copy.event_id, event, before, _snapshot(self.state)))
             self._take(outputs)
             if self.stop():
                 return
@@ -226,19 +227,16 @@ class OneKey:
         state.forget()
         for output in outputs:
             if output.topic == "rekeyed" and isinstance(copy := read_copy(output.value), Copy):
-                place = copy.order, copy.topic, copy.partition, copy.offset, len(self._copies)
-                self._copies.append((*place, copy))
+                self._copies.append(arrived(copy))
         if note:
             self._take(outputs)
         return outputs
 
-    def _drain(self, copies: Sequence[Copy], mark: int = NEVER) -> list[Output]:
+    def _drain(self, copies: Sequence[Arrived], mark: int = NEVER) -> list[Output]:
         """Copies through DETECT's second half, as ``pipeline`` steps those that every origin has passed."""
         hop, outputs = self._hop, list[Output]()
         hop.begin(self._control)
         for copy in copies:
-            if copy.order >= hop.book.wake:
-                outputs += lapsed(hop, copy.order, self.clock, locate=str)
             outputs += copied(hop, copy, copy.order, self.clock)
         outputs += lapsed(hop, mark, self.clock, locate=str)
         hop.forget()

@@ -15,7 +15,9 @@ from streams.detect.clock import Watermark
 from streams.model import Control, Output, Source, position
 from streams.rules.program import Program
 from streams.rules.rule import RuleSet
+from streams.state.detect.arrived import Arrived
 from streams.state.detect.lanes import lanes
+from streams.state.detect.leaving import Ways, ways_of
 from streams.state.detect.rulebook import Rulebook
 from streams.state.partition import Position, take_up
 
@@ -26,6 +28,8 @@ PUBLISH_EVERY = 1_000
 QUIET_TICK = 10_000
 #: One in which a timer waits for an idle watermark is looked at no more often than so.
 TIMER_TICK = 100
+#: Sets of arms whose ways are kept: events of a kind match the same ones.
+_MAX_WAYS = 4_096
 
 _encode = msgspec.json.Encoder().encode
 
@@ -58,6 +62,8 @@ class DetectState:
         self.book = Rulebook(max_keys)
         self.hops = False  #: whether any rule in force needs another key
         self.sent = False  #: copies were sent since the last publication
+        self.hand: Callable[[Arrived], None] | None = None  #: who takes copies in place of ``rekeyed``, in a replay
+        self.ways: dict[tuple[int, ...], Ways] = {}  #: by the arms that an event matched
         self._compile = program
         self._rekeyed = rekeyed_partitions
         self._last: int | None = None  # now of the last record
@@ -115,8 +121,14 @@ class DetectState:
         same = len(on) == len(ruleset.rules)
         self.program = self._compile(ruleset if same else replace(ruleset, rules=on), self.source)
         self.lanes = lanes(self.program, ruleset, self.source, self.book, self.counts)
-        self.ways = [(lane.short if lane.alone else None, lane.arms) for lane in self.lanes]
-        self.joined = not all(lane.alone for lane in self.lanes)
+        self.ways = {}
+
+    def found_ways(self, matched: tuple[int, ...]) -> Ways:
+        """The ways of an event that matched these arms; they are few sets, and known from then on."""
+        if len(self.ways) >= _MAX_WAYS:
+            self.ways.clear()
+        ways = self.ways[matched] = ways_of(self.lanes, matched)
+        return ways
 
     def came(self, now: int, next_offset: int) -> None:
         """A batch of records has been stepped."""

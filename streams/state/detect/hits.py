@@ -6,18 +6,18 @@ from typing import Any
 
 import msgspec
 
-from streams.detect import hop
 from streams.detect.base import Moment, Ref
 from streams.detect.clock import EVERY_TENANT, MAX_TENANT
 from streams.detect.entries import is_plain
 from streams.detect.findings import MAX_EVENT, fitted
 from streams.model import Batch, Original, Output
-from streams.model.decode import decode_full
 from streams.rules.program import Key
+from streams.state.detect.arrived import Arrived
 from streams.state.detect.detecting import DetectState
-from streams.state.detect.judging import judge, rule_failed, ruleset_of, too_late
-from streams.state.detect.keys import bounded, key_of, too_long
+from streams.state.detect.judging import judge, lapsed, rule_failed, too_late
+from streams.state.detect.keys import row_of
 from streams.state.detect.lanes import Lane
+from streams.state.detect.leaving import Leaver, leave, leaver, sent
 from streams.state.detect.rekeyed import RekeyedState
 from streams.state.detect.rulebook import MAX_ERRORS
 from streams.state.tables import Table
@@ -29,13 +29,15 @@ _SMALL = MAX_EVENT // 8
 
 _Hop = tuple[tuple[str, ...], str, Key, str]  # key set, tenant, key, stage: what is only tried travels apart
 _Copy = tuple[Table, tuple[int, ...], tuple[Any, ...]]  # of a rule: arms, values
+_BY_ITS_ONLY: tuple[int, ...] = (0,)
 
 
 class Hit:
     """An event of a source partition that some rule matched. See ``streams.detect.findings.Completing``."""
 
     __slots__ = (
-        "_document", "_payload", "_state", "at", "event", "event_id", "mark", "offset", "raw", "skewed", "tenant",
+        "_document", "_payload", "_sent", "_state", "at", "event", "event_id", "mark", "offset", "raw", "skewed",
+        "tenant",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +46,7 @@ class Hit:
     ) -> None:  # fmt: skip
         self._state = state
         self._document: dict[str, Any] | None = None
+        self._sent: bytes | None = None
         self.offset, self.raw, self.tenant, self.event_id = offset, raw, tenant, event_id
         self._payload = payload  #: ``raw``, joined with what stands in the headers
         self.at, self.skewed = at, skewed
@@ -69,24 +72,19 @@ class Hit:
     def locate(self, ref: Ref) -> str:
         return self._state.locate(ref)
 
+    @property
+    def origin(self) -> tuple[str, int, int, str]:
+        """Topic, partition, offset and position."""
+        state = self._state
+        return state.topic, state.partition, self.offset, state.locate(self.offset)
 
-class Copied:
-    """An event that came through the hop. See ``streams.detect.findings.Completing``."""
-
-    __slots__ = ("_document", "at", "event_id", "from_record", "position", "raw", "tenant")
-
-    def __init__(self, copy: hop.Copy) -> None:
-        self._document: dict[str, Any] | None = None
-        self.at, self.position, self.event_id, self.tenant = copy.event_time, copy.position, copy.event_id, copy.tenant
-        self.raw, self.from_record = bytes(copy.event), copy.from_record
-
-    def document(self) -> dict[str, Any]:
-        if self._document is None:
-            self._document = decode_full(self.raw)  # fitted at its origin
-        return self._document
-
-    def locate(self, ref: Ref) -> str:
-        return str(ref)
+    @property
+    def sent(self) -> bytes:
+        """The envelope as it goes over the hop: as it came, where it is ours and not very large."""
+        if self._sent is None:
+            as_it_came = self._state.source.mapping is None and len(self.raw) <= _SMALL
+            self._sent = self.raw.strip() if as_it_came else _encode(self.document())
+        return self._sent
 
 
 class _Reached:
@@ -115,48 +113,27 @@ def evaluate(
     skewed = at > stamp + state.source.max_skew and stamp >= 0
     if skewed:
         at = stamp  # by a time that cannot be true its key would see nothing else until that time came
+    outputs: list[Output] = []
+    hit = None
     if matched and state.stopwatch is None:
-        ways, mark, plain = state.ways, state.clock.mark, is_plain(event_id)
-        left: list[int] = []
-        for index in matched:
-            short, arms = ways[index]
+        ways = state.ways.get(matched) or state.found_ways(matched)
+        mark, plain, left = state.clock.mark, is_plain(event_id), ways.others
+        for indexes, short, arms in ways.shorts:
             try:
-                if short is not None and short(event, at, offset, event_id, plain, tenant, mark, arms):
+                if short(event, at, offset, event_id, plain, tenant, mark, arms):
                     continue
             except Exception:  # stepped again below, where it is isolated
                 state.counts["short", "raised"] += 1
-            left.append(index)
-        if left and state.joined:
-            left = _together(state, left, event, at, offset, event_id, tenant, plain=plain)
+            left += indexes
+        if ways.parties:
+            hit = Hit(state, offset, raw, at, tenant, event_id, event, payload, skewed=skewed)
+            left += leave(state, hit, ways.parties, outputs)
         if not left:
-            return []
-        matched = tuple(left)
-    hit = Hit(state, offset, raw, at, tenant, event_id, event, payload, skewed=skewed)
-    return _step_each(state, batch, hit, matched, now)
-
-
-def _together(
-    state: DetectState, matched: list[int], event: Any, at: int, offset: int, event_id: str, tenant: str, *, plain: bool
-) -> list[int]:
-    """The short way for rules that an event reaches by several arms, each once; the arms that are left."""
-    lanes, mark = state.lanes, state.clock.mark
-    left: list[int] = []
-    done: Table | None = None
-    for place, index in enumerate(matched):
-        lane = lanes[index]
-        if lane.alone:
-            left.append(index)
-        elif lane.table is not done:  # else it went with the arm before it
-            done = lane.table
-            way = [other for other in matched[place:] if lanes[other].table is done]
-            arms = tuple(lanes[other].arms[0] for other in way)
-            try:
-                if lane.short is not None and lane.short(event, at, offset, event_id, plain, tenant, mark, arms):
-                    continue
-            except Exception:  # as above
-                state.counts["short", "raised"] += 1
-            left += way
-    return left
+            return outputs
+        matched = tuple(sorted(left))
+    if hit is None:
+        hit = Hit(state, offset, raw, at, tenant, event_id, event, payload, skewed=skewed)
+    return outputs + _step_each(state, batch, hit, matched, now)
 
 
 def _step_each(state: DetectState, batch: Batch, hit: Hit, matched: tuple[int, ...], now: int) -> list[Output]:
@@ -198,12 +175,8 @@ def _step_each(state: DetectState, batch: Batch, hit: Hit, matched: tuple[int, .
             reached.failed.append((table, error))
     if reached.by_arms:
         _step_arms(state, hit, reached, outputs)
-    for way, rules in reached.copies.items():
-        try:
-            outputs.append(_copy(state, hit, way, rules))
-            state.sent = True
-        except Exception as error:  # as above
-            reached.failed.extend((table, error) for table, _, _ in rules)
+    if reached.copies:
+        _send_each(state, hit, reached, outputs)
     if reached.failed:
         switched_off = False
         for table, failure in {id(table): (table, failure) for table, failure in reversed(reached.failed)}.values():
@@ -234,29 +207,56 @@ def _step_arms(state: DetectState, hit: Hit, reached: _Reached, outputs: list[Ou
             reached.failed.append((table, error))
 
 
-def copied(state: RekeyedState, copy: hop.Copy, order: int, now: int) -> list[Output]:
-    """Step the rules that matched an event at its origin. ``order``: how far the partition has come with it."""
-    outputs: list[Output] = []
-    event, key = Copied(copy), key_of(list(copy.key))
-    if len(copy.rules) != len(copy.values) or (copy.arms and len(copy.arms) != len(copy.rules)):
-        raise ValueError(f"a copy for {len(copy.rules)} rules with values for {len(copy.values)}")
-    for number, (ref, values) in enumerate(zip(copy.rules, copy.values, strict=True)):
-        table = state.book.table(ref)
+def _send_each(state: DetectState, hit: Hit, reached: _Reached, outputs: list[Output]) -> None:
+    leavers: list[tuple[Leaver, list[_Copy]]] = []
+    for (keyset, tenant, key, _), rules in reached.copies.items():
+        arms = () if all(arms == _BY_ITS_ONLY for _, arms, _ in rules) else tuple([arms for _, arms, _ in rules])
+        refs, values = tuple([table.rule.ref for table, _, _ in rules]), tuple([values for _, _, values in rules])
+        try:
+            leavers.append(((keyset, leaver(hit, tenant, key, refs, values, arms)), rules))
+        except Exception as error:  # isolated and reported
+            reached.failed.extend((table, error) for table, _, _ in rules)
+    try:
+        outputs += sent(state, [one for one, _ in leavers])
+    except Exception:
+        for one, rules in leavers:
+            try:
+                outputs += sent(state, [one])
+            except Exception as error:  # as above
+                reached.failed.extend((table, error) for table, _, _ in rules)
+
+
+def copied(state: RekeyedState, came: Arrived, order: int, now: int) -> list[Output]:
+    """Step the rules that matched an event at its origin, and what time has brought about before. ``order``: how far
+    the partition has come with it.
+    """
+    outputs = lapsed(state, order, now, locate=str) if order >= state.book.wake else []
+    at, event_id, position, arms = came.at, came.event_id, came.position, _BY_ITS_ONLY
+    plain, row = is_plain(event_id), row_of(came.key)
+    for number, ref in enumerate(came.rules):
+        values = came.values[number]
+        if came.arms:
+            arms = came.arms[number]
+        table, short = state.ways.get(ref) or state.way(ref)
         if table is None or table.errors >= MAX_ERRORS:
             state.counts["copies", "not_in_force"] += 1
             continue
+        if short is not None and state.stopwatch is None:
+            try:
+                # For a global rule the copy's tenant stands for all of them already.
+                if short((row, values), at, position, event_id, plain, came.tenant, order, arms):
+                    continue
+            except Exception:  # stepped again below, where it is isolated
+                state.counts["short", "raised"] += 1
         try:
             horizon = order - table.span
-            if event.at <= horizon and table.refuses_late:
-                outputs += too_late(state, table, event, horizon, _NO_ORIGINAL, now)
+            if at <= horizon and table.refuses_late:
+                outputs += too_late(state, table, came, horizon, _NO_ORIGINAL, now)
                 continue
-            arms = copy.arms[number] if copy.arms else (0,)
-            closed = order - table.rule.allowed_lateness - 1
-            moment = Moment(event.at, event.position, event.event_id, hop.unpacked(values), horizon, closed, arms)
-            # For a global rule the copy's tenant stands for all of them already.
-            outputs += judge(state, table, copy.tenant, key, moment, event, locate=str)
+            moment = Moment(at, position, event_id, values, horizon, order - table.rule.allowed_lateness - 1, arms)
+            outputs += judge(state, table, came.tenant, came.key, moment, came, locate=str)
         except Exception as error:  # isolated and reported
-            outputs += rule_failed(state, table, event, error, _NO_ORIGINAL, now)[0]
+            outputs += rule_failed(state, table, came, error, _NO_ORIGINAL, now)[0]
     return outputs
 
 
@@ -270,29 +270,3 @@ def _match_each(state: DetectState, event: Any, reached: _Reached) -> list[int]:
         except Exception as error:  # isolated and reported
             reached.failed.append((lane.table, error))
     return matched
-
-
-def _copy(state: DetectState, hit: Hit, way: _Hop, rules: list[_Copy]) -> Output:
-    fields, tenant, key, _ = way
-    if too_long(key):
-        key = bounded(key)
-    as_it_came = state.source.mapping is None and len(hit.raw) <= _SMALL
-    copy = hop.Copy(
-        ruleset=ruleset_of(state),
-        rules=tuple([table.rule.ref for table, _, _ in rules]),
-        arms=() if all(arms == (0,) for _, arms, _ in rules) else tuple([arms for _, arms, _ in rules]),
-        values=hop.packed_each([values for _, _, values in rules]),
-        tenant=tenant,
-        key=key,
-        # A skewed event takes its place in the log: its record may be years ahead of the times in an old one.
-        order=max(hit.mark, 0) if hit.skewed else max(hit.mark, hit.at),
-        topic=state.topic,
-        partition=state.partition,
-        offset=hit.offset,
-        position=hit.position,
-        event_time=hit.at,
-        event_id=hit.event_id,
-        event=msgspec.Raw(hit.raw if as_it_came else _encode(hit.document())),
-        from_record=hit.from_record,
-    )
-    return Output("rekeyed", hop.hop_key(fields, tenant, key), _encode(copy))

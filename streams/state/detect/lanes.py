@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from streams.detect import hop
-from streams.detect.base import Moment, Quick, Skipped
+from streams.detect.base import Moment, Quick, Ref, Skipped
 from streams.detect.clock import EVERY_TENANT
 from streams.model import Source
 from streams.rules.program import Key, Program
@@ -19,7 +20,7 @@ from streams.state.tables import Table
 
 #: Takes an event (as decoded, time, offset, id, whether that is plain, tenant, watermark, arms) into its key's state,
 #: if nothing is to be told of it. False: nothing was changed.
-Short = Callable[[Any, int, int, str, bool, str, int, tuple[int, ...]], bool]
+Short = Callable[[Any, int, Ref, str, bool, str, int, tuple[int, ...]], bool]
 
 
 class Lane(NamedTuple):
@@ -76,6 +77,16 @@ def _variants(rule: Rule, ruleset: RuleSet, book: Rulebook) -> dict[str, Table |
     }
 
 
+def of_copies(table: Table, book: Rulebook, counts: Counter[tuple[str, ...]]) -> Short:
+    """The short way of what came through the hop; its event is row and values, the tenant may stand for all."""
+    row_of, values_of = itemgetter(0), itemgetter(1)
+    lane = Lane(
+        table=table, variants=None, arms=(), alone=True, local=True, of_all=False, keyset=(),
+        key=row_of, values=values_of, short=None,
+    )  # fmt: skip
+    return _short(lane, row_of, book, counts)
+
+
 def _short(
     lane: Lane, row_of: Callable[[Any], Any], book: Rulebook, counts: Counter[tuple[str, ...]]
 ) -> Short:  # fmt: skip
@@ -89,7 +100,7 @@ def _short(
     quick = table.detector.quick if isinstance(table.detector, Quick) and not (captures or rule.max_memory) else None
 
     def short(
-        event: Any, at: int, offset: int, event_id: str, plain: bool, tenant: str, mark: int, arms: tuple[int, ...]
+        event: Any, at: int, ref: Ref, event_id: str, plain: bool, tenant: str, mark: int, arms: tuple[int, ...]
     ) -> bool:
         row = row_of(event)
         horizon = mark - span
@@ -99,7 +110,7 @@ def _short(
             tenant = EVERY_TENANT
         shelf, values = shelf_of(tenant), values_of(event) if reads_any else ()
         before = None if shelf is None else shelf.rows.get(row)
-        if quick is not None and before is not None and plain and quick(before, at, offset, event_id, values, horizon):
+        if quick is not None and before is not None and plain and quick(before, at, ref, event_id, values, horizon):
             shelf.dirty[row] = before  # type: ignore[union-attr]  # the state stood on it
             return True
         if before is None and too_long((row,) if row.__class__ is str else row):
@@ -108,7 +119,7 @@ def _short(
         if captures:
             values, captured = values[:reads], (*map(clipped, values[reads:]), at)
         expired = before is not None and newest(before) <= horizon and not holds(before)
-        moment = Moment(at, offset, event_id, values, horizon, mark - lateness - 1, arms)
+        moment = Moment(at, ref, event_id, values, horizon, mark - lateness - 1, arms)
         after, seen = step(None if expired else before, moment)
         if seen is not None:
             if seen.__class__ is not Skipped:

@@ -15,14 +15,17 @@ from streams.detect.base import NEVER
 from streams.detect.hop import Copy, Mark
 from streams.model import Control, position
 from streams.rules.rule import RuleSet
-from streams.state.detect.keys import key_of
+from streams.state.detect.arrived import Arrived, arrived
+from streams.state.detect.lanes import Short, of_copies
 from streams.state.detect.rulebook import Rulebook
 from streams.state.partition import Position, take_up
+from streams.state.tables import Table
 
 #: A partition in which copies wait looks so often whether the control state has changed.
 QUIET_TICK = 10_000
 
 Origin = tuple[str, int]
+Way = tuple[Table | None, Short | None]
 Turn = tuple[int, str, int, int, int]  # order time, topic, partition, offset, offset here
 
 
@@ -44,11 +47,12 @@ class RekeyedState:
         self.control: Control | None = None
         self.book = Rulebook(max_keys)
         self.limit = NEVER  #: what has a smaller order time has been evaluated
+        self.ways: dict[str, Way] = {}  #: by rule
         self._origins_of = origins
         self._expected: frozenset[Origin] = frozenset()
         self._marks: dict[Origin, int | None] = {}  # None: idle
         self._read: int | None = None  # next offset to take; below position.next while reading again after a restart
-        self._heap: list[tuple[Turn, Copy]] = []
+        self._heap: list[tuple[Turn, Arrived]] = []
         self._waiting: set[int] = set()  # offsets of what stands in the heap
         self._arrived: deque[int] = deque()  # the same, in order, with those that have gone since
 
@@ -90,9 +94,19 @@ class RekeyedState:
         take_up(self.position, control, f"{self.topic}/{self.partition}")
         self.control = control
         self.book.adopt(control.ruleset)
+        self.ways = {}
         self._expected = self._origins_of(control.ruleset)
 
-    def take(self, offset: int, record: Copy | Mark) -> Copy | None:
+    def way(self, ref: str) -> Way:
+        """A rule's table, if it is in force, and the short way into it."""
+        table = self.book.table(ref)
+        short = None if table is None or table.rule.export is not None else of_copies(table, self.book, self.counts)
+        way = table, short
+        if table is not None:  # others may be any number
+            self.ways[ref] = way
+        return way
+
+    def take(self, offset: int, record: Copy | Mark) -> Arrived | None:
         """Note a watermark, or let a copy wait. A copy that came too late to wait is given back. Raises ValueError."""
         again = offset < self.position.next
         if self._read is not None and offset < self._read:
@@ -101,18 +115,16 @@ class RekeyedState:
             if not again:
                 self._mark(record)
             return None
-        if len(record.rules) != len(record.values):
-            raise ValueError(f"a copy for {len(record.rules)} rules with values for {len(record.values)}")
-        key_of(list(record.key))  # whatever is wrong with it must show here, while it is this record's fault
+        came = arrived(record)  # whatever is wrong with it must show here, while it is this record's fault
         if record.order < self.limit:
             if again:  # evaluated before the restart
                 return None
             self.counts["copies", "below_limit"] += 1
-            return record
+            return came
         origin = record.topic, record.partition
         if not again and origin in self._marks and self._marks[origin] is None:
             del self._marks[origin]  # it is idle no more, and will say how far it is
-        heapq.heappush(self._heap, ((record.order, *origin, record.offset, offset), record))
+        heapq.heappush(self._heap, ((record.order, *origin, record.offset, offset), came))
         self._waiting.add(offset)
         self._arrived.append(offset)
         return None
@@ -122,7 +134,7 @@ class RekeyedState:
         self._read = next_offset
         self.position.next = max(self.position.next, next_offset)
 
-    def ready(self, limit: int | None = None) -> Iterator[Copy]:
+    def ready(self, limit: int | None = None) -> Iterator[Arrived]:
         """The copies whose turn has come; with ``limit`` those below it, whatever the origins say."""
         if limit is None:
             if self._read is None or self._read < self.position.next:
@@ -132,6 +144,10 @@ class RekeyedState:
             turn, copy = heapq.heappop(self._heap)
             self._waiting.discard(turn[4])
             yield copy
+        self.passed(limit)
+
+    def passed(self, limit: int) -> None:
+        """What has a smaller order time has been evaluated."""
         self.limit = max(self.limit, limit)
 
     def finish(self, now: int, budget: int) -> None:

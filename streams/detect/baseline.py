@@ -11,20 +11,21 @@ from zoneinfo import ZoneInfo
 from streams.detect.base import Moment, Observed, Seen, Skipped, State, Witness
 from streams.detect.edge import Change, Rungs
 from streams.detect.entries import kept_id
-from streams.detect.exact import exact, plain
+from streams.detect.exact import parts, plain
 from streams.detect.history import (
     MAX_IDS,
     MAX_OPEN,
     History,
     Known,
     Number,
+    Parts,
     cell,
     filling,
     first_filling,
     grown,
     is_known_id,
     known_for,
-    total_of_latest,
+    total_with,
 )
 from streams.detect.seasons import Season
 from streams.model import FindingKind
@@ -47,6 +48,7 @@ class Against:
         self._spike, self._zone = spike, ZoneInfo(spike.timezone)
         self._rungs = Rungs(spike.edge, ladder, _square if spike.is_z_score else _itself)
         self._limit = spike.limit**2 if spike.is_z_score else spike.limit
+        self._floor: Number = spike.floor if spike.floor.denominator > 1 else spike.floor.numerator
         self._tells_high = spike.direction != "down"
         self._tells_low = spike.direction != "up"
         self._alike = lru_cache(maxsize=256)(self._find_alike)  # one answer for all keys
@@ -57,9 +59,7 @@ class Against:
 
     def step(self, state: State | None, moment: Moment) -> tuple[State | None, Seen]:
         at, ref, event_id, values, horizon, closed, _ = moment
-        number: Number | None = 1
-        if values and type(number := values[0]) is not int:
-            number = exact(number)
+        number = parts(values[0]) if values else (1, 1)
         if number is None:
             return state, Skipped.UNUSABLE
         spike = self._spike
@@ -70,9 +70,8 @@ class Against:
         if state is not None and state[0] >= until and horizon < at and filling(state, window):
             if kept and is_known_id(state, kept):
                 return state, Skipped.DUPLICATE
-            total = total_of_latest(state) + number
-            if not self._may_be_high(total, known_for(state, window)):
-                return grown(state, [at, ref, kept], total), None
+            if not (self._at_once and self._may_be_high(state, window, number)):
+                return grown(state, [at, ref, kept], number), None
         if state is None or (self.newest(state) <= horizon and not self.holds(state)):
             history = History.of(window)
         else:
@@ -99,11 +98,12 @@ class Against:
         witness = (Witness(at, ref, event_id),)
         return history.state(), self._observed(change, witness, total, history.known, None)
 
-    def _may_be_high(self, value: Number, known: Known | None) -> bool:
-        """Whether the value has to be judged; False wherever ``_judge_at_once`` would tell nothing."""
-        spike = self._spike
-        if not self._at_once or value < spike.floor:
+    def _may_be_high(self, state: State, window: int, number: Parts) -> bool:
+        """Whether the total with one more has to be judged; False wherever ``_judge_at_once`` would tell nothing."""
+        spike, value = self._spike, total_with(state, number)
+        if value < self._floor:
             return False
+        known = known_for(state, window)
         if known is None:
             return True
         windows, total, _ = known

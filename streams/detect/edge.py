@@ -7,6 +7,7 @@ A threshold is one of ``above`` (>), ``at_least`` (>=), ``below`` (<), ``at_most
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -134,6 +135,15 @@ class Rungs:
             self._rungs.append((None if number is None else scaled(number), (severity, word)))
         self._threshold = scaled(edge.threshold.number)
         self._clear = None if edge.clear is None else scaled(edge.clear)
+        self._about, self._falling = _about(self._threshold), edge.falling
+
+    def is_far(self, number: float, threshold: float | None = None) -> bool:
+        """Whether a value within a billionth of ``number`` certainly does not reach the threshold, so that ``judge``
+        would find nothing where nothing is held: asked first, as fractions take ten times as long.
+        """
+        about = self._about if threshold is None else threshold
+        off = number - about if self._falling else about - number
+        return off > 1e-8 * (abs(number) + abs(about))
 
     def judge(self, value: Fraction, held: int, threshold: Fraction | None = None) -> tuple[int, Change | None]:
         """The rung held from now on, and the change that was. ``threshold``: of this event, where it names a field."""
@@ -167,6 +177,13 @@ class Rungs:
 
     def _severity(self, held: int) -> tuple[Severity, str]:
         return self._rungs[min(held, len(self._rungs)) - 1][1]  # a ladder may have become shorter
+
+
+def _about(number: Fraction) -> float:
+    """The nearest double; NaN, from which nothing is far, where that is not within a billionth."""
+    if number and not 1e-200 < abs(number) < 1e300:
+        return math.nan
+    return float(number)
 
 
 def parse_edge(read: Block, *, percent: bool = False, fields: bool = True) -> Edge:

@@ -15,20 +15,21 @@ _LARGEST = Fraction(2**63)
 
 def exact(value: Any) -> Fraction | None:
     """The number that a JSON number or a decimal string writes down; None for anything else, booleans and NaN too."""
+    if type(value) is int:
+        return Fraction(value)
+    found = parts(value)
+    return None if found is None else Fraction(*found)  # which has to read no text: a fifth of the time
+
+
+def parts(value: Any) -> tuple[int, int] | None:
+    """As ``exact``: two integers, the second a power of ten, of which the first is so many parts."""
     kind = type(value)
     if kind is int:
-        return Fraction(value)
-    if kind is float:
-        return _fraction(value) if math.isfinite(value) else None
-    if kind is str and _DECIMAL.fullmatch(value):
-        return _fraction(value)
+        return value, 1
+    if (kind is float and math.isfinite(value)) or (kind is str and _DECIMAL.fullmatch(value)):
+        number, power = _digits(value)
+        return (number * 10**power, 1) if power >= 0 else (number, 10**-power)
     return None
-
-
-def _fraction(item: float | str) -> Fraction:
-    """Of two integers: a fraction that has to read text takes five times as long."""
-    number, power = _digits(item)
-    return Fraction(number * 10**power) if power >= 0 else Fraction(number, 10**-power)
 
 
 def together(items: Sequence[int | float | str]) -> tuple[Sequence[int], int]:

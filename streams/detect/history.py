@@ -11,12 +11,15 @@ from streams.detect.base import State, Witness
 from streams.detect.exact import exact, plain
 
 Number = int | Fraction
+#: A number as two integers: so many parts, and what each of them is a part of.
+Parts = tuple[int, int]
 
 #: Windows that fill at one time.
 MAX_OPEN = 64
 MAX_IDS = 32
 _HEAD = 14
 _LARGEST = 10**300
+_LARGEST_INT = 2**63
 
 
 class Known(NamedTuple):
@@ -70,14 +73,14 @@ class History:
     def has_room(self, window: int) -> bool:
         return len(self.opened) < MAX_OPEN * 3 or window in self.opened[::3]
 
-    def add(self, window: int, number: Number) -> tuple[int, Number]:
+    def add(self, window: int, number: Parts) -> tuple[int, Number]:
         """One more event of a window; its events and the total of their numbers."""
         index = bisect_left(self.opened[::3], window) * 3
         if index == len(self.opened) or self.opened[index] != window:
             self.opened[index:index] = (window, 0, 0)
-        events, total = self.opened[index + 1] + 1, _unpacked(self.opened[index + 2]) + number
-        self.opened[index + 1 : index + 3] = (events, _packed(total))
-        return events, total
+        events, total = self.opened[index + 1] + 1, _plus(self.opened[index + 2], number)
+        self.opened[index + 1 : index + 3] = (events, total)
+        return events, _unpacked(total)
 
     def take(self, window: int) -> tuple[int, Number]:
         """Events and total of the window that closes."""
@@ -127,16 +130,17 @@ def known_for(state: State, window: int) -> Known | None:
     return Known(state[10], _unpacked(state[11]), _unpacked(state[12])) if state[9] == window else None
 
 
-def total_of_latest(state: State) -> Number:
-    return _unpacked(state[-1])
+def total_with(state: State, number: Parts) -> Number:
+    """The total of the latest window that fills, with one more number."""
+    return _unpacked(_plus(state[-1], number))
 
 
-def grown(state: State, event: list[Any], total: Number) -> State:
+def grown(state: State, event: list[Any], number: Parts) -> State:
     """A copy of the state with one more event in the latest window that fills, which is nothing to tell."""
     after = state[:]
     after[6:9] = event
     after[-2] += 1
-    after[-1] = _packed(total)
+    after[-1] = _plus(after[-1], number)
     if event[2]:
         end = _HEAD + 1 + after[_HEAD - 1] + after[_HEAD]
         after.insert(end, event[2])
@@ -159,13 +163,31 @@ def cell(number: Number | None) -> Any:
 
 def _packed(number: Number) -> int | str:
     """Exact, for JSON: ``7``, or text beyond what a JSON integer is read as."""
-    if number.denominator == 1 and -(2**63) <= number < 2**63:
+    if number.denominator == 1 and -_LARGEST_INT <= number < _LARGEST_INT:
         return number.numerator
     return f"{number.numerator:x}/{number.denominator:x}"
 
 
 def _unpacked(packed: int | str) -> Number:
+    return packed if isinstance(packed, int) else Fraction(*_parts(packed))
+
+
+def _parts(packed: int | str) -> Parts:
     if isinstance(packed, int):
-        return packed
-    numerator, _, denominator = packed.partition("/")
-    return Fraction(int(numerator, 16), int(denominator, 16))
+        return packed, 1
+    number, _, parts = packed.partition("/")
+    return int(number, 16), int(parts, 16)
+
+
+def _plus(packed: int | str, number: Parts) -> int | str:
+    """With one number more, in integers: fractions cost five times as much. Not reduced."""
+    (total, of), (more, parts) = _parts(packed), number
+    common = max(of, parts)
+    if of != parts:
+        if common % min(of, parts):
+            common = of * parts
+        total, more = total * (common // of), more * (common // parts)
+    total += more
+    if total % common == 0:
+        total, common = total // common, 1
+    return total if common == 1 and -_LARGEST_INT <= total < _LARGEST_INT else f"{total:x}/{common:x}"

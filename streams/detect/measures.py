@@ -36,6 +36,11 @@ class Measure(Protocol):
     def over(self, items: Sequence[Item]) -> Fraction | None:
         """The number for these, in whatever order. None where there is none."""
 
+    def near(self, items: Sequence[Item]) -> float | None:
+        """What ``over`` gives for these, of which there is one at least, within a billionth; None where that takes as
+        long as to be exact.
+        """
+
     def pane(self, item: Item, pane: Pane | None) -> Pane:
         """The pane with one item more, as a copy."""
 
@@ -127,6 +132,17 @@ class Aggregate:
         assert share is not None
         return Fraction(sorted(numbers)[quantiles.rank(len(numbers), share) - 1], one)
 
+    def near(self, items: Sequence[Any]) -> float | None:
+        number: float | None = None
+        try:
+            if self.function in ("min", "max"):
+                number = 0 + (min if self.function == "min" else max)(items)
+            elif self.function in ("sum", "avg") and min(items) >= 0:  # else most of it may cancel out
+                number = sum(items) / (len(items) if self.function == "avg" else 1)
+        except TypeError:  # decimal text is among them
+            return None
+        return number
+
     def pane(self, item: Item, pane: Pane | None) -> Pane:
         number, count = number_of(item), pane[0] + 1 if pane else 1
         match self.function:
@@ -201,6 +217,9 @@ class Share:
         weights, _ = together([str(item)[1:] for item in items])
         hits = sum(weight for item, weight in zip(items, weights, strict=True) if str(item)[0] == "+")
         return _percent(hits, sum(weights))
+
+    def near(self, items: Sequence[Any]) -> float | None:
+        return None if self.weighted else 100 * sum(items) / len(items)
 
     def pane(self, item: Item, pane: Pane | None) -> Pane:
         count, hits, whole = (pane[0], number_of(pane[1]), number_of(pane[2])) if pane else (0, 0, 0)

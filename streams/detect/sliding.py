@@ -93,7 +93,10 @@ class Sliding:
             and entries
             and (held or not self._whole or clock - since >= self._within)
         ):
-            value = self._measure.over(entries[3::STRIDE])
+            items = entries[3::STRIDE]
+            if not held and (near := self._measure.near(items)) is not None and self._rungs.is_far(near):
+                return 0, None
+            value = self._measure.over(items)
         if value is None:
             return 0, self._rungs.ended(held) if held else None
         return self._rungs.judge(value, held)

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from streams.detect.base import MAX_STATE, Detector, Moment, Observed, Option, Seen, Settings, Skipped, State
+from streams.detect.base import MAX_STATE, Detector, Moment, Observed, Option, Ref, Seen, Settings, Skipped, State
 from streams.detect.buckets import Buckets, Sessions
 from streams.detect.enough import ENOUGH_OPTIONS, beyond, length, need, parse_below, parse_dedup, parse_forget, single
 from streams.detect.entries import above, kept_id, place, witnesses
@@ -178,6 +178,23 @@ class Telling:
         thin(entries, _STRIDE, told, self._distinct.within)
         cap(entries, _STRIDE, self._distinct.within, 4 * self._need, at)
         return entries, observed
+
+    def quick(self, state: State, at: int, ref: Ref, event_id: str, values: tuple[Any, ...], horizon: int) -> bool:
+        """See ``streams.detect.base.Quick``: the newest of too few."""
+        told = token(values[0])
+        if told is None or len(event_id) > _ID_LIMIT or not self._distinct.dedup or state[-_STRIDE] > at:
+            return False
+        gone = 0 if state[0] > horizon else bisect_right(state[::_STRIDE], horizon) * _STRIDE
+        if event_id and event_id in state[gone + 2 :: _STRIDE]:
+            return False
+        at_least = self._distinct.at_least
+        if len(state) - gone >= (at_least - 1) * _STRIDE and len({*state[gone + 3 :: _STRIDE], told}) >= at_least:
+            return False
+        del state[:gone]
+        state += (at, ref, event_id, told)
+        thin(state, _STRIDE, told, self._distinct.within)
+        cap(state, _STRIDE, self._distinct.within, 4 * self._need, at)
+        return True
 
     def _most(self, times: list[int], values: list[str], index: int) -> tuple[int, int, int]:
         """The largest number of values in any window that contains the entry ``index``; its first and last entry."""

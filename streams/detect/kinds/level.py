@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from streams.detect.base import Moment, Option, Seen, Settings, Skipped, State, Witness
+from streams.detect.base import Moment, Option, Ref, Seen, Settings, Skipped, State, Witness
 from streams.detect.edge import EDGE_OPTIONS, Edge, Rungs, parse_edge
 from streams.detect.entries import kept_id
 from streams.detect.exact import exact
@@ -22,6 +22,8 @@ from streams.rules.rule import Ladder
 
 _FORGET = 86_400_000
 _MAX_IDS = 16
+_NUMBERS = frozenset({int, float})
+_INF = float("inf")
 
 OPTIONS = (
     Option("value", "field", None, "the number to look at"),
@@ -97,6 +99,10 @@ class Crossing:
     def __init__(self, level: Level, ladder: Ladder) -> None:
         self._level = level
         self._rungs = Rungs(level.edge, ladder)
+        limit = level.edge.threshold
+        self._of_field = bool(limit.field)
+        self._is_whole = all(part.denominator == 1 and abs(part) < 2**53 for part in (limit.times, limit.number))
+        self._times, self._plus = int(limit.times), int(limit.number)
 
     def step(self, state: State | None, moment: Moment) -> tuple[State | None, Seen]:
         at, ref, event_id, values, _, _, _ = moment
@@ -107,12 +113,41 @@ class Crossing:
         kept = kept_id(event_id)
         if kept and kept in ids:
             return state, Skipped.DUPLICATE
-        value, threshold = self._read(values)
-        if value is None or threshold is None:
-            return state, Skipped.UNUSABLE
-        held, change = self._rungs.judge(value, held, threshold)
-        observed = None if change is None else change.observed((Witness(at, ref, event_id),))
+        observed = None
+        if held or not self._is_far(values):
+            value, threshold = self._read(values)
+            if value is None or threshold is None:
+                return state, Skipped.UNUSABLE
+            held, change = self._rungs.judge(value, held, threshold)
+            observed = None if change is None else change.observed((Witness(at, ref, event_id),))
         return [at, held, *ids[-_MAX_IDS + 1 :], *([kept] if kept else [])], observed
+
+    def quick(self, state: State, at: int, ref: Ref, event_id: str, values: tuple[Any, ...], horizon: int) -> bool:
+        """See ``streams.detect.base.Quick``: nothing is held, and the value is far from the threshold."""
+        last, held = state[:2]
+        if held or at < last or not self._is_far(values) or (at == last and event_id in state):
+            return False
+        if at > last:
+            state[:] = at, held
+        if event_id:
+            state.append(event_id)
+            del state[2:-_MAX_IDS]
+        return True
+
+    def _is_far(self, values: tuple[Any, ...]) -> bool:
+        """Whether numbers, as most values are, certainly reach no rung."""
+        if not _NUMBERS.issuperset(map(type, values)):
+            return False
+        number, threshold = values[0], None
+        if self._level.of:
+            if not 0 < values[1] < _INF:
+                return False
+            number = 100 * number / values[1]
+        if self._of_field:
+            if type(values[-1]) is not int or not self._is_whole:
+                return False
+            threshold = self._times * values[-1] + self._plus
+        return self._rungs.is_far(number, threshold)
 
     def _read(self, values: tuple[Any, ...]) -> tuple[Fraction | None, Fraction | None]:
         """The value to look at, in percent where there is an ``of``, and the threshold."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ class Run:
             "receivers": [{"name": "pager", "min_severity": "high"}], "remind_after": "3s", "max_reminders": 2,
         }  # fmt: skip
         self.asked: tuple[str, ...] = ()  #: more actions that people take
+        self.commanded: Counter[str] = Counter()  #: what they did, by action
         self.name, self.bootstrap, self.partitions = name, bootstrap, partitions
         self.names = Names(app="t", prefix=f"{name}-{time.time_ns() // 1_000_000 % 10**8}.")
         self.options = {"bootstrap.servers": bootstrap}
@@ -270,6 +272,7 @@ class Run:
                 }
                 if action == "delivery_failed":
                     command |= {"receiver": "pager", "notification_id": f"n-{alert['id']}"}
+                self.commanded[action] += 1
                 for _ in range(rnd.choice([1, 1, 1, 2])):  # sometimes twice: it must count once
                     producer.produce(self.names.topic("alert-input"), json.dumps(command), alert["tenant"])
             producer.poll(0)

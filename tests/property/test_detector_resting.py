@@ -1,78 +1,93 @@
-"""An order book that lays by what is over answers as one that keeps all of it open, whatever comes late."""
+"""An order book that forgets what is over answers as one that remembers everything, whatever comes late."""
 
 from __future__ import annotations
 
 from random import Random
 from typing import Any
 
-import msgspec
 import pytest
 
-from streams.detect.detectors.resting import MAX_ORDERS, Resting
+from streams.detect.detectors import resting
+from streams.detect.detectors.resting import MAX_ORDERS, Fill, Orders, stood, take
+from streams.detect.detectors.trading import said_of, size
 
 KEEPS = 30_000
-NAMES = {
-    "plain": "o{}", "with what JSON escapes": 'o"{}\\', "beyond ASCII": "ö{}", "one that ends as another": "{}o",
-}  # fmt: skip
+START = 1_709_208_000_000
 
 
-class Open(Resting):
-    """Lays nothing by."""
-
-    def _lay_by(self, before: int) -> None:
-        pass
-
-
-def _events(name: str, seed: int) -> list[tuple[int, dict[str, Any]]]:
-    """An account that places and cancels; some of it arrives late, some ids come again, some fills are never placed."""
-    rng, at, placed, live, events = Random(seed), 1_709_208_000_000, 0, [], []
-    for _ in range(700):
+def _events(seed: int) -> list[tuple[int, dict[str, Any]]]:
+    """An account that places and cancels; some of it arrives late, some of what is over is heard of again."""
+    rng, at, live, events = Random(seed), START, [0], []
+    over: list[tuple[int, int]] = []  # when, and which
+    for number in range(700):
         at += rng.randint(0, 2_000)
-        when = at - (rng.randint(0, 2 * KEEPS) if rng.random() < 0.05 else 0)
+        when = at - (rng.randint(0, KEEPS // 2) if rng.random() < 0.05 else 0)
+        some = rng.choice([*live, *(one for end, one in over if end > at - KEEPS // 2)] or [number])
+        fields: dict[str, Any] = {"order_id": f"o{some}", "qty": round(rng.random() * 100, 3)}
         chance = rng.random()
-        some = name.format(rng.randint(0, placed))
-        fields: dict[str, Any] = {"order_id": some, "qty": round(rng.random() * 100, 3)}
         if chance < 0.5:
             fields |= {"type": "order.placed", "side": rng.choice(("buy", "sell")), "price": 10.5}
             if chance > 0.02:
-                placed += 1
-                live.append(fields | {"order_id": name.format(placed)})
-                fields = live[-1]
+                live.append(number)
+                fields = {**fields, "order_id": f"o{number}"}
         elif chance < 0.9 and live:
-            fields = {"type": "order.cancelled", "order_id": live.pop(rng.randrange(min(3, len(live))))["order_id"]}
+            over.append((when, live.pop(rng.randrange(min(3, len(live))))))
+            fields = {"type": "order.cancelled", "order_id": f"o{over[-1][1]}"}
         else:
             fields["type"] = rng.choice(("order.filled", "order.replaced"))
         events.append((when, fields))
     return events
 
 
-def _orders(state: Any) -> list[Any]:
-    """All of them, in their order."""
-    parts = [state[0]] if isinstance(state[0], dict) else state[0]
-    opened = [one if isinstance(one, dict) else msgspec.json.decode(one[0]) for one in parts]
-    return [item for one in opened for item in one.items()]
+def _answers(events: list[tuple[int, dict[str, Any]]]) -> tuple[list[Any], Orders]:
+    """After each event what stood now and at the earliest moment that matters, and what was filled since then."""
+    orders: Orders = {}
+    fills: list[Fill] = []
+    answers, newest = [], START
+    for at, fields in events:
+        take(orders, fills, at, said_of(fields), size(fields.get("qty_removed")), KEEPS)
+        newest = max(newest, at)
+        answers.append([
+            *(sorted(order for order, one in orders.items() if stood(one, when)) for when in (newest, newest - KEEPS)),
+            [list(fill) for fill in fills if fill[0] > newest - KEEPS],
+        ])  # fmt: skip
+    return answers, orders
 
 
-@pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-def test_what_was_laid_by_is_found_again_when_it_is_asked_for(name: str, seed: int) -> None:
-    state = expected = None
-    laid_by = 0
-    for at, fields in _events(name, seed):
-        book, whole = Resting(state, KEEPS), Open(expected, KEEPS)
-        assert book.take(at, fields) == whole.take(at, fields)
-        for way in ("buy", "sell"):
-            for when in (at, at - KEEPS, at - 4 * KEEPS):
-                assert book.standing(when, way, KEEPS) == whole.standing(when, way, KEEPS)
-        state, expected = (msgspec.json.decode(msgspec.json.encode(one.state())) for one in (book, whole))
-        assert (_orders(state), state[1]) == (_orders(expected), expected[1])
-        assert len(_orders(state)) <= MAX_ORDERS
-        laid_by += not isinstance(state[0], dict)
-    assert laid_by == 0 if "\\" in name else laid_by > 0, "what would be escaped twice is left open"
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_forgotten_is_asked_for_by_nobody(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = _events(seed)
+    answers, orders = _answers(events)
+    monkeypatch.setattr(resting, "_forget", lambda orders, at, keeps: None)
+    expected, everything = _answers(events)
+    assert answers == expected
+    assert len(orders) < len(everything) / 3
 
 
-def test_a_state_of_before_is_read() -> None:
-    order = [5, "buy", 1.0, 2.0, 0.0, None, None, False]
-    book = Resting([{"a": order}, [[6, "sell", 1.0, 2.0, "b"]]], KEEPS)
-    assert (book.standing(7, "buy"), book.order("a"), book.order("b")) == ([order], order, None)
-    assert book.state() == [{"a": order}, [[6, "sell", 1.0, 2.0, "b"]]]
+def test_of_too_many_orders_those_that_are_over_go_first() -> None:
+    open_ones = [
+        (START + n, {"type": "order.placed", "order_id": f"o{n}", "side": "buy", "qty": 1}) for n in range(100)
+    ]
+    over = [
+        (START + 100 + n, {"type": what, "order_id": f"c{n // 2}", "side": "buy", "qty": 1})
+        for n in range(200)
+        for what in ("order.placed", "order.cancelled")
+    ]
+    _, orders = _answers([*open_ones, *over])
+    assert len(orders) <= MAX_ORDERS
+    assert {f"o{n}" for n in range(100)} <= orders.keys()
+    _, orders = _answers([(START + n, {**fields, "order_id": f"o{n}"}) for n, (_, fields) in enumerate(open_ones * 5)])
+    assert len(orders) <= MAX_ORDERS
+    assert "o499" in orders
+
+
+def test_a_fill_takes_the_side_that_is_said_later() -> None:
+    orders: Orders = {}
+    fills: list[Fill] = []
+    for at, fields in (
+        (5, {"type": "order.filled", "order_id": "a", "qty": 2}),
+        (6, {"type": "order.placed", "order_id": "a", "qty": 2, "side": "sell"}),
+    ):
+        order, _ = take(orders, fills, at, said_of(fields), None, KEEPS)
+    assert order is orders["a"]
+    assert fills == [[5, "sell", 2.0, None, "a"]]

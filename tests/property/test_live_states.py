@@ -52,6 +52,10 @@ _SENSIBLE: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 
 
+def test_those_of_the_packs_that_hold_much_live() -> None:
+    assert {"trade.spoofing", "trade.layering", "trade.fat-finger", "trade.pump-and-dump"} <= LIVE.keys()
+
+
 class Watched:
     """The detector, held to what ``live`` and ``steady`` promise of every step."""
 

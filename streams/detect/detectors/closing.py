@@ -13,7 +13,7 @@ from streams.detect.detectors.trading import TRADE_FIELDS, fills_of
 from streams.rules.active import DAYS
 from streams.rules.durations import parse_duration
 
-_MAX_ACCOUNTS, _MAX_PRICES = 256, 48
+_MAX_ACCOUNTS, _MAX_PRICES, _ROOM = 256, 48, 32
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -28,12 +28,12 @@ class MarkingTheClose:
 
     Settings: ``close`` 16:00, ``timezone`` America/New_York, ``days`` (mon to fri), ``before`` 5m, ``calm`` 30m,
     ``fills`` 4, ``trades`` (all of them) 10, ``share`` 0.3, ``one_sided`` 0.8, ``move`` 0.01, ``noise`` 3.
-    Bounded: 256 accounts of a session, those that trade most, and 48 prices.
+    Bounded: 256 accounts of a session, of which the 32 that trade least make room, and 48 prices.
     """
 
     version = "1"
     fields: Sequence[str] = TRADE_FIELDS
-    steady = True
+    steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         hour, _, minute = str(settings.get("close", "16:00")).partition(":")
@@ -45,34 +45,40 @@ class MarkingTheClose:
         self._share, self._one_sided = float(settings.get("share", 0.3)), float(settings.get("one_sided", 0.8))
         self._move, self._noise = float(settings.get("move", 0.01)), float(settings.get("noise", 3))
         self.keeps = self._before + self._calm
+        self._day: tuple[int, int, int | None] = (0, 0, None)  #: the one asked for last
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
         close = self._closing(event.time)
         fills = fills_of(event.fields) if close is not None else []
         if close is None or not fills:
             return state, ()
-        session, prices, accounts, totals, told = state or [close, [], {}, [0, 0.0], []]
+        if state is None or close > state[0]:
+            state = [close, [], {}, [0, 0.0], []]
+        session, prices, accounts, totals, told = state
         if close < session:
             return state, ()
-        if close > session:
-            session, prices, accounts, totals, told = close, [], {}, [0, 0.0], []
         price = fills[0].price
         if event.time < close - self._before:
-            return [session, [*prices[-_MAX_PRICES + 1 :], price], accounts, totals, told], ()
-        totals = [totals[0] + 1, totals[1] + fills[0].qty]
+            prices.append(price)
+            del prices[:-_MAX_PRICES]
+            return state, ()
+        totals[0] += 1
+        totals[1] += fills[0].qty
         for fill in fills:
-            count, bought, sold = accounts.get(fill.party, (0, 0.0, 0.0))
-            buys = fill.side == "buy"
-            accounts[fill.party] = [count + 1, bought + fill.qty * buys, sold + fill.qty * (not buys)]
+            own = accounts.setdefault(fill.party, [0, 0.0, 0.0])
+            own[0] += 1
+            own[1 if fill.side == "buy" else 2] += fill.qty
         if len(accounts) > _MAX_ACCOUNTS:
-            del accounts[min(accounts, key=lambda one: float(accounts[one][1] + accounts[one][2]))]
-        state = [session, prices, accounts, totals, told]
+            ranked = sorted(accounts, key=lambda one: float(accounts[one][1] + accounts[one][2]))
+            for party in ranked[:_ROOM]:
+                del accounts[party]
         for fill in fills:
             if fill.party in told or fill.party not in accounts:
                 continue
             found = self._judged(fill.party, accounts[fill.party], totals, price, prices)
             if found is not None:
-                state[4] = [*told[-_MAX_ACCOUNTS:], fill.party]
+                told.append(fill.party)
+                del told[:-_MAX_ACCOUNTS]
                 return state, [found]
         return state, ()
 
@@ -100,10 +106,17 @@ class MarkingTheClose:
 
     def _closing(self, at: int) -> int | None:
         """The close of which this moment lies in the time that matters, ms; None where it lies in none."""
+        begin, end, close = self._day
+        if not begin <= at < end:
+            begin, end, close = self._day = self._day_of(at)
+        return close if close is not None and close - self.keeps <= at <= close else None
+
+    def _day_of(self, at: int) -> tuple[int, int, int | None]:
+        """The local day of a moment: its begin, the next one's, and when it closes, all ms; None on days without."""
         local = (_EPOCH + timedelta(milliseconds=at)).astimezone(self._zone)
-        if local.weekday() not in self._days:
-            return None
         midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
-        close = (midnight + self._close).replace(tzinfo=self._zone)
-        ends = (close.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
-        return ends if ends - self.keeps <= at <= ends else None
+        begin, end, close = (self._utc(midnight + after) for after in (timedelta(0), timedelta(days=1), self._close))
+        return begin, end, close if local.weekday() in self._days else None
+
+    def _utc(self, local: datetime) -> int:
+        return (local.replace(tzinfo=self._zone).astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from streams.detect.base import NEVER
 from streams.detect.detectors import Event, Found
 from streams.detect.detectors.resting import (
     CANCELLED,
     FILLED,
     MAX_FILLS,
-    ORDER_FIELDS,
+    PLACED,
     PRICE,
     QTY,
+    SIDE,
     TOLD,
     Fill,
     Order,
-    Resting,
+    Orders,
+    stood,
+    take,
 )
-from streams.detect.detectors.trading import Stage, named
+from streams.detect.detectors.trading import TRADE_FIELDS, Stage, said_of, size
 from streams.rules.durations import parse_duration
 
 
@@ -37,9 +41,9 @@ class FeignedOrders:
     may come in any order. Bounded: 192 orders and 48 fills of an account in an instrument, each order told once.
     """
 
-    version = "1"
-    fields: Sequence[str] = ORDER_FIELDS
-    steady = True
+    version = "2"
+    fields: Sequence[str] = TRADE_FIELDS
+    steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._ratio, self._large = float(settings.get("ratio", 5)), float(settings.get("large", 3))
@@ -48,64 +52,66 @@ class FeignedOrders:
         self._rest = parse_duration(settings.get("rest", "5m"))
         self._filled, self._cancelled = float(settings.get("filled", 0.1)), float(settings.get("cancelled", 0.8))
         self._within = parse_duration(settings.get("within", "1h"))
-        self.keeps = max(self._within, self._rest + self._cancel_within)
+        self._matters = self._rest + self._cancel_within
+        self.keeps = max(self._within, self._matters)
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
-        book, times = (state[0], state[1]) if state else (None, [])
-        resting = Resting(book, self._rest + self._cancel_within)
-        what = resting.take(event.time, event.fields)
-        if what is None:
+        said, at = said_of(event.fields), event.time
+        if said.stage is None:
             return state, ()
-        times = [at for at in times if at > event.time - self._within]
-        found: list[Found] = []
-        for fill in self._about(resting, what, event):
-            feigned, shown = self._feigned(resting, fill)
+        if state is None:
+            state = [{}, [], [], NEVER]
+        orders, fills, times, _ = state  # the last: when an order was cancelled last
+        order, fill = take(orders, fills, at, said, size(event.fields.get("qty_removed")), self._matters)
+        if order is not None and order[CANCELLED] is not None:
+            state[3] = max(state[3], order[CANCELLED])
+        for about in self._about(fills, said.stage, at, said.order_id, order, fill):
+            if about[1] is None or about[0] > state[3]:
+                continue
+            feigned, shown = self._feigned(orders, about)
             if feigned:
-                for order in feigned:
-                    order[TOLD] = True
-                times = [*times[-MAX_FILLS + 1 :], event.time]
-                found = [Found(len(times), 1, detail=_detail(fill, feigned, shown))]
-                break
-        return [resting.state(), times], found
+                for one in feigned:
+                    one[TOLD] = True
+                times[:] = [*(one for one in times[-MAX_FILLS + 1 :] if one > at - self._within), at]
+                return state, [Found(len(times), 1, detail=_detail(about, feigned, shown))]
+        return state, ()
 
-    def _about(self, resting: Resting, what: Stage, event: Event) -> list[Fill]:
+    def _about(
+        self, fills: list[Fill], what: Stage, at: int, order_id: str | None, order: Order | None, fill: Fill | None
+    ) -> list[Fill]:
         """The fills about which the event may have completed something."""
-        at = event.time
-        if what is Stage.FILLED:
-            fills = resting.fills[-1:]
-        elif what is Stage.CANCELLED:
-            fills = [fill for fill in resting.fills if at - self._cancel_within < fill[0] <= at]
-        else:
-            order_id = named(event.fields.get("order_id")) or ""
-            order = resting.order(order_id)
-            late = order is not None and order[CANCELLED] is not None
-            fills = [
-                fill for fill in resting.fills if fill[4] == order_id or (late and at <= fill[0] < at + self._rest)
-            ]
-        return [fill for fill in fills if fill[1] is not None]
+        if fill is not None:
+            return [fill]
+        if order is None or not fills or what is Stage.FILLED:
+            return []
+        if what is Stage.CANCELLED:
+            return [one for one in fills if at - self._cancel_within < one[0] <= at and one[1] != order[SIDE]]
+        late = order[CANCELLED] is not None
+        return [one for one in fills if one[4] == order_id or (late and at <= one[0] < at + self._rest)]
 
-    def _feigned(self, resting: Resting, fill: Fill) -> tuple[list[Order], float]:
+    def _feigned(self, orders: Orders, fill: Fill) -> tuple[list[Order], float]:
         """The feigned orders about a fill, none where they are too few, and what was shown on the fill's side."""
         at, way, qty, _, _ = fill
-        other = "sell" if way == "buy" else "buy"
-        against = resting.standing(at, other, self._rest)
-        if not any(order[CANCELLED] is not None for order in against):
-            return [], 0.0
-        shown = max(sum(order[QTY] for order in resting.standing(at, way)), qty)
-        feigned = [
+        standing = [order for order in orders.values() if stood(order, at)]
+        against = [order for order in standing if order[SIDE] is not None and order[SIDE] != way]
+        drawn_back = [
             order
             for order in against
-            if not order[TOLD]
-            and order[CANCELLED] is not None
+            if order[CANCELLED] is not None
             and order[CANCELLED] < at + self._cancel_within
-            and order[QTY] >= self._large * shown
+            and order[PLACED] > at - self._rest
+            and not order[TOLD]
             and order[FILLED] <= self._filled * order[QTY]
         ]
+        if not drawn_back:
+            return [], 0.0
+        shown = max(sum(order[QTY] for order in standing if order[SIDE] == way), qty)
+        feigned = [order for order in drawn_back if order[QTY] >= self._large * shown]
         gone = sum(order[QTY] for order in feigned)
         if (
             not feigned
             or gone < self._ratio * shown
-            or gone < self._cancelled * sum(order[QTY] for order in resting.standing(at, other))
+            or gone < self._cancelled * sum(order[QTY] for order in against)
             or len({order[PRICE] for order in feigned}) < self._levels
         ):
             return [], 0.0

@@ -7,16 +7,7 @@ from statistics import median
 from typing import Any
 
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.trading import (
-    TRADE_FIELDS,
-    Stage,
-    better,
-    fills_of,
-    named,
-    side,
-    size,
-    stage,
-)
+from streams.detect.detectors.trading import TRADE_FIELDS, Fill, Stage, better, fills_of, said_of
 from streams.rules.durations import parse_duration
 
 _MAX_FILLS, _MAX_LARGE, _MAX_SIZES, _MAX_TOLD, _LEAST_SIZES = 256, 16, 64, 64, 20
@@ -39,9 +30,9 @@ class FrontRunning:
     Key: instrument. Bounded: the last 256 fills, 16 large orders, 64 findings.
     """
 
-    version = "1"
-    fields: Sequence[str] = (*TRADE_FIELDS, "order_id")
-    steady = True
+    version = "2"
+    fields: Sequence[str] = TRADE_FIELDS
+    steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._ahead, self._out = (parse_duration(settings.get(*one)) for one in (("ahead", "10s"), ("out", "2m")))
@@ -52,40 +43,50 @@ class FrontRunning:
         self.keeps = max(self._within, self._reach)
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
-        what = stage(event.fields)
-        fills, large, sizes, told = state or ([], [], [], [])
-        if what is Stage.PLACED:
-            account, way = named(event.fields.get("account")), side(event.fields.get("side"))
-            qty = size(event.fields.get("qty"))
-            if qty is None:
-                return state, ()
-            usual = median(sizes) if len(sizes) >= _LEAST_SIZES else None
-            if account and way and usual is not None and qty >= self._large * usual and qty > max(sizes):
-                large = [one for one in large if one[0] > event.time - self._out]
-                large = [*large[-_MAX_LARGE + 1 :], [event.time, account, way, qty, usual]]
-            return [fills, large, [*sizes[-_MAX_SIZES + 1 :], qty], told], ()
-        if what is not Stage.FILLED:
-            return state, ()
-        done = [[event.time, *fill] for fill in fills_of(event.fields)]
-        if not done:
-            return state, ()
-        fills = [one for one in fills if one[0] > event.time - self._reach]
-        fills = [*fills, *done][-_MAX_FILLS:]
-        told = [one for one in told if one[0] > event.time - self._within]
-        state = [fills, large, sizes, told]
-        for leaving in done:
-            for order in reversed(large):
-                found = self._judged(leaving, order, fills, told)
-                if found is not None:
-                    told.append([event.time, leaving[1], order[0]])
-                    state[3] = told[-_MAX_TOLD:]
-                    return state, [found]
+        said = said_of(event.fields)
+        if said.stage is Stage.PLACED and said.qty is not None:
+            state = state or [[], [], [], []]
+            self._placed(state, event.time, said.account, said.side, said.qty)
+        elif said.stage is Stage.FILLED and (done := fills_of(event.fields)):
+            state = state or [[], [], [], []]
+            found = self._filled(state, event.time, done)
+            return state, () if found is None else [found]
         return state, ()
 
-    def _judged(self, leaving: _Done, order: list[Any], fills: list[_Done], told: list[list[Any]]) -> Found | None:
+    def _placed(self, state: Any, at: int, account: str | None, way: str | None, qty: float) -> None:
+        _, large, sizes, _ = state
+        if account and way and len(sizes) >= _LEAST_SIZES and qty > max(sizes):
+            usual = median(sizes)
+            if qty >= self._large * usual:
+                large[:] = [one for one in large[-_MAX_LARGE + 1 :] if one[0] > at - self._out]
+                large.append([at, account, way, qty, usual])
+        sizes.append(qty)
+        if len(sizes) > _MAX_SIZES:
+            del sizes[0]
+
+    def _filled(self, state: Any, at: int, done: Sequence[Fill]) -> Found | None:
+        fills, large, _, told = state
+        fills += [[at, *fill] for fill in done]
+        while len(fills) > _MAX_FILLS or fills[0][0] <= at - self._reach:
+            del fills[0]
+        if not large:
+            return None
+        told[:] = [one for one in told if one[0] > at - self._within]
+        for leaving in done:
+            for order in reversed(large):
+                found = self._judged(at, leaving, order, fills, told)
+                if found is not None:
+                    told.append([at, leaving.party, order[0]])
+                    del told[:-_MAX_TOLD]
+                    return found
+        return None
+
+    def _judged(
+        self, now: int, leaving: Fill, order: list[Any], fills: list[_Done], told: list[list[Any]]
+    ) -> Found | None:
         at, client, way, qty, usual = order
-        now, account = leaving[0], leaving[1]
-        if account == client or leaving[2] == way or not at <= now < at + self._out:
+        account = leaving.party
+        if account == client or leaving.side == way or not at <= now < at + self._out:
             return None
         if any(one[1] == account and one[2] == at for one in told):
             return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.trading import TRADE_FIELDS, listed, named, side, trade_of
+from streams.detect.detectors.trading import TRADE_FIELDS, listed, named, trade_of
 from streams.rules.durations import parse_duration
 
 _MAX_OWNERS, _MAX_LEGS, _MAX_TIMES = 256, 128, 128
@@ -23,9 +23,9 @@ class LinkedOwner:
     Bounded: the 256 accounts named last, 128 fills that wait for their other side, 128 findings.
     """
 
-    version = "1"
+    version = "2"
     fields: Sequence[str] = TRADE_FIELDS
-    steady = True
+    steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._within = parse_duration(settings.get("within", "1h"))
@@ -36,29 +36,38 @@ class LinkedOwner:
         trade = trade_of(event.fields)
         if trade is None:
             return state, ()
+        if state is None:
+            state = [{}, {}, []]
         owners: dict[str, str]
-        owners, legs, times = state or [{}, [], []]
+        owners, halves, times = state
         for account, owner in ((trade.seller, trade.seller_owner), (trade.buyer, trade.buyer_owner)):
             if account is not None and owner is not None and owner not in self._nominees:
                 owners.pop(account, None)
                 owners[account] = owner
-        while len(owners) > _MAX_OWNERS:
-            del owners[next(iter(owners))]
+                if len(owners) > _MAX_OWNERS:
+                    del owners[next(iter(owners))]
         seller, buyer = trade.seller, trade.buyer
         trade_id = named(event.fields.get("trade_id"))
         if (seller is None) != (buyer is None) and trade_id is not None:
-            way, account = side(event.fields.get("side")), seller or buyer
-            other = next((leg for leg in legs if leg[1] == trade_id and leg[2] != way), None)
-            if other is None:
-                legs = [*legs[-_MAX_LEGS + 1 :], [event.time, trade_id, way, account]]
-            else:
-                legs = [leg for leg in legs if leg is not other]
-                seller, buyer = (account, other[3]) if way == "sell" else (other[3], account)
-        times = [one for one in times if one[0] > event.time - self._within]
+            seller, buyer = _matched(halves, trade_id, seller, buyer)
         owner = owners.get(seller) if seller is not None else None
-        if seller is None or buyer is None or seller == buyer or owner is None or owners.get(buyer) != owner:
-            return [owners, legs, times], ()
-        times = [*times[-_MAX_TIMES + 1 :], [event.time, owner]]
+        if owner is None or buyer is None or seller == buyer or owners.get(buyer) != owner:
+            return state, ()
+        times[:] = [one for one in times[-_MAX_TIMES + 1 :] if one[0] > event.time - self._within]
+        times.append([event.time, owner])
         detail = {"owner": owner, "seller": seller, "buyer": buyer, "qty": trade.qty, "price": trade.price}
-        found = Found(sum(one[1] == owner for one in times), 1, detail=detail)
-        return [owners, legs, times], [found]
+        return state, [Found(sum(one[1] == owner for one in times), 1, detail=detail)]
+
+
+def _matched(
+    halves: dict[str, list[str | None]], trade_id: str, seller: str | None, buyer: str | None
+) -> tuple[str | None, str | None]:
+    """The parties of a trade of which each side is told by itself; the first one waits for the other."""
+    half: list[str | None] = ["buy", buyer] if seller is None else ["sell", seller]
+    other = halves.pop(trade_id, half)
+    if other[0] != half[0]:
+        return seller or other[1], buyer or other[1]
+    halves[trade_id] = half
+    if len(halves) > _MAX_LEGS:
+        del halves[next(iter(halves))]
+    return seller, buyer

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping, Sequence
 from math import log
-from statistics import fmean, median, pstdev
+from statistics import fmean, pstdev
 from typing import Any
 
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.trading import Stage, amount, side, size, stage
+from streams.detect.detectors.trading import TRADE_FIELDS, Stage, said_of
 from streams.rules.durations import parse_duration
 
 _LEAST_SPREAD = 0.25
-_FIELDS = ("type", "action", "status", "side", "qty", "price")
 
 
 class PriceDeviation:
@@ -26,9 +26,9 @@ class PriceDeviation:
     Settings: ``percent`` 10, ``noise`` 6, ``trades`` 32 (at most 256), ``at_least`` 8, ``within`` 1h.
     """
 
-    version = "1"
-    fields: Sequence[str] = _FIELDS
-    steady = True
+    version = "2"
+    fields: Sequence[str] = TRADE_FIELDS
+    steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._percent, self._noise = float(settings.get("percent", 10)), float(settings.get("noise", 6))
@@ -38,24 +38,32 @@ class PriceDeviation:
         self.keeps = parse_duration(settings.get("within", "1h"))
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
-        price, what = amount(event.fields.get("price")), stage(event.fields)
-        if price is None or what not in {Stage.FILLED, Stage.PLACED, Stage.REPLACED}:
+        what, _, _, way, _, price = said_of(event.fields)
+        if price is None or what is Stage.CANCELLED:
             return state, ()
-        last = [one for one in state or [] if one[0] > event.time - self.keeps]
-        findings = self._judged(price, what, side(event.fields.get("side")), [one[1] for one in last])
-        if what is not Stage.FILLED:
-            return last, findings
-        return [*last[-self._trades + 1 :], [event.time, price]], findings
+        state = state or [[], []]
+        last, ordered = state
+        while last and last[0][0] <= event.time - self.keeps:
+            _oldest_out(last, ordered)
+        findings = self._judged(price, what, way, ordered)
+        if what is Stage.FILLED:
+            if len(last) == self._trades:
+                _oldest_out(last, ordered)
+            last.append([event.time, price])
+            insort(ordered, price)
+        return state, findings
 
-    def _judged(self, price: float, what: Stage, way: str | None, prices: list[float]) -> list[Found]:
-        if len(prices) < self._least or not (usual := median(prices)):
+    def _judged(self, price: float, what: Stage | None, way: str | None, prices: list[float]) -> list[Found]:
+        """``prices``: in ascending order."""
+        if len(prices) < self._least or not (usual := _middle(prices)):
             return []
         away = price - usual
+        percent = 100 * abs(away) / abs(usual)
+        if percent < self._percent:
+            return []
         if what is not Stage.FILLED and not (away > 0 if way == "buy" else way == "sell" and away < 0):
             return []
-        noise = fmean(abs(one - usual) for one in prices)
-        percent = 100 * abs(away) / abs(usual)
-        if percent < self._percent or abs(away) < self._noise * noise:
+        if abs(away) < self._noise * fmean(abs(one - usual) for one in prices):
             return []
         detail = {"price": price, "usual_price": usual, "direction": "above" if away > 0 else "below"}
         return [Found(round(percent, 2), self._percent, detail=detail)]
@@ -73,9 +81,9 @@ class FatFinger:
     Bounded by ``orders``.
     """
 
-    version = "1"
-    fields: Sequence[str] = _FIELDS
-    steady = True
+    version = "2"
+    fields: Sequence[str] = TRADE_FIELDS
+    steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._times, self._deviations = float(settings.get("times", 10)), float(settings.get("deviations", 6))
@@ -86,31 +94,54 @@ class FatFinger:
         self.keeps = parse_duration(settings.get("within", "7d"))
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
-        if stage(event.fields) not in {Stage.PLACED, Stage.REPLACED}:
+        what, _, _, way, qty, price = said_of(event.fields)
+        if qty is None or (what is not Stage.PLACED and what is not Stage.REPLACED):
             return state, ()
-        qty, price = size(event.fields.get("qty")), amount(event.fields.get("price"))
-        last = [one for one in state or [] if one[0] > event.time - self.keeps]
-        if qty is None:
-            return last, ()
-        found = self._judged(qty, price, side(event.fields.get("side")), last)
-        return [*last[-self._orders + 1 :], [event.time, qty, price]], [found] if found else []
+        if price is not None and price <= 0:
+            price = None
+        state = state or [[], [], []]
+        last, sizes, prices = state
+        while last and last[0][0] <= event.time - self.keeps:
+            _oldest_out(last, sizes, prices)
+        found = self._judged(qty, price, way, sizes, prices)
+        if len(last) == self._orders:
+            _oldest_out(last, sizes, prices)
+        last.append([event.time, qty, price])
+        insort(sizes, qty)
+        if price is not None:
+            insort(prices, price)
+        return state, () if found is None else [found]
 
-    def _judged(self, qty: float, price: float | None, way: str | None, last: list[list[Any]]) -> Found | None:
-        if len(last) < self._least:
+    def _judged(
+        self, qty: float, price: float | None, way: str | None, sizes: list[float], prices: list[float]
+    ) -> Found | None:
+        """``sizes`` and ``prices``: in ascending order."""
+        if len(sizes) < self._least:
             return None
-        usual = median(one[1] for one in last)
-        if qty >= self._times * usual and qty >= 2 * max(one[1] for one in last) and self._is_odd(qty, usual, last):
+        usual = _middle(sizes)
+        if qty >= self._times * usual and qty >= 2 * sizes[-1] and self._is_odd(qty, usual, sizes):
             detail = {"what": "quantity", "given": qty, "usual": usual}
             return Found(round(qty / usual, 1), self._times, detail=detail)
-        prices = [one[2] for one in last if one[2] is not None and one[2] > 0]
-        if price is None or price <= 0 or len(prices) < self._least or way is None:
+        if price is None or len(prices) < self._least or way is None:
             return None
-        usual = median(prices)
+        usual = _middle(prices)
         multiple = price / usual if way == "buy" else usual / price
         if multiple < self._off:
             return None
         return Found(round(multiple, 2), self._off, detail={"what": "price", "given": price, "usual": usual})
 
-    def _is_odd(self, qty: float, usual: float, last: list[list[Any]]) -> bool:
-        spread = max(pstdev(log(one[1]) for one in last), _LEAST_SPREAD)
+    def _is_odd(self, qty: float, usual: float, sizes: list[float]) -> bool:
+        spread = max(pstdev(map(log, sizes)), _LEAST_SPREAD)
         return log(qty / usual) >= self._deviations * spread
+
+
+def _oldest_out(last: list[list[Any]], *ordered: list[float]) -> None:
+    """The oldest entry, a time and a value for each of ``ordered``, out of all of them."""
+    for values, value in zip(ordered, last.pop(0)[1:], strict=True):
+        if value is not None:
+            values.remove(value)
+
+
+def _middle(ordered: list[float]) -> float:
+    """The median of values in ascending order."""
+    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from statistics import median
 from typing import Any
 
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.trading import TRADE_FIELDS, fills_of
+from streams.detect.detectors.trading import TRADE_FIELDS, Fill, fills_of
 from streams.rules.durations import parse_duration
 
 _MAX_ACCOUNTS, _BUCKETS = 128, 72
+#: How many more accounts there may be until those that bought least go: to look for one each time is what would cost.
+_ROOM = 32
 
 #: Of an account: first and last time, bought and paid, sold and received.
 _FIRST, _LAST, _BOUGHT, _PAID, _SOLD, _GOT = range(6)
@@ -28,12 +32,13 @@ class PumpAndDump:
     pump-and-dumps, 2018: anomalies of price and volume together; MAR Art. 12(2)(d).) Observed: the rise in percent.
 
     Settings: ``within`` 6h, ``share`` 0.2, ``rise`` 0.25, ``sold`` 0.5, ``gain`` 0.1, ``surge`` 3, ``least`` 10 trades.
-    Key: instrument. Bounded: 72 buckets of time, the 128 accounts that bought most.
+    Key: instrument. Bounded: 72 buckets of time, 160 accounts, of which
+    the 128 that bought most stay.
     """
 
     version = "1"
     fields: Sequence[str] = TRADE_FIELDS
-    steady = True
+    steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.keeps = parse_duration(settings.get("within", "6h"))
@@ -46,41 +51,50 @@ class PumpAndDump:
         fills = fills_of(event.fields)
         if not fills or fills[0].price <= 0:
             return state, ()
+        if state is None:
+            state = [{}, [], 0, {}]
         accounts: dict[str, list[Any]]
         told: dict[str, int]
-        accounts, buckets, count, told = state or [{}, [], 0, {}]
-        after, number = event.time - self.keeps, event.time // self._bucket
-        price, qty = fills[0].price, fills[0].qty
-        buckets = [one for one in buckets if one[_NUMBER] > number - _BUCKETS]
-        here = next((one for one in reversed(buckets) if one[_NUMBER] == number), None)
-        if here is None:
-            buckets.append([number, price, price, qty])
-            buckets.sort(key=lambda one: int(one[_NUMBER]))
-            accounts = {party: own for party, own in accounts.items() if own[_LAST] > after}
-            told = {party: at for party, at in told.items() if at > after}
-        else:
-            here[1:] = [min(here[_LOW], price), max(here[_HIGH], price), here[_QTY] + qty]
+        accounts, buckets, _, told = state
+        state[2] = count = state[2] + 1
+        after = event.time - self.keeps
+        if self._begins(buckets, event.time // self._bucket, fills[0]):
+            state[0] = accounts = {party: own for party, own in accounts.items() if own[_LAST] > after}
+            state[3] = told = {party: at for party, at in told.items() if at > after}
         for fill in fills:
             own = accounts.get(fill.party)
             if own is None or own[_FIRST] <= after:
-                own = [event.time, event.time, 0.0, 0.0, 0.0, 0.0]
+                accounts[fill.party] = own = [event.time, event.time, 0.0, 0.0, 0.0, 0.0]
             buys = fill.side == "buy"
             own[_LAST] = max(own[_LAST], event.time)
             own[_BOUGHT if buys else _SOLD] += fill.qty
             own[_PAID if buys else _GOT] += fill.qty * fill.price
-            accounts[fill.party] = own
-        while len(accounts) > _MAX_ACCOUNTS:
-            del accounts[min(accounts, key=lambda one: float(accounts[one][_BOUGHT]))]
-        state = [accounts, buckets, count + 1, told]
-        sellers = [fill.party for fill in fills if fill.side == "sell" and fill.party not in told]
-        if count + 1 >= self._least and sellers and sellers[0] in accounts:
-            found = self._judged(sellers[0], accounts[sellers[0]], buckets)
-            if found is not None:
-                told[sellers[0]] = event.time
-                while len(told) > _MAX_ACCOUNTS:
-                    del told[next(iter(told))]
-                return state, [found]
-        return state, ()
+        if len(accounts) > _MAX_ACCOUNTS + _ROOM:
+            ranked = sorted(accounts, key=lambda one: float(accounts[one][_BOUGHT]))
+            for party in ranked[:_ROOM]:
+                del accounts[party]
+        seller = fills[-1].party  # the buyer comes first
+        if fills[-1].side == "buy" or count < self._least or seller in told or seller not in accounts:
+            return state, ()
+        found = self._judged(seller, accounts[seller], buckets)
+        if found is None:
+            return state, ()
+        told[seller] = event.time
+        while len(told) > _MAX_ACCOUNTS:
+            del told[next(iter(told))]
+        return state, [found]
+
+    def _begins(self, buckets: list[list[Any]], number: int, fill: Fill) -> bool:
+        """The fill taken in; whether it is the first of a bucket."""
+        while buckets and buckets[0][_NUMBER] <= number - _BUCKETS:
+            del buckets[0]
+        here = next((one for one in reversed(buckets) if one[_NUMBER] == number), None)
+        if here is None:
+            insort(buckets, [number, fill.price, fill.price, fill.qty], key=itemgetter(_NUMBER))
+            return True
+        here[_LOW], here[_HIGH] = min(here[_LOW], fill.price), max(here[_HIGH], fill.price)
+        here[_QTY] += fill.qty
+        return False
 
     def _judged(self, account: str, own: Sequence[Any], buckets: Sequence[Sequence[Any]]) -> Found | None:
         first, _, bought, paid, sold, got = own

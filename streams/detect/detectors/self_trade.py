@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.trading import TRADE_FIELDS, named, side, trade_of
+from streams.detect.detectors.trading import TRADE_FIELDS, Trade, named, said_of, trade_of
 from streams.rules.durations import parse_duration
 
 _MAX_LEGS = 128
 _MAX_TIMES = 256
+_time = itemgetter(0)
 
 
 class SelfTrade:
@@ -21,12 +24,13 @@ class SelfTrade:
     less than ``apart`` from each other are taken for it (no change in beneficial ownership: ESMA's indicators of wash
     trades under MAR Art. 12; CEA 4c(a)).
 
-    Settings: ``within`` 1h, ``pairs`` 3, ``apart`` 1s. Key: account and instrument. Bounded: 128 fills, 256 times.
+    Settings: ``within`` 1h, ``pairs`` 3, ``apart`` 1s. Key: account and instrument.
+    Bounded: 128 fills of either sort, 256 times.
     """
 
-    version = "1"
+    version = "2"
     fields: Sequence[str] = TRADE_FIELDS
-    steady = True
+    steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._within = parse_duration(settings.get("within", "1h"))
@@ -40,36 +44,47 @@ class SelfTrade:
         trade = trade_of(event.fields)
         if trade is None:
             return state, ()
-        after = event.time - self._within
-        times, legs, pairs = state or ([], [], [])
-        times = [at for at in times if at > after]
+        if state is None:
+            state = [[], [], {}, []]
         how = ""
         if trade.seller is not None and trade.seller == trade.buyer:
             how = "one party on both sides"
         elif trade.seller is None or trade.buyer is None:
-            legs = [leg for leg in legs if leg[0] > after]
-            how, legs, pairs = self._matched(event, trade.qty, trade.price, legs, [at for at in pairs if at > after])
-        state = [times, legs, pairs]
+            how = self._matched(state, event, trade)
         if not how:
             return state, ()
-        state[0] = times = [*times[-_MAX_TIMES + 1 :], event.time]
+        times = _with(state[0], event.time, self._within)
         return state, [Found(len(times), 1, detail={"how": how, "qty": trade.qty, "price": trade.price})]
 
-    def _matched(
-        self, event: Event, qty: float | None, price: float | None, legs: list[list[Any]], pairs: list[int]
-    ) -> tuple[str, list[list[Any]], list[int]]:
-        """What the fill makes with an earlier one, and the fills and pairs to keep."""
-        way, trade_id = side(event.fields.get("side")), named(event.fields.get("trade_id"))
-        if way is None or (trade_id is None and (qty is None or price is None)):
-            return "", legs, pairs
-        for leg in legs:
-            at, other_way, other_id, other_qty, other_price = leg
-            if other_way == way or other_id != trade_id:
-                continue
-            if trade_id is not None:
-                return "both fills of one trade", [one for one in legs if one is not leg], pairs
-            if (other_qty, other_price) == (qty, price) and abs(at - event.time) < self._apart:
-                legs = [one for one in legs if one is not leg]
-                pairs = [*pairs[-_MAX_TIMES + 1 :], event.time]
-                return ("buys and sells that cancel out" if len(pairs) >= self._pairs else ""), legs, pairs
-        return "", [*legs[-_MAX_LEGS + 1 :], [event.time, way, trade_id, qty, price]], pairs
+    def _matched(self, state: Any, event: Event, trade: Trade) -> str:
+        """What the fill makes with an earlier one; where there is none it waits."""
+        _, legs, halves, pairs = state
+        way, trade_id = said_of(event.fields).side, named(event.fields.get("trade_id"))
+        if way is None:
+            return ""
+        if trade_id is not None:
+            half = halves.pop(trade_id, None)
+            if half is not None and half[1] != way and half[0] > event.time - self._within:
+                return "both fills of one trade"
+            halves[trade_id] = [event.time, way]
+            if len(halves) > _MAX_LEGS:
+                del halves[next(iter(halves))]
+            return ""
+        if trade.qty is None or trade.price is None:
+            return ""
+        for place in range(bisect_right(legs, event.time - self._apart, key=_time), len(legs)):
+            at, other_way, qty, price = legs[place]
+            if other_way != way and (qty, price) == (trade.qty, trade.price) and at < event.time + self._apart:
+                del legs[place]
+                cancelled_out = _with(pairs, event.time, self._within)
+                return "buys and sells that cancel out" if len(cancelled_out) >= self._pairs else ""
+        while legs and (len(legs) >= _MAX_LEGS or legs[0][0] <= event.time - self._within):
+            del legs[0]
+        insort(legs, [event.time, way, trade.qty, trade.price], key=_time)
+        return ""
+
+
+def _with(times: list[int], now: int, within: int) -> list[int]:
+    """The times with this one, and without those that are older."""
+    times[:] = [*(at for at in times[-_MAX_TIMES + 1 :] if at > now - within), now]
+    return times

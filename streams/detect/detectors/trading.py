@@ -6,18 +6,19 @@ error. Sizes are compared by tolerance, so they are doubles here; 256-bit decima
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from streams.detect.detectors.remembered import remembered
 from streams.detect.exact import exact
 
-#: What ``trade_of`` reads.
+#: What is read of an order or an execution; all who look at any of it ask for the same, and share one reading.
 TRADE_FIELDS = (
-    "type", "action", "status", "account", "counterparty", "buyer", "seller", "owner", "counterparty_owner",
-    "buyer_owner", "seller_owner", "side", "qty", "price", "trade_id", "token_id",
+    "type", "action", "status", "order_id", "account", "counterparty", "buyer", "seller", "owner", "counterparty_owner",
+    "buyer_owner", "seller_owner", "side", "qty", "qty_removed", "price", "trade_id", "token_id",
 )  # fmt: skip
 _LONGEST_NAME = 64
 #: Longer ones are read anew each time, so that what is remembered of texts has a bound.
@@ -134,6 +135,32 @@ def _named(text: str) -> str | None:
     return None if text in _NOBODY else text
 
 
+class Said(NamedTuple):
+    """What an event says of an order or an execution of it. What is not said, or cannot be read, is None."""
+
+    stage: Stage | None
+    order_id: str | None = None
+    account: str | None = None
+    side: str | None = None
+    qty: float | None = None
+    price: float | None = None
+
+
+_NOTHING = Said(None)
+
+
+@remembered
+def said_of(fields: Mapping[str, Any]) -> Said:
+    """What the event says; nothing where its stage is none of the four."""
+    what = stage(fields)
+    if what is None:
+        return _NOTHING
+    get = fields.get
+    return Said(
+        what, named(get("order_id")), named(get("account")), side(get("side")), size(get("qty")), amount(get("price"))
+    )
+
+
 class Trade(NamedTuple):
     """One execution. What is not said is None; ``unique``: of a token of which there is one."""
 
@@ -146,14 +173,15 @@ class Trade(NamedTuple):
     unique: bool
 
 
+@remembered
 def trade_of(fields: Mapping[str, Any]) -> Trade | None:
     """The execution of an event that is one: ``seller`` and ``buyer``, else ``account``, ``side``, ``counterparty``."""
-    if stage(fields) is not Stage.FILLED:
+    what, _, account, way, qty, price = said_of(fields)
+    if what is not Stage.FILLED:
         return None
+    other = named(fields.get("counterparty"))
     seller, buyer = named(fields.get("seller")), named(fields.get("buyer"))
     mine, theirs = named(fields.get("owner")), named(fields.get("counterparty_owner"))
-    account, other = named(fields.get("account")), named(fields.get("counterparty"))
-    way = side(fields.get("side"))
     seller_owner, buyer_owner = named(fields.get("seller_owner")), named(fields.get("buyer_owner"))
     if way == "sell":
         seller, buyer = seller or account, buyer or other
@@ -164,7 +192,7 @@ def trade_of(fields: Mapping[str, Any]) -> Trade | None:
     token = fields.get("token_id")
     word = fields.get("type")
     unique = (token is not None and named(token) is not None) or (isinstance(word, str) and word.startswith("nft"))
-    return Trade(seller, buyer, seller_owner, buyer_owner, size(fields.get("qty")), amount(fields.get("price")), unique)
+    return Trade(seller, buyer, seller_owner, buyer_owner, qty, price, unique)
 
 
 def near(one: float, other: float, tolerance: float) -> bool:
@@ -188,11 +216,12 @@ class Fill(NamedTuple):
     price: float
 
 
-def fills_of(fields: Mapping[str, Any]) -> list[Fill]:
+@remembered
+def fills_of(fields: Mapping[str, Any]) -> Sequence[Fill]:
     """Both parties of an execution, the buyer first, or the one that is named. None without a quantity and a price."""
     trade = trade_of(fields)
     if trade is None or trade.qty is None or trade.price is None:
-        return []
+        return ()
     parties = ((trade.buyer, "buy"), (trade.seller, "sell"))
     return [Fill(party, way, trade.qty, trade.price) for party, way in parties if party is not None]
 

@@ -18,14 +18,14 @@ from streams.detect.history import (
     History,
     Known,
     Number,
-    Parts,
     cell,
     filling,
     first_filling,
     grown,
     is_known_id,
     known_for,
-    total_with,
+    plus,
+    unpacked,
 )
 from streams.detect.seasons import Season
 from streams.model import FindingKind
@@ -70,8 +70,9 @@ class Against:
         if state is not None and state[0] >= until and horizon < at and filling(state, window):
             if kept and is_known_id(state, kept):
                 return state, Skipped.DUPLICATE
-            if not (self._at_once and self._may_be_high(state, window, number)):
-                return grown(state, [at, ref, kept], number), None
+            total = plus(state[-1], number)
+            if not (self._at_once and self._may_be_high(state, window, unpacked(total))):
+                return grown(state, [at, ref, kept], total), None
         if state is None or (self.newest(state) <= horizon and not self.holds(state)):
             history = History.of(window)
         else:
@@ -88,22 +89,21 @@ class Against:
         history.newest = max(history.newest, window)
         if kept:
             history.ids = [*history.ids[-MAX_IDS + 1 :], kept]
-        _, total = history.add(window, number)
-        change = self._judge_at_once(history, window, total) if self._at_once else None
+        _, value = history.add(window, number)
+        change = self._judge_at_once(history, window, value) if self._at_once else None
         if change is None:
             history.spare = [at, ref, kept]
             return history.state(), None
         if change.kind is FindingKind.FIRE:
             history.fired = [at, ref, kept]
         witness = (Witness(at, ref, event_id),)
-        return history.state(), self._observed(change, witness, total, history.known, None)
+        return history.state(), self._observed(change, witness, value, history.known, None)
 
-    def _may_be_high(self, state: State, window: int, number: Parts) -> bool:
-        """Whether the total with one more has to be judged; False wherever ``_judge_at_once`` would tell nothing."""
-        spike, value = self._spike, total_with(state, number)
+    def _may_be_high(self, state: State, window: int, value: Number) -> bool:
+        """Whether the value has to be judged; False wherever ``_judge_at_once`` would tell nothing."""
         if value < self._floor:
             return False
-        known = known_for(state, window)
+        spike, known = self._spike, known_for(state, window)
         if known is None:
             return True
         windows, total, _ = known
@@ -189,10 +189,10 @@ class Against:
             value = Fraction(total) / events if events else None
         known = self._baseline(history, window)
         high = low = Fraction(0)
-        if value is not None:
+        if value is not None and known.windows >= spike.min_baseline:
             high = self._high(value, known) if self._tells_high else high
             low = self._low(value, known) if self._tells_low else low
-        is_off = max(high, low) >= self._limit
+        is_off = bool(high or low) and max(high, low) >= self._limit
         history.close(
             [cell(value if spike.adapt or not is_off else self._cut(known, is_high=high >= low))], spike.windows
         )

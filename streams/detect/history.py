@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from streams.detect.base import State, Witness
-from streams.detect.exact import exact, plain
+from streams.detect.exact import plain, together
 
 Number = int | Fraction
 #: A number as two integers: so many parts, and what each of them is a part of.
@@ -45,7 +45,7 @@ class History:
         self.fired: list[Any] = state[3:6]
         self.spare: list[Any] = state[6:9]
         self.known_of: int = state[9]
-        self.known = Known(state[10], _unpacked(state[11]), _unpacked(state[12]))
+        self.known = Known(state[10], unpacked(state[11]), unpacked(state[12]))
         begin = _HEAD + 1
         end = begin + state[_HEAD - 1]
         self.cells: list[Any] = state[begin:end]
@@ -78,9 +78,9 @@ class History:
         index = bisect_left(self.opened[::3], window) * 3
         if index == len(self.opened) or self.opened[index] != window:
             self.opened[index:index] = (window, 0, 0)
-        events, total = self.opened[index + 1] + 1, _plus(self.opened[index + 2], number)
+        events, total = self.opened[index + 1] + 1, plus(self.opened[index + 2], number)
         self.opened[index + 1 : index + 3] = (events, total)
-        return events, _unpacked(total)
+        return events, unpacked(total)
 
     def take(self, window: int) -> tuple[int, Number]:
         """Events and total of the window that closes."""
@@ -88,7 +88,7 @@ class History:
             return 0, 0
         _, events, total = self.opened[:3]
         del self.opened[:3]
-        return events, _unpacked(total)
+        return events, unpacked(total)
 
     def close(self, cells: list[Any], most: int) -> None:
         """The next windows are closed, with these numbers; the latest ``most`` of all are kept."""
@@ -104,9 +104,12 @@ class History:
                 cells = self.cells[max(0, window - reach - first) :]
             else:
                 cells = [self.cells[number - first] for number in alike if first <= number < self.next]
-            cells = [known for known in cells if known is not None]
-            numbers: list[Number] = [known if type(known) is int else exact(known) or 0 for known in cells]
-            self.known = Known(len(numbers), sum(numbers), sum(number * number for number in numbers))
+            numbers, one = together([known for known in cells if known is not None])
+            total, squares = sum(numbers), sum([number * number for number in numbers])
+            if one == 1:
+                self.known = Known(len(numbers), total, squares)
+            else:
+                self.known = Known(len(numbers), Fraction(total, one), Fraction(squares, one * one))
             self.known_of = window
         return self.known
 
@@ -127,20 +130,15 @@ def first_filling(state: State) -> int | None:
 
 def known_for(state: State, window: int) -> Known | None:
     """What has been worked out for the window."""
-    return Known(state[10], _unpacked(state[11]), _unpacked(state[12])) if state[9] == window else None
+    return Known(state[10], unpacked(state[11]), unpacked(state[12])) if state[9] == window else None
 
 
-def total_with(state: State, number: Parts) -> Number:
-    """The total of the latest window that fills, with one more number."""
-    return _unpacked(_plus(state[-1], number))
-
-
-def grown(state: State, event: list[Any], number: Parts) -> State:
+def grown(state: State, event: list[Any], total: int | str) -> State:
     """A copy of the state with one more event in the latest window that fills, which is nothing to tell."""
     after = state[:]
     after[6:9] = event
     after[-2] += 1
-    after[-1] = _plus(after[-1], number)
+    after[-1] = total
     if event[2]:
         end = _HEAD + 1 + after[_HEAD - 1] + after[_HEAD]
         after.insert(end, event[2])
@@ -158,6 +156,8 @@ def is_known_id(state: State, event_id: str) -> bool:
 
 def cell(number: Number | None) -> Any:
     """A closed window's number as it is kept: an integer of 64 bits or the nearest double."""
+    if type(number) is int and -_LARGEST_INT <= number < _LARGEST_INT:
+        return number
     return None if number is None else plain(Fraction(max(-_LARGEST, min(_LARGEST, number))))
 
 
@@ -168,7 +168,8 @@ def _packed(number: Number) -> int | str:
     return f"{number.numerator:x}/{number.denominator:x}"
 
 
-def _unpacked(packed: int | str) -> Number:
+def unpacked(packed: int | str) -> Number:
+    """What is kept of a total, as a number."""
     return packed if isinstance(packed, int) else Fraction(*_parts(packed))
 
 
@@ -179,8 +180,8 @@ def _parts(packed: int | str) -> Parts:
     return int(number, 16), int(parts, 16)
 
 
-def _plus(packed: int | str, number: Parts) -> int | str:
-    """With one number more, in integers: fractions cost five times as much. Not reduced."""
+def plus(packed: int | str, number: Parts) -> int | str:
+    """A packed number and another one, in integers: fractions cost five times as much. Not reduced."""
     (total, of), (more, parts) = _parts(packed), number
     common = max(of, parts)
     if of != parts:

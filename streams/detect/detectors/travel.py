@@ -47,7 +47,7 @@ class ImpossibleTravel:
     A late login is judged against both its neighbours. The state is the last 16 logins with a position.
     """
 
-    fields: Sequence[str] = ("source_ip", *(path for pair in _PLACES for path in pair), *_COUNTRIES, *_MASKED)
+    fields: Sequence[str] = ("source_ip", *(path for pair in _PLACES for path in pair), *_COUNTRIES, *sorted(_MASKED))
     keeps: str | int = "30d"
     live = steady = True
 

@@ -28,6 +28,7 @@ from streams.rules.chains import ALERTS
 from streams.rules.rule import RuleSet
 from streams.runtime.stages import program
 from streams.state.alerts.inforce import POLICY
+from streams.state.detect.arrived import Arrived
 from streams.state.detect.detecting import DetectState
 
 _dead = msgspec.json.Decoder(DeadLetter)
@@ -77,7 +78,8 @@ class Detected:
     topic: str
     partition: int
     findings: Spool = field(default_factory=Spool)
-    copies: Spool = field(default_factory=Spool)  #: for rules of another key, where they were not sent at once
+    copies: Spool = field(default_factory=Spool)  #: for rules of another key, where nobody took them
+    taken: list[Arrived] = field(default_factory=list)  #: the same, where this process goes on with them
     now: int = 0  #: the latest time read, ms
     mark: int = NEVER  #: how far its watermark came
     read: int = 0
@@ -105,7 +107,7 @@ def replay(
     parts: list[Detected] = []
     before = 0
     for log in logs:
-        parts.append(detect_log(log, controls, hop, _beyond(progress, before)))
+        parts.append(detect_log(log, controls, hop.put, _beyond(progress, before)))
         before += parts[-1].read
     return _concluded(parts, hop, controls)
 
@@ -123,8 +125,10 @@ def conclude(
     hop = _hop(controls.last)
     hop.watch = watch
     for part in parts:
-        for copy in part.copies:
-            hop.take(copy.value)
+        for copy in part.taken:
+            hop.put(copy)
+        for waiting in part.copies:
+            hop.take(waiting.value)
     return _concluded(parts, hop, controls, commands, until)
 
 
@@ -172,7 +176,7 @@ def _about(versions: Sequence[tuple[int, bytes]], controls: Controls, events: Ho
     hop = Hop(controls.last)
     hop.join(events)
     records: list[Record] = [(number, value, now) for number, (now, value) in enumerate(versions)]
-    found = detect_log(PartitionLog(source, 0, [records] if records else []), controls, hop)
+    found = detect_log(PartitionLog(source, 0, [records] if records else []), controls, hop.put)
     hop.clock = max(hop.clock, found.now)
     hop.came(found.topic, found.partition, found.mark)
     for waiting in _rekeyed(hop, Replayed()):
@@ -183,17 +187,17 @@ def _about(versions: Sequence[tuple[int, bytes]], controls: Controls, events: Ho
 def detect_log(
     log: PartitionLog,
     controls: Controls,
-    hop: Hop | None = None,
+    hand: Callable[[Arrived], None] | None = None,
     progress: Callable[[int], None] | None = None,
     watch: Callable[[], int] | None = None,
     keeper: Keeper = FORGETFUL,
 ) -> Detected:
-    """One partition through DETECT; its findings, in its order. ``hop`` takes the copies for rules of another key;
+    """One partition through DETECT; its findings, in its order. ``hand`` takes the copies for rules of another key;
     they are kept without it. ``watch`` tells ns: for one record in so many the steps of rules are timed by it. What
     ``keeper`` has is not stepped again.
     """
     state = DetectState(log.source, log.partition, rekeyed_partitions=1, program=program, locate=log.locate)
-    state.hand = None if hop is None else hop.put
+    state.hand = hand
     made, rules = Detected(log.source.topic, log.partition), controls.of_rules()
     begin, now = keeper.begin(state, made)
     for number, chunk in enumerate(islice(log.chunks, begin, None), begin):
@@ -203,9 +207,9 @@ def detect_log(
             if watch is not None:
                 timed, batch = _parted(batch, -(-len(batch.records) // TIMED))
                 state.stopwatch = watch
-                step(state, timed, now, control, made, hop)
+                step(state, timed, now, control, made)
                 state.stopwatch = None
-            step(state, batch, now, control, made, hop)
+            step(state, batch, now, control, made)
         if progress is not None:
             progress(made.read)
         made.timings += state.timings
@@ -222,19 +226,14 @@ def _parted(batch: Batch, first: int) -> tuple[Batch, Batch]:
     )
 
 
-def step(
-    state: DetectState, batch: Batch, now: int, control: Control, made: Detected,
-    hop: Hop | None = None,
-) -> None:  # fmt: skip
+def step(state: DetectState, batch: Batch, now: int, control: Control, made: Detected) -> None:
     """One batch through DETECT, into ``made``. ``now``: the latest time read so far, ms."""
     for output in pipeline.detect(state, batch, now, control):
         if output.topic == "alert-input":
             made.findings.add(_waiting(output, now))
         elif output.topic != "rekeyed":
             _refuse(output, made)
-        elif hop is not None:
-            hop.take(output.value)
-        else:
+        elif state.hand is None:  # else these are but watermarks, of which nobody has use: all copies come first
             made.copies.add(Waiting(now, output.key, output.value))
     made.read += len(batch.records)
 

@@ -43,7 +43,7 @@ def told(rules: Control, payloads: Sequence[bytes | None], cut: int) -> tuple[li
         outputs += pipeline.detect(state, Batch(part), BASE + number, rules)
     for output in outputs:
         if output.topic == "rekeyed":
-            hop.take(output)
+            hop.take(output.value)
     hop.came(AUDIT.topic, 0, state.clock.mark)
     outputs += hop.drain()
     kept = []

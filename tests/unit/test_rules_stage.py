@@ -25,7 +25,7 @@ def run(rules: Control, payloads: list[bytes], source: Source = AUDIT) -> list[O
     outputs = pipeline.detect(state, batch(payloads), BASE, rules)
     for output in outputs:
         if output.topic == "rekeyed":
-            hop.take(output)
+            hop.take(output.value)
     hop.came(source.topic, 0, state.clock.mark)
     return [*outputs, *hop.drain()]
 

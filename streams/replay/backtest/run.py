@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 from streams.detect.base import NEVER
@@ -16,12 +16,13 @@ from streams.errors import ConfigError
 from streams.replay.backtest.commands import CommandLog, Commands
 from streams.replay.backtest.kept import Kept, WorkFolder
 from streams.replay.controls import Controls
-from streams.replay.forked import forked
+from streams.replay.forked import forked, forks
 from streams.replay.keeper import FORGETFUL
 from streams.replay.logs import Facts, Log, noted, span_of
 from streams.replay.runner import Detected, PartitionLog, Replayed, conclude, control_of, detect_log
 from streams.rules.rule import RuleSet
 from streams.runtime.stages import program
+from streams.state.detect.arrived import Arrived
 
 
 @dataclass
@@ -42,6 +43,7 @@ class _Work:
     logs: Sequence[Log]
     controls: Sequence[Controls]
     folder: WorkFolder | None  #: where the way through them is kept
+    here: bool  #: in this very process
 
 
 _Task = tuple[int, int]  #: rule set, log
@@ -72,14 +74,13 @@ def backtest(
     tasks = list(product(range(len(rulesets)), range(len(ordered))))
     for log, one in product(ordered, controls):
         program(one.at(0).ruleset, log.source)  # children inherit what is compiled
-    work = _Work(ordered, controls, folder)
+    work = _Work(ordered, controls, folder, here=min(jobs, len(tasks)) < 2 or not forks())
     found = forked(len(tasks), lambda number, told: _detect(work, tasks[number], told), jobs, progress)
-    made = dict(zip(tasks, found, strict=True))
-    span = span_of(facts for _, facts in made.values())
-    given = None if commands is None or span is None else commands.within(*span)
     ran = []
-    for number, (ruleset, one) in enumerate(zip(rulesets, controls, strict=True)):
-        own = [made.pop((number, place)) for place in range(len(ordered))]
+    for ruleset, one in zip(rulesets, controls, strict=True):
+        own = list(islice(found, len(ordered)))  # the others go on meanwhile
+        span = span_of(facts for _, facts in own)
+        given = None if commands is None or span is None else commands.within(*span)
         parts = [part for part, _ in own]
         spools = [] if given is None else [given.spool]
         result = conclude(parts, one, time.perf_counter_ns, spools, _newest(ordered, parts) if recorded else NEVER)
@@ -107,7 +108,7 @@ def _detect(work: _Work, task: _Task, told: Callable[[int], None]) -> tuple[Dete
             told(read.read)
             return kept.made(log.source.topic, log.order()[2]), read
         with log.open() as opened:
-            made = _stepped(opened, facts, work.controls[ruleset], kept, told)
+            made = _stepped(opened, facts, work.controls[ruleset], kept, told, here=work.here)
         if kept is not None:
             kept.finish(made, facts)
     finally:
@@ -117,12 +118,14 @@ def _detect(work: _Work, task: _Task, told: Callable[[int], None]) -> tuple[Dete
 
 
 def _stepped(
-    log: PartitionLog, facts: Facts, controls: Controls, kept: Kept | None, told: Callable[[int], None]
+    log: PartitionLog, facts: Facts, controls: Controls, kept: Kept | None, told: Callable[[int], None], *, here: bool
 ) -> Detected:
-    log = replace(log, chunks=noted(log.chunks, facts))
+    log, taken = replace(log, chunks=noted(log.chunks, facts)), list[Arrived]()
     made = detect_log(
-        log, controls, progress=told, watch=time.perf_counter_ns, keeper=FORGETFUL if kept is None else kept
-    )
+        log, controls, taken.append if here and kept is None else None, told, time.perf_counter_ns,
+        FORGETFUL if kept is None else kept,
+    )  # fmt: skip
+    made.taken = taken
     if made.read != facts.read:
         raise ConfigError(
             f"{log.source.name}: {facts.read:,} records are there, where {made.read:,} had been read before",

@@ -33,6 +33,7 @@ class AddressPoisoning:
     """
 
     keeps = "30d"
+    live = steady = True
     fields: Sequence[str] = ("from", "to", "amount", "amount_usd")
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

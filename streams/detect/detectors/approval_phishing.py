@@ -32,6 +32,7 @@ class ApprovalPhishing:
     """
 
     keeps = "30d"
+    live = steady = True
     fields: Sequence[str] = (
         "type", "spender", "owner", "from", "to", "amount", "approved", "tx_from", "spender_is_contract",
     )  # fmt: skip

@@ -28,6 +28,7 @@ class BridgeDrain:
     """
 
     fields: Sequence[str] = ("type", "amount", "amount_usd", "locked")
+    live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._share = Fraction(str(settings.get("at_least", 20)))

@@ -30,6 +30,7 @@ class BridgeMessage:
     """
 
     keeps = "30d"
+    live = steady = True
     fields: Sequence[str] = ("type", "amount", "decimals", "tx_hash", "log_index")
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

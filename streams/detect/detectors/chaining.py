@@ -29,6 +29,7 @@ class Chained:
     """
 
     keeps: str | int = "30d"
+    live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._hash, self._previous = str(settings.get("hash", "hash")), str(settings.get("previous", "prev_hash"))

@@ -34,6 +34,7 @@ class RiskDomains:
     """
 
     fields: Sequence[str] = ("tags", "type", "rule")
+    live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._needed = int(settings.get("at_least", 2))

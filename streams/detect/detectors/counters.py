@@ -27,6 +27,8 @@ class Increase:
     window is kept; of one time the larger is the later. What is no number from 0 up to 2**63 is not looked at.
     """
 
+    live = steady = True
+
     def __init__(self, settings: Mapping[str, Any]) -> None:
         limit = exact(settings["at_least"])
         self._within = int(settings["within_minutes"]) * _MINUTE

@@ -27,6 +27,7 @@ class FallsSilent:
 
     fields: Sequence[str] = ("status",)
     keeps: str | int = "30d"
+    live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._times = float(settings.get("times", 3))

@@ -24,6 +24,7 @@ class Heartbeat:
     """
 
     keeps = "14d"
+    live = steady = True
     fields: Sequence[str] = ("status",)
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

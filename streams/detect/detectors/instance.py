@@ -37,6 +37,7 @@ class StolenSession:
 
     fields: Sequence[str] = ("source_ip", *_ASNS)
     keeps: str | int = "30d"
+    live = steady = True
     both_within = 3_600_000
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

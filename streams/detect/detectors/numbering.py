@@ -28,6 +28,7 @@ class Numbering:
     """
 
     keeps: str | int = "30d"
+    live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._field = str(settings.get("field", "sequence"))

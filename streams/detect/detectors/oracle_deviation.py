@@ -30,6 +30,7 @@ class OracleDeviation:
     """
 
     keeps = "1d"
+    live = steady = True
     fields: Sequence[str] = ("price", "reference_price", "oracle", "venue", "from")
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

@@ -28,6 +28,7 @@ class OracleStaleness:
     """
 
     keeps = "60d"
+    live = steady = True
     fields: Sequence[str] = ("type", "heartbeat_seconds", "updated_at")
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ MOST_BLOCKS, MOST_ALERTS = 200, 100
 _LARGEST_KEY = 800  #: bytes
 
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 
 class Depth:
@@ -32,6 +33,7 @@ class Depth:
     fields = ("depth", "block", "block_hash")
     keeps = "1h"
     version = "1"
+    live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         within = settings.get("within_seconds", 60)
@@ -58,6 +60,7 @@ class Orphaned:
     fields = ("block", "id", "rule", "key")
     keeps = "1d"
     version = "1"
+    live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         if settings:
@@ -70,10 +73,11 @@ class Orphaned:
             alert = _alert(event.fields)
             if alert is None or any(alert[0] == one[0] for one in alerts):
                 return state, ()
-            if len(alerts) >= MOST_ALERTS or len(_encode(alert)) > _LARGEST_KEY:
+            kept = _encode(alert)
+            if len(alerts) >= MOST_ALERTS or len(kept) > _LARGEST_KEY:
                 state["left"] += 1
                 return state, ()
-            alerts.append(alert)
+            alerts.append(_decode(kept))  # a copy: the event's key may be in the hands of others
             return state, [_retracted(alert)] if state["orphaned"] else ()
         if state["orphaned"]:
             return state, ()

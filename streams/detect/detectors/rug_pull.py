@@ -42,6 +42,8 @@ class RugPull:
         "amount_usd",
     )
 
+    live = steady = True
+
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._share = Fraction(str(settings.get("at_least", 80)))
         self._within = parse_duration(settings.get("within", "1h"))
@@ -77,7 +79,7 @@ class RugPull:
         if who != known["creator"]:
             return known, ()
         usd = amount(fields.get("amount_usd"))
-        taken: _Taken = [event.time, str(liquidity), _text(before), _text(usd), event.sight]
+        taken: _Taken = [event.time, str(liquidity), _text(before), _text(usd), list(event.sight)]
         known["taken"] = sorted([*known["taken"], taken], key=lambda one: one[0])[-_MOST:]
         return known, self._found(known["taken"], event.time)
 

@@ -63,16 +63,15 @@ class Swap(NamedTuple):
 
 def word(value: Any) -> str:
     """A name, hexadecimal in lower case; long and odd ones as their digest; empty for what is none."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not value:
         return ""
-    return _word(value) if len(value) <= _WORD else kept_id(value, 0)
+    if len(value) <= _WORD and value.isascii() and (value.isalnum() or _is_plain(value)):
+        return value.lower() if value[:2] in ("0x", "0X") else value
+    return kept_id(value, 0)
 
 
-@lru_cache(1 << 12)
-def _word(text: str) -> str:
-    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
-        return text.lower() if text[:2] in ("0x", "0X") else text
-    return kept_id(text, 0)
+def _is_plain(text: str) -> bool:
+    return text.isprintable() and '"' not in text and "\\" not in text
 
 
 def index_of(value: Any) -> int | None:
@@ -93,9 +92,6 @@ def amount_of(value: Any) -> str | None:
     return text if len(text) <= _AMOUNT else None
 
 
-_kept = lru_cache(64)(kept_id)  # the detectors ask for the same one after the other
-
-
 def place_of(event: Event) -> str:
     """Where in its transaction the event stands; without that, its id."""
     for name in ("log_index", "trace_address"):
@@ -103,10 +99,10 @@ def place_of(event: Event) -> str:
         if value is None:
             continue
         if type(value) is int or (isinstance(value, str) and value):
-            return _kept(str(value))
+            return kept_id(str(value))
         if isinstance(value, list):
-            return _kept(".".join(map(str, value[:64])))
-    return _kept(event.id or str(event.sight))
+            return kept_id(".".join(map(str, value[:64])))
+    return kept_id(event.id or str(event.sight))
 
 
 def actors_of(fields: Mapping[str, Any], names: Iterable[str], public: frozenset[str]) -> list[str]:

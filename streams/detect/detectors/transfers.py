@@ -28,7 +28,7 @@ class HighValue:
     """
 
     keeps = "90d"
-    steady = True
+    live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.fields: Sequence[str] = tuple(
@@ -50,11 +50,13 @@ class HighValue:
         amount = None if amount is None else abs(amount)
         if amount is None or amount < self._from:
             return state, ()
-        before = state or []
-        after = [*before[-self._history + 1 :], float(amount)]
-        if amount < self._least:
-            return after, ()
-        usual = sorted(before)[-1 - len(before) // 20] if len(before) >= self._learn else None
-        if amount < self._always and usual is not None and float(amount) < float(self._times) * usual:
-            return after, ()
-        return after, [Found(rounded(amount), rounded(self._least), detail={"usual": usual, "known": len(before)})]
+        known: list[float] = state or []
+        count, found = len(known), []
+        if amount >= self._least:
+            usual = sorted(known)[-1 - count // 20] if count >= self._learn else None
+            if amount >= self._always or usual is None or float(amount) >= float(self._times) * usual:
+                detail = {"usual": usual, "known": count}
+                found = [Found(rounded(amount), rounded(self._least), detail=detail)]
+        known.append(float(amount))
+        del known[: -self._history]
+        return known, found

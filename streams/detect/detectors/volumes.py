@@ -8,12 +8,13 @@ windows varied by and what their trades' sizes alone make a sum vary by (compoun
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import Any
 
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.measured import first
+from streams.detect.detectors.trading import amount
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -23,6 +24,8 @@ _MOST = 1_000_000.0
 #: Four deviations estimated from 5, 7 and 13 windows are then 12, 9 and 7, about what Student's t asks for.
 _FEW = 8
 _MAX_OPEN = 4
+#: Of an open window; of a closed one the middle three are kept.
+_NUMBER, _TRADES, _VOLUME, _SQUARES, _LARGEST = range(5)
 _NAMES = ("qty", "quantity", "size", "amount", "volume")
 
 
@@ -43,6 +46,9 @@ class VolumeShift:
     volume and sum of squares, at most ``days`` of them and 700.
     """
 
+    version = "1"
+    steady = live = True
+
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.fields: Sequence[str] = tuple(map(str, settings.get("fields", _NAMES)))
         self._is_up = {"up": True, "down": False}[str(settings.get("direction", "up"))]
@@ -58,29 +64,37 @@ class VolumeShift:
         self.keeps = (self._cells + 1) * self._window
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
-        amount = first(event.fields, self.fields)
-        if amount is None or amount <= 0:
+        size = next((found for name in self.fields if (found := amount(event.fields.get(name))) is not None), 0.0)
+        if size <= 0:
             return state, ()
         number = event.time // self._window
         if state is None:
-            state = {"next": number, "held": False, "first": True, "open": [], "before": []}
-        if number < state["next"]:
-            return state, ()
-        window = next((one for one in state["open"] if one[0] == number), None)
+            state = {"next": number, "held": False, "first": True, "open": [], "before": [], "usual": None}
+        window = self._opened(state, number)
         if window is None:
-            if len(state["open"]) >= _MAX_OPEN:
-                return state, ()
-            window = [number, 0, 0.0, 0.0, 0.0]
-            state["open"] = sorted([*state["open"], window])
-        _, trades, volume, squares, largest = window
-        size = float(amount)
-        less = min(size, largest)
-        window[1:] = [trades + 1, volume + less, squares + less * less, max(size, largest)]
+            return state, ()
+        least = min(size, window[_LARGEST])
+        window[_TRADES] += 1
+        window[_VOLUME] += least
+        window[_SQUARES] += least * least
+        window[_LARGEST] = max(size, window[_LARGEST])
         if not self._is_up or state["held"]:
             return state, ()
-        off = self._off(state, number, volume + less)
+        off = self._off(state, number, window[_VOLUME])
         state["held"] = off is not None
         return state, () if off is None else (off,)
+
+    def _opened(self, state: Any, number: int) -> list[Any] | None:
+        """The window of that number; None where it is closed, or too many are open."""
+        windows: list[list[Any]] = state["open"]
+        for window in windows:
+            if window[_NUMBER] == number:
+                return window
+        if number < state["next"] or len(windows) >= _MAX_OPEN:
+            return None
+        window = [number, 0, 0.0, 0.0, 0.0]
+        insort(windows, window)
+        return window
 
     def due(self, state: Any) -> int | None:
         """The end of the first open window; of the next one, where a spike waits to be over."""
@@ -91,15 +105,16 @@ class VolumeShift:
 
     def expire(self, state: Any, now: int) -> tuple[Any, Sequence[Found]]:
         number = now // self._window
-        window = [number, 0, 0.0, 0.0, 0.0]
+        window: list[Any] = [number, 0, 0.0, 0.0, 0.0]
         if state["open"] and state["open"][0][0] == number:
             window = state["open"].pop(0)
-        off = self._off(state, number, window[2])
+        off = self._off(state, number, window[_VOLUME])
         was, state["held"] = state["held"], off is not None
         missed = min(number - state["next"], self._cells)
-        closed = [] if state["first"] else [*[[0, 0.0, 0.0]] * missed, window[1:4]]  # the first one began before us
-        state["before"] = [*state["before"], *closed][-self._cells :]
-        state["next"], state["first"] = number + 1, False
+        if not state["first"]:  # that one began before us
+            state["before"] += [*[[0, 0.0, 0.0]] * missed, window[_TRADES:_LARGEST]]
+            del state["before"][: -self._cells]
+        state["next"], state["first"], state["usual"] = number + 1, False, None
         if was and off is None:
             return state, (Found(0, self._shown, clear=True),)
         return state, (off,) if off is not None and not was else ()
@@ -110,18 +125,28 @@ class VolumeShift:
 
     def _off(self, state: Any, number: int, volume: float) -> Found | None:
         """How many percent a window with this volume is off, where that is enough."""
+        if len(state["before"]) < self._learn:
+            return None
+        if state["usual"] is None or state["usual"][0] != number:
+            state["usual"] = [number, *self._usual(state, number)]
+        _, usual, least, known = state["usual"]
+        shift = volume - usual if self._is_up else usual - volume
+        if not known or shift * 100 <= usual * self._percent or shift < least:
+            return None
+        percent = min(100 * shift / usual, _MOST) if usual else _MOST
+        return Found(round(percent, 2), self._shown, detail={"volume": volume, "usual": usual, "windows": known})
+
+    def _usual(self, state: Any, number: int) -> tuple[float, float, int]:
+        """What a window of this number has, by how much one must be off, and of how many; none where they have too few
+        trades. All of it is known once the window before it is closed."""
         before = state["before"]
         oldest = state["next"] - len(before)
         alike = before[(number - oldest) % self._season :: self._season]
         known = alike if len(alike) >= _SEASONAL else before
-        if len(before) < self._learn or sum(cell[0] for cell in known) < self._trades * len(known):
-            return None
+        if sum(cell[0] for cell in known) < self._trades * len(known):
+            return 0.0, 0.0, 0
         usual = sum(cell[1] for cell in known) / len(known)
         varied = sum((cell[1] - usual) ** 2 for cell in known) / (len(known) - 1)
         by_chance = sum(cell[2] for cell in known) / len(known)
-        shift = volume - usual if self._is_up else usual - volume
         least = max(sqrt(by_chance), sqrt(varied) * (1 + _FEW / (len(known) - 1)))
-        if shift * 100 <= usual * self._percent or shift < self._deviations * least:
-            return None
-        percent = min(100 * shift / usual, _MOST) if usual else _MOST
-        return Found(round(percent, 2), self._shown, detail={"volume": volume, "usual": usual, "windows": len(known)})
+        return usual, self._deviations * least, len(known)

@@ -1,5 +1,6 @@
 """Job "replay": events a second of a backtest with all shipped rules, from topics, JSON lines and Parquet, by one process
-and by two; beside a live worker over the same topics, and ``orjson.loads`` of every line of the same files.
+and by two; beside a live worker over the same topics, ``orjson.loads`` of every line of the same files, and the least
+that rules over them cost in Python (``tests.bench.least``).
 
 Wall time is as a person waits, the start of the command and of its processes included. CPU is what a run costs beyond
 its start (reading rules, making programs), which is measured by itself, over one event a source.
@@ -23,11 +24,16 @@ from confluent_kafka import Consumer, TopicPartition
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.least import Least
 from tests.bench.traffic import PARTITIONS, ROOT, Job, usage, write
 
 SOURCES = ("audit", "trade", "chain", "metric")
 RATE = 150  #: background events a second of event time
 PLAIN = "plain orjson.loads"
+MATCHED = "decode and match alone"
+LOOKED_UP = "decode, match, one look-up and append a rule"
+#: Runs that have no start of their own.
+STARTED = ("live worker", PLAIN, MATCHED, LOOKED_UP)
 PACKS = str(ROOT / "streams" / "packs")
 #: One rule and twenty of its values.
 SWEPT, PARAMETER, VALUES = "audit.failed-login-burst", "detect.count.at_least", "3..22"
@@ -138,8 +144,12 @@ def run(bootstrap: str, directory: Path, n: int = 100_000, rounds: int = 3) -> l
         f"{traffic.events:,} events of {traffic.bytes / traffic.events:.0f} bytes, all shipped rules, {rounds} rounds in "
         f"turn, {os.cpu_count()} cores"
     )
+    least = Least(Path(PACKS), traffic.lines, SOURCES)
+    sources = [_of_source(console, *one) for one in least.by_source()]
     ways: dict[str, Callable[[], Figures]] = {
         PLAIN: traffic.read_plainly,
+        MATCHED: lambda: _alone(least.matched),
+        LOOKED_UP: lambda: _alone(least.looked_up),
         "start alone": lambda: traffic.backtest(traffic.beginning, 1),
         "JSON lines, 1 process": lambda: traffic.backtest(traffic.lines, 1),
         "JSON lines, 2 processes": lambda: traffic.backtest(traffic.lines, 2),
@@ -158,9 +168,27 @@ def run(bootstrap: str, directory: Path, n: int = 100_000, rounds: int = 3) -> l
             console.print(f"  round {turn + 1}: {name}: {got[name][-1].wall:.2f} s, {got[name][-1].cpu:.2f} CPU s")
     rows = _rows(got, traffic.events)
     _show(console, rows)
+    rows += sources
     rows.append(_sweep(console, traffic, rounds))
     console.print(f"written to {write('replay', rows).relative_to(ROOT)}")
     return rows
+
+
+def _of_source(console: Console, source: str, events: int, matched: float, steps: float) -> dict[str, Any]:
+    console.print(f"  {source}: {events:,} events, {matched:.2f} rules matched and {steps:.2f} steps an event")
+    return {
+        "source": source,
+        "events": events,
+        "matched_per_event": round(matched, 2),
+        "steps_per_event": round(steps, 2),
+    }
+
+
+def _alone(cpu: Callable[[], float]) -> Figures:
+    """In this very process."""
+    began = time.monotonic()
+    spent = cpu()
+    return Figures(time.monotonic() - began, spent)
 
 
 def _rows(got: dict[str, list[Figures]], events: int) -> list[dict[str, Any]]:
@@ -172,7 +200,7 @@ def _rows(got: dict[str, list[Figures]], events: int) -> list[dict[str, Any]]:
         if name == "start alone":
             rows.append({"way": name, "wall_s": round(wall, 2), "cpu_s": round(start, 2)})
             continue
-        own = 0.0 if name in ("live worker", PLAIN) else start
+        own = 0.0 if name in STARTED else start
         cpu = sorted((one.cpu - own) / events * 1e6 for one in figures)
         cost = statistics.median(cpu)
         rows.append({

@@ -22,11 +22,14 @@ from confluent_kafka import Producer
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.plainest import plainest
 from tests.bench.rule_mix import events, rules
 from tests.bench.traffic import ROOT, Job, create, raw, usage, write
 
 #: (rules loaded, stateful matches an event)
 VARIANTS = ((1, 1), (12, 1), (50, 1), (200, 1), (200, 2), (200, 4))
+#: Of these beside the plainest that could do it.
+REFERENCE = ((12, 1), (200, 2), (200, 4))
 KEYS = (10_000, 100_000, 1_000_000)
 #: A count rule by actor, all of whose events match.
 COUNTED = {**rules(1)[0], "detect": {"count": {"at_least": 5, "within": "1d"}}}
@@ -173,6 +176,7 @@ def run(bootstrap: str, directory: Path, n: int = 1_000_000, rounds: int = 3) ->
     create(bootstrap, shared)
     publish(bootstrap, shared, made)
     figures: dict[tuple[int, int], list[list[float]]] = {}
+    least: dict[tuple[int, int], list[float]] = {}
     for turn in range(rounds):
         figures.setdefault((0, 0), []).append(list(raw(bootstrap, shared, n)))
         for variant in VARIANTS:
@@ -181,12 +185,21 @@ def run(bootstrap: str, directory: Path, n: int = 1_000_000, rounds: int = 3) ->
             console.print(
                 f"  round {turn + 1}: {variant[0]} rules, {variant[1]} matches: {wall:.2f} s, {cpu:.2f} CPU s"
             )
+            if variant in REFERENCE:
+                changelog = f"bench-plainest-{time.time_ns()}"
+                create(bootstrap, changelog)
+                _, cpu = plainest(bootstrap, shared, changelog, n, *variant)
+                least.setdefault(variant, []).append(cpu)
+                console.print(f"    the plainest that could do it: {cpu:.2f} CPU s")
     rows: list[dict[str, Any]] = []
     for (number, matches), got in figures.items():
         wall, cpu, rss = (statistics.median(column) for column in zip(*got, strict=True))
         rows.append({
             "rules": number, "matches": matches, "events_per_s": round(n / wall),
             "cpu_s_per_million": round(cpu / n * 1e6, 2), "rss_mb": round(rss),
+            "plainest_cpu_s_per_million": (
+                round(statistics.median(least[number, matches]) / n * 1e6, 2) if (number, matches) in least else None
+            ),
         })  # fmt: skip
     _show_rules(console, rows)
     keys = []
@@ -204,19 +217,33 @@ def run(bootstrap: str, directory: Path, n: int = 1_000_000, rounds: int = 3) ->
 def _show_rules(console: Console, rows: list[dict[str, Any]]) -> None:
     twelve = next(row["cpu_s_per_million"] for row in rows if row["rules"] == 12)
     table = Table(
-        "rules", "matches an event", "events/s", "CPU s/million", "RSS MiB", "x 12 rules", title="rules (medians)"
+        "rules",
+        "matches an event",
+        "events/s",
+        "CPU s/million",
+        "RSS MiB",
+        "x 12 rules",
+        "plainest",
+        "x plainest",
+        title="rules (medians)",
     )
     for row in rows:
         name = str(row["rules"]) if row["rules"] else "raw consume + orjson.loads"
         cost = row["cpu_s_per_million"]
+        least = row["plainest_cpu_s_per_million"]
         table.add_row(
-            name, str(row["matches"]), f"{row['events_per_s']:,}", f"{cost}", str(row["rss_mb"]), f"{cost / twelve:.2f}"
-        )
+            name, str(row["matches"]), f"{row['events_per_s']:,}", f"{cost}", str(row["rss_mb"]), f"{cost / twelve:.2f}",
+            *(("", "") if least is None else (f"{least}", f"{cost / least:.2f}")),
+        )  # fmt: skip
     console.print(table)
-    by = {(row["rules"], row["matches"]): row["cpu_s_per_million"] for row in rows}
+    by, least = (
+        {(row["rules"], row["matches"]): row[name] for row in rows}
+        for name in ("cpu_s_per_million", "plainest_cpu_s_per_million")
+    )
     console.print(
         f"each further stateful match: {by[200, 2] - by[200, 1]:.2f} us from one to two, "
-        f"{(by[200, 4] - by[200, 2]) / 2:.2f} us from two to four"
+        f"{(by[200, 4] - by[200, 2]) / 2:.2f} us from two to four; plainest "
+        f"{(least[200, 4] - least[200, 2]) / 2:.2f} us"
     )
 
 

@@ -250,20 +250,19 @@ def _regex(patterns: tuple[str, ...], case_sensitive: bool) -> Test:
             reason = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else error.args[0]
             raise ValueError(f"{shown(pattern)} is not an RE2 pattern: {reason}") from None
     searches = [_search(pattern) for pattern in compiled]
-    if len(searches) == 1:
-        search = searches[0]
-        return lambda value: isinstance(value, str) and search(value)
-    return lambda value: isinstance(value, str) and any(search(value) for search in searches)
+    return searches[0] if len(searches) == 1 else lambda value: any(search(value) for search in searches)
 
 
-def _search(pattern: Any) -> Callable[[str], bool]:
-    """Whether the pattern matches somewhere. Below the wrapper's own ``search``, which prepares a match object and
-    its positions before it has found anything: 0.6 µs instead of 1.5.
+def _search(pattern: Any) -> Test:
+    """Whether the pattern matches somewhere in text. Below the wrapper's own ``search``, which prepares a match object
+    and its positions before it has found anything: 0.6 µs instead of 1.5.
     """
     match, anywhere = pattern._regexp.Match, re2._Anchor.UNANCHORED
 
-    def search(text: str) -> bool:
-        data = text.encode()
+    def search(value: Any) -> bool:
+        if not isinstance(value, str):
+            return False
+        data = value.encode()
         return bool(match(anywhere, data, 0, len(data))[0][0] >= 0)
 
     return search

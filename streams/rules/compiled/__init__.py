@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -32,9 +33,9 @@ class CompiledProgram:
         self.source_code = generator.source_code
         self.match = functions["match"]
         self.decode = projection.decoder() if source.mapping is None else self._mapped(projection)
-        self._keys = [functions[f"key{index}"] for index in range(len(arms))]
-        self._rows = [functions[f"row{index}"] for index in range(len(arms))]
-        self._values = _read_once(arms, functions)
+        self._keys = [functions[name] for name in generator.keys]
+        self._rows = [functions[name] for name in generator.rows]
+        self._values = _read_once(generator.values, functions)
         self._readers = readers_of(projection, list(paths))
 
     def _mapped(self, projection: Projection) -> Any:
@@ -58,15 +59,11 @@ class CompiledProgram:
         return values
 
 
-def _read_once(arms: tuple[Arm, ...], functions: dict[str, Any]) -> list[Any]:
-    """A reader for each arm; arms of one list of fields share one, which reads an event once for all of them."""
-    readers: dict[tuple[str, ...], Any] = {}
-    wanted = [(*arm.rule.detect.fields(), *arm.rule.captures) for arm in arms]
-    for index, fields in enumerate(wanted):
-        if fields not in readers:
-            values = functions[f"values{index}"]
-            readers[fields] = _once(values) if fields and wanted.count(fields) > 1 else values
-    return [readers[fields] for fields in wanted]
+def _read_once(names: list[str], functions: dict[str, Any]) -> list[Any]:
+    """A reader for each arm; one that several arms share reads an event once for all of them."""
+    times = Counter(names)
+    readers = {name: functions[name] if times[name] == 1 else _once(functions[name]) for name in times}
+    return [readers[name] for name in names]
 
 
 def _once(values: Any) -> Any:

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from streams.rules.compiled.leaves import NEVER, Folded, index_values
 from streams.rules.compiled.projection import Projection
+from streams.rules.compiled.reading import Reading
 from streams.rules.compiled.row import ALWAYS, Row
 from streams.rules.conditions import Condition, Leaf, conjuncts
-from streams.rules.rule import Arm, Rule
+from streams.rules.rule import Arm
 from streams.rules.values import key_part, normal
 
 #: From so many rules on a table is faster than asking each.
@@ -46,16 +47,20 @@ class Generator:
         self._bound: dict[tuple[type, Any], str] = {}
         self._may_file = _MAX_FILED[0] * len(arms) + _MAX_FILED[1]
         self._matcher("match", 0, [_Open(index, tuple(conjuncts(arm.where))) for index, arm in enumerate(arms)])
-        for index, arm in enumerate(arms):
-            self._key(index, arm)
-            self._values(index, arm.rule)
+        reading = Reading(projection, self.bind)
+        self.keys = [reading.key(arm) for arm in arms]
+        self.rows = [reading.row(arm) for arm in arms]
+        self.values = [reading.values(arm.rule) for arm in arms]
+        self._functions += reading.functions
         self.names |= projection.names
         self.source_code = "\n".join(
             [*self._legend(), *(line for lines in self._functions for line in ["", *lines]), ""]
         )
 
     def run(self, title: str) -> dict[str, Any]:
-        """Compile the text and fill the tables. The namespace holds ``match``, ``key<i>`` and ``values<i>``."""
+        """Compile the text and fill the tables. The namespace holds ``match``, and what is named by arm in ``keys``,
+        ``rows`` and ``values``.
+        """
         exec(compile(self.source_code, f"<rules over {title}>", "exec"), self.names)
         for table, functions in self._tables:
             table.update((value, self.names[name]) for value, name in functions.items())
@@ -149,37 +154,6 @@ class Generator:
                 yield f"    if {condition}:"
             indent = "    " if condition == ALWAYS else "        "
             yield f"{indent}r = ({rule.number},) if r is None else (*r, {rule.number})"
-
-    # -- keys and values -----------------------------------------------------------------------------------------
-
-    def _key(self, index: int, arm: Arm) -> None:
-        """``key<i>``, and ``row<i>``: the same, but a key of one part that is text is that text."""
-        lines = []
-        for place, field in enumerate(arm.key):
-            read = [self._projection.source(path) for path in field.paths]
-            if field.is_field:
-                value = read[0]
-            else:
-                value = f"{self.bind(field.apply)}({', '.join(f'normal({text})' for text in read)})"
-            lines += [
-                f"    a{place} = {value}",
-                f"    if a{place}.__class__ is not str:",
-                f"        a{place} = part(a{place}, {self.bind(arm.rule.missing)})",
-                f"        if a{place} is None:",
-                "            return None",
-            ]
-        whole = f"    return ({''.join(f'a{place}, ' for place in range(len(arm.key)))})"
-        only = ["    if a0.__class__ is str:", "        return a0"] if len(arm.key) == 1 else []
-        self._functions.append([f"def key{index}(e):", *lines, whole])
-        self._functions.append([f"def row{index}(e):", *lines, *only, whole])
-
-    def _values(self, index: int, rule: Rule) -> None:
-        paths = (*rule.detect.fields(), *rule.captures)
-        values = [
-            f"        v if (v := {self._projection.source(path)}).__class__ is str or v is UNSET else normal(v),"
-            for path in paths
-        ]
-        self._functions.append([f"def values{index}(e):", "    return (", *values, "    )"])
 
 
 def _best_field(rules: list[_Open]) -> str | None:

@@ -46,10 +46,16 @@ def source(leaf: Leaf, bind: Bind) -> Written:
     text, is_folded = _inline(leaf, bind), not leaf.case_sensitive
     is_cheap = text is not None
     if text is None:
-        text, is_folded = f"(\0 is not UNSET and {bind(_of_any(leaf.test))}(\0))", False
+        is_folded = False
+        is_of_text = leaf.op in ("regex", "cidr")
+        text = f"({_IS_TEXT} and {bind(leaf.test)}(\0))" if is_of_text else _called(leaf, bind)
     if leaf.if_missing and leaf.op != "exists":
         text = f"(\0 is UNSET or {text})"
     return Written(text, is_cheap, is_folded)
+
+
+def _called(leaf: Leaf, bind: Bind) -> str:
+    return f"(\0 is not UNSET and {bind(_of_any(leaf.test))}(\0))"
 
 
 def _of_any(test: Test) -> Test:

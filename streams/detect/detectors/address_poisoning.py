@@ -71,9 +71,9 @@ class AddressPoisoning:
 
     def _found(self, known: dict[str, Any], other: str, is_payment: bool) -> Sequence[Found]:
         """The pair that this event makes, or makes worse; whichever of the two it was about."""
-        for near in known:
-            if near == other or not self._alike(near, other):
-                continue
+        head, tail = other[: 2 + self._head], other[-self._tail :]
+        alike = [near for near in known if near.endswith(tail) and near.startswith(head) and near != other]
+        for near in alike:
             bait, genuine = sorted((near, other), key=lambda one: (known[one][0], -known[one][2]), reverse=True)
             if known[genuine][2] == _NONE:
                 continue
@@ -84,7 +84,3 @@ class AddressPoisoning:
             detail = {"bait": bait, "genuine": genuine, "stage": "paid" if paid else "bait"}
             return (Found(2 if paid else 1, 1, detail=detail, evidence=[known[genuine][4], known[bait][4]]),)
         return ()
-
-    def _alike(self, one: str, other: str) -> bool:
-        head = 2 + self._head
-        return one[:head] == other[:head] and one[-self._tail :] == other[-self._tail :]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streams.detect.detectors import Event, Found
-from streams.detect.values import digest, token
+from streams.detect.detectors.logins import short
 from streams.rules.durations import parse_duration
 
 _ENDS, _FOLLOWED, _WAITING, _SHOWN = 512, 128, 200, 64
@@ -29,6 +29,7 @@ class Chained:
     """
 
     keeps: str | int = "30d"
+    version = "1"
     live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -41,14 +42,12 @@ class Chained:
             return state, ()
         shown = event.fields[self._previous]
         own, before = _short(event.fields.get(self._hash)), _short(shown)
-        state = state or {"ends": [], "followed": [], "waiting": [], "rooted": False, "oldest": event.time}
-        waiting = state["waiting"]
-        if own and ([before, own] in state["followed"] or any(one[:2] == [before, own] for one in waiting)):
+        state = state or {"ends": {}, "followed": {}, "waiting": [], "rooted": False, "oldest": event.time}
+        waiting, followed = state["waiting"], state["followed"]
+        if own and (followed.get(_link(before, own)) == own or any(one[:2] == [before, own] for one in waiting)):
             return state, ()
         is_older, state["oldest"] = event.time < state["oldest"], min(event.time, state["oldest"])
-        forks = before and (
-            any(one[0] == before for one in state["followed"]) or any(one[0] == before for one in waiting)
-        )
+        forks = before and (before in followed or any(one[0] == before for one in waiting))
         linked = before in state["ends"]
         if own:
             self._add(state, own)
@@ -74,7 +73,7 @@ class Chained:
                 del state["waiting"][place]
                 _follow(state, own, follower)
                 return
-        state["ends"] = [*state["ends"], own][-_ENDS:]
+        _put(state["ends"], own, own, _ENDS)
 
     def _judged(self, state: dict[str, Any], count: int) -> list[Found]:
         """What the ``count`` oldest of those that wait are: the root of the chain, or breaks of it."""
@@ -91,15 +90,27 @@ class Chained:
 
 
 def _follow(state: dict[str, Any], before: str, own: str) -> None:
-    state["ends"] = [one for one in state["ends"] if one != before]
-    state["followed"] = [*state["followed"][1 - _FOLLOWED :], [before, own]]
+    state["ends"].pop(before, None)
+    _put(state["followed"], _link(before, own), own, _FOLLOWED)
+
+
+def _link(before: str, own: str) -> str:
+    """By what a link is known: one record follows another, but many begin a chain."""
+    return before or f"={own}"
+
+
+def _put(known: dict[str, str], name: str, value: str, most: int) -> None:
+    """The newest stand last; the oldest beyond ``most`` go."""
+    known[name] = value
+    if len(known) > most:
+        del known[next(iter(known))]
 
 
 def _short(value: Any) -> str:
     """A hash as 64 bits of its digest, in any case; empty for what is none, or nothing but zeros."""
     if not isinstance(value, str) or not value.strip("0x "):
         return ""
-    return digest(token(value.strip().lower()) or "")
+    return short(value.strip().lower())
 
 
 def _text(value: Any) -> str:

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from streams.detect.detectors import Event, Found
+from streams.detect.detectors.rows import Row, after
 from streams.detect.exact import exact, plain
 
 #: Samples of a key that are kept. Beyond it every second one goes, and its rise is counted at the next.
@@ -42,8 +43,12 @@ class Increase:
         value = exact(event.fields.get(self._field))
         if value is None or not 0 <= value < _LARGEST:
             return state, ()
-        samples: list[list[Any]] = state or []
+        samples: list[Row] = state or []
         sample = [event.time, plain(value)]
+        if samples and samples[-1][1] == sample[1] and samples[-1][0] < event.time:  # most: nothing grew
+            samples.append(sample)
+            self._forget(samples)
+            return samples, ()
         before = self._grown(samples)
         samples.append(sample)
         samples.sort()
@@ -54,7 +59,7 @@ class Increase:
         detail = {"within_minutes": self._within // _MINUTE, "current": samples[-1][1]}
         return samples, [Found(plain(grown), plain(self._limit), detail=detail)]
 
-    def _grown(self, samples: list[list[Any]]) -> Fraction:
+    def _grown(self, samples: list[Row]) -> Fraction:
         """The rises whose later sample lies in the window of the newest."""
         total = Fraction(0)
         start = samples[-1][0] - self._within if samples else 0
@@ -64,10 +69,9 @@ class Increase:
                 total += now - was if now >= was else now
         return total
 
-    def _forget(self, samples: list[list[Any]]) -> None:
+    def _forget(self, samples: list[Row]) -> None:
         """All but the window, and the last sample before it."""
-        start = samples[-1][0] - self._within
-        outside = sum(at <= start for at, _ in samples)
+        outside = after(samples, samples[-1][0] - self._within)
         del samples[: max(0, outside - 1)]
         if len(samples) > MAX_SAMPLES:
             del samples[1:-1:2]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streams.detect.detectors import Event, Found
+from streams.detect.detectors.rows import trim
 from streams.rules.durations import parse_duration
 
 _DAY, _DAYS = 86_400_000, 28
@@ -50,12 +51,12 @@ class FallsSilent:
         state["last"] = event.time
         status = event.fields.get("status")
         state["gone"] = isinstance(status, str) and status in self._goodbye
-        pauses = [one for one in state["pauses"] if one[0] > day - _DAYS]
+        pauses = state["pauses"]
+        trim(pauses, day - _DAYS, _DAYS)
         if pauses and pauses[-1][0] == day:
             pauses[-1][1] = max(pauses[-1][1], pause)
         else:
             pauses.append([day, pause])
-        state["pauses"] = pauses
         if not state["told"]:
             return state, ()
         state["told"] = False

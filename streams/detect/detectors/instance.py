@@ -7,10 +7,11 @@ compromise in AWS": an instance role's session has the address of its instance, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from streams.detect.detectors import Event, Found
-from streams.rules.addresses import Address, Network, address, network
+from streams.rules.addresses import MAX_ADDRESS, Address, Network, address, network
 
 _KEPT = 32
 #: Addresses that say nothing about where a call comes from: inside of a network, by way of a private endpoint.
@@ -49,8 +50,8 @@ class StolenSession:
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
         text = event.fields.get("source_ip")
-        came = address(text) if isinstance(text, str) else None
-        if came is None or any(_holds(inside, came) for inside in _INSIDE):
+        came = _outside(text) if isinstance(text, str) and len(text) <= MAX_ADDRESS else None
+        if came is None:
             return state, ()
         asn = next((str(value) for path in _ASNS if type(value := event.fields.get(path)) in (int, str)), "")
         if self._is_home(came, asn):
@@ -62,9 +63,12 @@ class StolenSession:
         is_new = name not in known
         # [last used, autonomous system, whether it came after others, first used]
         first = [event.time, asn, bool(known), event.time]
-        seen = known[name] = [max(event.time, known[name][0]), *known[name][1:]] if name in known else first
+        seen = known.setdefault(name, first)
+        seen[0] = max(event.time, seen[0])
         found = self._judged(event.time, is_new, others, seen, declared)
-        return dict(sorted(known.items(), key=lambda item: item[1][0])[-_KEPT:]), found
+        if len(known) > _KEPT:
+            del known[min(known, key=lambda one: known[one][0])]
+        return known, found
 
     def _judged(self, at: int, is_new: bool, others: list[Any], seen: list[Any], declared: bool) -> Sequence[Found]:
         count, detail = len(others) + 1, {"asn": seen[1]}
@@ -81,6 +85,13 @@ class StolenSession:
 
     def _is_home(self, came: Address, asn: str) -> bool:
         return (bool(asn) and asn in self._asns) or any(_holds(home, came) for home in self._home)
+
+
+@lru_cache(1 << 12)
+def _outside(text: str) -> Address | None:
+    """The address, where it says where a call comes from."""
+    came = address(text)
+    return None if came is None or any(_holds(inside, came) for inside in _INSIDE) else came
 
 
 def _network(text: Any) -> Network:

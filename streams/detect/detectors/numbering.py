@@ -95,7 +95,8 @@ def _begun(number: int, event: Event) -> dict[str, Any]:
 
 
 def _remember(state: dict[str, Any], number: int, event: Event) -> None:
-    state["recent"] = [*state["recent"][1 - _RECENT :], [number, event.id[:_ID]]]
+    state["recent"].append([number, event.id[:_ID]])
+    del state["recent"][:-_RECENT]
 
 
 def _filled(state: dict[str, Any], number: int) -> bool:

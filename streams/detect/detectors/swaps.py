@@ -126,10 +126,13 @@ def swap_of(event: Event, actors: list[str]) -> Row | None:
 def added(rows: list[Row], row: Row, most: int) -> int | None:
     """Put a row where it stands in the block; how many of the first ones had to go. None: it is there already."""
     index, place = row[:2]
-    for one in rows:
-        if one[0] == index and one[1] == place:
-            return None
-    insort(rows, row)
+    if rows and rows[-1][0] >= index:
+        for one in rows:
+            if one[0] == index and one[1] == place:
+                return None
+        insort(rows, row)
+    else:
+        rows.append(row)
     gone = max(0, len(rows) - most)
     del rows[:gone]
     return gone

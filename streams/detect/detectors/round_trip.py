@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from streams.detect.detectors import Event, Found
@@ -22,6 +24,7 @@ MAX_PARTIES = 64
 #: By how much prices may differ that are the same.
 SAME = 0.000_001
 _MAX_TOLD = 64
+_time = itemgetter(0)
 
 #: time, seller, buyer, qty, price, whether of a unique token
 Leg = list[Any]
@@ -44,9 +47,9 @@ class RoundTrip:
     search ends after 2,000 trades or 8 rings that are none.
     """
 
-    version = "1"
+    version = "2"
     fields: Sequence[str] = TRADE_FIELDS
-    steady = True
+    steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._fewest, self._most = settings.get("parties", [2, 2])
@@ -65,23 +68,37 @@ class RoundTrip:
         trade = trade_of(event.fields)
         if trade is None or trade.seller is None or trade.buyer is None or trade.seller == trade.buyer:
             return state, ()
-        if trade.price is None or {trade.seller, trade.buyer} & self._strangers:
+        seller, buyer, qty, price, unique = trade.seller, trade.buyer, trade.qty, trade.price, trade.unique
+        if price is None or seller in self._strangers or buyer in self._strangers:
             return state, ()
-        if trade.price <= 0 if trade.unique else trade.qty is None:
+        if price <= 0 if unique else qty is None:
             return state, ()
-        legs, told, partners = state or ([], [], {})
-        leg = [event.time, trade.seller, trade.buyer, trade.qty or 1.0, trade.price, trade.unique]
-        legs = self._kept([*legs, leg])
-        told = [one for one in told if one[0] > event.time - self._again]
-        if not trade.unique:
-            self._met(partners, trade.seller, trade.buyer)
-        ring = self._ring(legs, leg, partners) if leg in legs else None
+        if state is None:
+            state = [[], [], [], {}, {}]
+        told, partners, sales = state[2:]
+        if not unique:
+            self._met(partners, seller, buyer)
+            self._met(partners, buyer, seller)
+        leg = [event.time, seller, buyer, qty or 1.0, price, unique]
+        legs: list[Leg] = state[unique]
+        insort(legs, leg, key=_time)
+        sales[seller] = sales.get(seller, 0) + 1
+        reach = self._token_within if unique else self._within
+        while legs[0][0] <= legs[-1][0] - reach or len(legs) > (MAX_TOKEN_LEGS if unique else MAX_LEGS):
+            gone = legs.pop(0)[1]
+            sales[gone] -= 1
+            if not sales[gone]:
+                del sales[gone]
+        if buyer not in sales or event.time < legs[0][0]:
+            return state, ()
+        ring = self._ring(legs, leg, reach, partners)
         if ring is None:
-            return [legs, told, partners], ()
+            return state, ()
         parties = sorted(one[1] for one in ring)
+        told[:] = [one for one in told if one[0] > event.time - self._again]
         if any(one[1] == parties for one in told):
-            return [legs, told, partners], ()
-        ring.sort(key=lambda one: one[0])
+            return state, ()
+        ring.sort(key=_time)
         detail = {
             "parties": ", ".join(parties),
             "legs": len(ring),
@@ -89,41 +106,33 @@ class RoundTrip:
             "first_price": ring[0][4],
             "last_price": ring[-1][4],
         }
-        told = [*told[-_MAX_TOLD + 1 :], [event.time, parties]]
-        return [legs, told, partners], [Found(len(parties), self._fewest, detail=detail)]
+        told.append([event.time, parties])
+        del told[:-_MAX_TOLD]
+        return state, [Found(len(parties), self._fewest, detail=detail)]
 
-    def _kept(self, legs: list[Leg]) -> list[Leg]:
-        newest = max(leg[0] for leg in legs)
-        kept = [leg for leg in legs if leg[0] > newest - (self._token_within if leg[5] else self._within)]
-        room = MAX_TOKEN_LEGS if kept and kept[-1][5] else MAX_LEGS
-        if len(kept) > room:
-            kept.remove(min(kept, key=lambda leg: leg[0]))
-        return kept
+    def _met(self, partners: dict[str, list[str]], party: str, other: str) -> None:
+        known = partners.pop(party, None)
+        if known is None:
+            known = []
+            if len(partners) >= MAX_PARTIES:
+                del partners[next(iter(partners))]
+        elif other in known:
+            known.remove(other)
+        partners[party] = known
+        known.append(other)
+        del known[: -self._many - 6]
 
-    def _met(self, partners: dict[str, list[str]], seller: str, buyer: str) -> None:
-        for party, other in ((seller, buyer), (buyer, seller)):
-            known = [one for one in partners.pop(party, []) if one != other]
-            partners[party] = [*known[-self._many - 5 :], other]
-        while len(partners) > MAX_PARTIES:
-            del partners[next(iter(partners))]
-
-    def _ring(self, legs: list[Leg], last: Leg, partners: dict[str, list[str]]) -> list[Leg] | None:
+    def _ring(self, legs: list[Leg], last: Leg, reach: int, partners: dict[str, list[str]]) -> list[Leg] | None:
         """A ring through ``last``, wherever in it that stands; the shortest first, None where there is none."""
-        reach = self._token_within if last[5] else self._within
-        fits = [
-            leg
-            for leg in legs
-            if leg[5] == last[5]
-            and abs(leg[0] - last[0]) < reach
-            and (leg[5] or (near(leg[3], last[3], self._qty) and near(leg[4], last[4], self._price)))
-        ]
+        buyer = last[2]
+        if not any(leg[1] == buyer and self._fits(leg, last, reach) for leg in legs):  # as of most trades
+            return None
+        fits = [leg for leg in legs if self._fits(leg, last, reach)]
         if not last[5] and len({name for leg in fits for name in leg[1:3]}) > self._most + ROUND_LOT:
             return None
         selling: dict[str, list[Leg]] = {}
         for leg in fits:
             selling.setdefault(leg[1], []).append(leg)
-        if last[2] not in selling:
-            return None
         visits, candidates = MAX_VISITS, MAX_CANDIDATES
         # A path goes on from its last leg in time, and once may begin anew at the ring's first, to end before `last`.
         paths: list[tuple[list[Leg], bool]] = [([last], False)]
@@ -151,6 +160,12 @@ class RoundTrip:
                             longer.append(([*path, leg], turns))
             paths = [(path, turns) for path, turns in longer if len(path) < self._most]
         return None
+
+    def _fits(self, leg: Leg, last: Leg, reach: int) -> bool:
+        """Whether both can be of one ring."""
+        if abs(leg[0] - last[0]) >= reach:
+            return False
+        return leg[5] or (near(leg[3], last[3], self._qty) and near(leg[4], last[4], self._price))
 
     def _is_wash(self, legs: list[Leg], ring: list[Leg], reach: int, partners: dict[str, list[str]]) -> bool:
         times = [leg[0] for leg in ring]

@@ -73,9 +73,9 @@ def stage(fields: Mapping[str, Any]) -> Stage | None:
 
 def side(value: Any) -> str | None:
     """``buy`` or ``sell``, also of ``B``, ``ask`` and FIX's ``1``, ``2``, ``5``."""
-    if value is None or isinstance(value, bool) or not isinstance(value, (str, int)):
-        return None
-    return _side(str(value)[:_LONGEST_NAME])
+    if type(value) is str:
+        return _side(value[:_LONGEST_NAME])
+    return _side(str(value)[:_LONGEST_NAME]) if type(value) is int else None
 
 
 @lru_cache(1 << 10)
@@ -118,10 +118,9 @@ def named(value: Any) -> str | None:
 
     Addresses of chains are in lower case; nobody's address is None.
     """
-    if value is None or isinstance(value, bool) or not isinstance(value, (str, int)):
-        return None
-    text = value if isinstance(value, str) else str(value) if -(10**18) < value < 10**20 else ""
-    return _named(text) if len(text) <= _LONGEST_NAME else _named.__wrapped__(text)
+    if type(value) is str:
+        return _named(value) if len(value) <= _LONGEST_NAME else _named.__wrapped__(value)
+    return str(value) if type(value) is int and -(10**18) < value < 10**20 else None
 
 
 @lru_cache(1 << 14)

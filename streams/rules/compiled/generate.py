@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from streams.model.decode import INT_MAX, INT_MIN
 from streams.rules.compiled.leaves import NEVER, Folded, index_values
 from streams.rules.compiled.projection import Projection
 from streams.rules.compiled.reading import Reading
@@ -39,7 +40,9 @@ class Generator:
     """Writes functions over an event ``e`` and binds what they refer to in ``names``."""
 
     def __init__(self, arms: tuple[Arm, ...], projection: Projection) -> None:
-        self.names: dict[str, Any] = {"INF": float("inf"), "part": key_part, "normal": normal}
+        self.names: dict[str, Any] = {
+            "INF": float("inf"), "MIN": INT_MIN, "MAX": INT_MAX, "part": key_part, "normal": normal,
+        }  # fmt: skip
         self._projection = projection
         self._functions: list[list[str]] = []
         self._buckets: dict[tuple[tuple[int, tuple[int, ...]], ...], str] = {}

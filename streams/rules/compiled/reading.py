@@ -60,7 +60,8 @@ class Reading:
         if arm.rule.missing == "skip":
             yield f"{indent}if {name} is UNSET:"
             yield f"{indent}    return None"
-        yield f"{indent}{name} = part({name}, {self._bind(arm.rule.missing)})"
+        other = f"part({name}, {self._bind(arm.rule.missing)})"
+        yield f"{indent}{name} = ('i', {name}) if {name}.__class__ is int and MIN <= {name} <= MAX else {other}"
         yield f"{indent}if {name} is None:"
         yield f"{indent}    return None"
 

@@ -44,7 +44,7 @@ def source(leaf: Leaf, bind: Bind) -> Written:
     if isinstance(leaf.operand, OtherField):
         return Written(f"{bind(_of_two(leaf))}(\0, \1)", is_cheap=False)
     text, is_folded = _inline(leaf, bind), not leaf.case_sensitive
-    is_cheap = text is not None
+    is_cheap = text is not None and not (leaf.op in _ORDER and isinstance(leaf.operand, str))  # amounts are text
     if text is None:
         is_folded = False
         is_of_text = leaf.op in ("regex", "cidr")

@@ -123,15 +123,18 @@ def _restore(parts: list[Part], stable: Consumer, ends: Consumer, names: Names) 
 
 def _load(state: PartitionState, messages: list[Message]) -> tuple[int, bool]:
     """Take records of one changelog; how many, and whether ``__position`` was among them."""
-    load, positioned = state.load, False
-    for key, value in zip(map(_key, messages), map(_value, messages), strict=True):
+    keys, values, begin, positioned = list(map(_key, messages)), list(map(_value, messages)), 0, False
+    for place, (key, value) in enumerate(zip(keys, values, strict=True)):
+        if value is not None and key != POSITION:
+            continue
+        state.load_all(keys[begin:place], values[begin:place])
+        begin = place + 1
         if key == POSITION:
             state.position = _position.decode(value)
             positioned = True
-        elif value is None:
-            state.unload(key)
         else:
-            load(key, value)
+            state.unload(key)
+    state.load_all(keys[begin:], values[begin:])
     return len(messages), positioned
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -60,6 +60,9 @@ class PartitionState(Protocol):
 
     def load(self, key: bytes, value: bytes) -> None:
         """Take one changelog record (never ``__position``; a tombstone goes to ``unload``)."""
+
+    def load_all(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
+        """As ``load``, each in its order."""
 
     def unload(self, key: bytes) -> None:
         """Take a tombstone: what was loaded under ``key`` is gone."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -28,6 +28,8 @@ _FILES = 64  #: that the time for which an entry matters is divided into
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(list[Any]).decode
+_rows_of = msgspec.json.Decoder(list[tuple[str]]).decode
+_states_of = msgspec.json.Decoder(list[tuple[Literal[3], list[Any]]]).decode  # of FORMAT
 
 #: Loaded: state and captured values, by tenant and row.
 Loaded = dict[str, dict[Row, State]]
@@ -372,3 +374,18 @@ def opened(value: bytes) -> list[Any]:
             "it was written by another version: run that, or reset the group and its changelog",
         )
     return content
+
+
+def rows_in(keys: Sequence[bytes], head: int, values: Sequence[bytes]) -> list[tuple[Row, State]] | None:
+    """The rows and states in changelog records whose keys have ``head`` bytes in common, decoded as one.
+
+    None where that will not do: not all keys are one text, not all values of this format, or there are none.
+    """
+    try:
+        rows = _rows_of(b"[%b]" % b",".join([key[head:-1] for key in keys]))
+        states = _states_of(b"[%b]" % b",".join(values))
+    except ValueError:
+        return None
+    if not len(rows) == len(states) == len(keys) > 0:
+        return None
+    return [(row, state) for (row,), (_, state) in zip(rows, states, strict=True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import chain
 from typing import Final
@@ -87,6 +87,10 @@ class AlertState:
             check_format(value, self._where)
             self._unread.pop(names[0], None)
             self._unread[names[0]] = value
+
+    def load_all(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
+        for key, value in zip(keys, values, strict=True):
+            self.load(key, value)
 
     def unload(self, key: bytes) -> None:
         table, names = names_of(key, self._where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -75,6 +75,9 @@ class DetectState:
 
     def load(self, key: bytes, value: bytes) -> None:
         self.book.load(key, value)
+
+    def load_all(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
+        self.book.load_all(keys, values)
 
     def unload(self, key: bytes) -> None:
         self.book.unload(key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from streams.detect.base import NEVER
@@ -64,6 +64,9 @@ class RekeyedState:
 
     def load(self, key: bytes, value: bytes) -> None:
         self.book.load(key, value)
+
+    def load_all(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
+        self.book.load_all(keys, values)
 
     def unload(self, key: bytes) -> None:
         self.book.unload(key)

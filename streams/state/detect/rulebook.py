@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -10,7 +10,7 @@ from streams.detect.base import FOREVER, NEVER, State
 from streams.rules.rule import Rule, RuleSet
 from streams.state.detect.keys import Row, only_text, parse, row_head, row_tail, rule_key
 from streams.state.shelf import Shelf
-from streams.state.tables import Loaded, Table, opened
+from streams.state.tables import Loaded, Table, opened, rows_in
 
 #: A rule that raised so often in a partition is off there, until a new version of it comes.
 MAX_ERRORS = 10
@@ -53,6 +53,23 @@ class Rulebook:
             shelf = rows[tenant] = {}
         shelf[row] = content[1]
         self._near = row_head(ref, tenant), shelf
+
+    def load_all(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
+        """As ``load``, each in its order: a run of one rule and tenant, of which most are, is decoded as one."""
+        begin = 0
+        while begin < len(keys):
+            head, rows_of = self._near
+            end = begin
+            while end < len(keys) and keys[end].startswith(head):
+                end += 1
+            states = rows_in(keys[begin:end], len(head), values[begin:end])
+            if states is not None:
+                rows_of.update(states)
+            else:
+                end = max(end, begin + 1)
+                for key, value in zip(keys[begin:end], values[begin:end], strict=True):
+                    self.load(key, value)
+            begin = end
 
     def unload(self, key: bytes) -> None:
         """Forget what stands under a changelog key."""

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.costs import basis_points
+from streams.detect.detectors.costs import basis_points, nearly
 from streams.detect.detectors.position import PositionLimit
 from streams.detect.detectors.slippage import CostLimit, CostOutlier
 from streams.detect.detectors.transfers import HighValue
@@ -137,6 +137,22 @@ def test_slippage_is_what_was_paid_more_or_got_less(fields: dict[str, Any], expe
 )
 def test_impact_follows_from_the_reserve(fields: dict[str, Any], expected: int | None) -> None:
     assert basis_points("impact", fields) == (None if expected is None else Fraction(expected))
+
+
+_prices = st.decimals("0.00000001", "1000000000", places=8).map(str)
+
+
+@given(_prices, _prices, st.sampled_from(["buy", "sell"]))
+def test_what_is_nearly_a_cost_is_off_by_next_to_nothing(quote: str, paid: str, side: str) -> None:
+    for measure, fields in (
+        ("slippage", {"expected_price": quote, "price": paid, "side": side}),
+        ("slippage", {"expected_amount_out": quote, "amount_out": paid}),
+        ("impact", {"reserve_in": quote, "amount_in": paid}),
+    ):
+        exactly, about = basis_points(measure, fields), nearly[measure](fields)
+        assert exactly is not None
+        assert about is not None
+        assert abs(Fraction(about) - exactly) <= max(abs(exactly), 1) / 1_000_000
 
 
 def test_an_absolute_limit_is_met_exactly() -> None:

@@ -7,11 +7,16 @@ or received less. Price impact of a constant-product pool follows from its reser
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
-from streams.detect.detectors.measured import first, number, positive
+from streams.detect.detectors.measured import first, number
+from streams.detect.detectors.remembered import remembered
+from streams.detect.detectors.trading import amount, side
+
+N = TypeVar("N", float, Fraction)
 
 #: Names of a figure that is there already, and what makes basis points of it.
 _GIVEN = {
@@ -21,7 +26,6 @@ _GIVEN = {
 _QUOTES = ("expected_price", "quoted_price", "arrival_price")
 _PAID = ("fill_price", "avg_price", "price")
 _QUOTED_OUT = ("expected_amount_out", "quoted_amount_out")
-_BUYING, _SELLING = {"buy", "b", "bid", "long"}, {"sell", "s", "ask", "short"}
 _ALL = 10_000
 
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -35,23 +39,40 @@ def basis_points(measure: str, fields: Mapping[str, Any]) -> Fraction | None:
 
     A figure that the event carries comes first, then what follows from its prices or amounts.
     """
+    return _cost(measure, number, fields)
+
+
+def _cost(measure: str, read: Callable[[Any], N | None], fields: Mapping[str, Any]) -> N | None:
     for name, scale in _GIVEN[measure]:
-        if (given := number(fields.get(name))) is not None:
+        if name in fields and (given := read(fields[name])) is not None:
             return given * scale
-    return _slippage(fields) if measure == "slippage" else _impact(fields)
+    return _slippage(read, fields) if measure == "slippage" else _impact(read, fields)
 
 
-def _slippage(fields: Mapping[str, Any]) -> Fraction | None:
-    quoted, received = first(fields, _QUOTED_OUT), number(fields.get("amount_out"))
-    if quoted is not None and received is not None and quoted > 0 and received >= 0:
-        return (quoted - received) * _ALL / quoted
-    quote, paid, side = first(fields, _QUOTES), first(fields, _PAID), fields.get("side")
-    word = side.strip().lower() if isinstance(side, str) else ""
-    if quote is None or paid is None or quote <= 0 or paid < 0 or word not in _BUYING | _SELLING:
+def _slippage(read: Callable[[Any], N | None], fields: Mapping[str, Any]) -> N | None:
+    quoted = first(fields, _QUOTED_OUT, read)
+    if quoted is not None and quoted > 0:
+        received = read(fields.get("amount_out"))
+        if received is not None and received >= 0:
+            return (quoted - received) * _ALL / quoted
+    quote = first(fields, _QUOTES, read)
+    if quote is None or quote <= 0:
         return None
-    return (paid - quote if word in _BUYING else quote - paid) * _ALL / quote
+    way, paid = side(fields.get("side")), first(fields, _PAID, read)
+    if way is None or paid is None or paid < 0:
+        return None
+    return (paid - quote if way == "buy" else quote - paid) * _ALL / quote
 
 
-def _impact(fields: Mapping[str, Any]) -> Fraction | None:
-    amount, reserve = positive(fields.get("amount_in")), positive(fields.get("reserve_in"))
-    return None if amount is None or reserve is None else amount * _ALL / (reserve + amount)
+def _impact(read: Callable[[Any], N | None], fields: Mapping[str, Any]) -> N | None:
+    taken, reserve = read(fields.get("amount_in")), read(fields.get("reserve_in"))
+    if taken is None or reserve is None or taken <= 0 or reserve <= 0:
+        return None
+    return taken * _ALL / (reserve + taken)
+
+
+#: By measure: as ``basis_points``, a double that is off by less than a millionth of itself and of a basis point, at a
+#: tenth of the price, and once for all who ask about one event.
+nearly: dict[str, Callable[[Mapping[str, Any]], float | None]] = {
+    measure: remembered(partial(_cost, measure, amount)) for measure in FIELDS
+}

@@ -55,7 +55,8 @@ class FrontRunning:
 
     def _placed(self, state: Any, at: int, account: str | None, way: str | None, qty: float) -> None:
         _, large, sizes, _ = state
-        if account and way and len(sizes) >= _LEAST_SIZES and qty > max(sizes):
+        # The last one alone answers for half of them.
+        if account and way and len(sizes) >= _LEAST_SIZES and qty > sizes[-1] and qty > max(sizes):
             usual = median(sizes)
             if qty >= self._large * usual:
                 large[:] = [one for one in large[-_MAX_LARGE + 1 :] if one[0] > at - self._out]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from streams.detect.exact import exact
+
+N = TypeVar("N")
 
 #: Nothing that is traded or charged has more; a number beyond it is a mistake or an attack on the arithmetic.
 _LARGEST = 10**80
@@ -41,15 +43,25 @@ def positive(value: Any) -> Fraction | None:
     return found if found is not None and found > 0 else None
 
 
-def first(fields: Mapping[str, Any], names: Iterable[str]) -> Fraction | None:
-    """The first of the fields that holds a number."""
+@overload
+def first(fields: Mapping[str, Any], names: Iterable[str]) -> Fraction | None: ...
+
+
+@overload
+def first(fields: Mapping[str, Any], names: Iterable[str], read: Callable[[Any], N | None]) -> N | None: ...
+
+
+def first(fields: Mapping[str, Any], names: Iterable[str], read: Callable[[Any], Any] = number) -> Any:
+    """The first of the fields that holds a number, as ``read`` reads one."""
     for name in names:
-        if (found := number(fields.get(name))) is not None:
+        value = fields.get(name)
+        if value is not None and (found := read(value)) is not None:
             return found
     return None
 
 
-def rounded(value: Fraction, places: int = 2) -> int | float:
+def rounded(value: Fraction | float, places: int = 2) -> int | float:
     """The number as an alert shows it."""
-    shown = float(round(value, places))
+    near: Any = round(value, places)
+    shown = float(near)
     return int(shown) if shown.is_integer() else shown

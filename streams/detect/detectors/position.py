@@ -23,7 +23,7 @@ class PositionLimit:
     """
 
     keeps = "7d"
-    steady = True
+    steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         levels = [number(level) for level in settings.get("levels", (80, 90, 100))]

@@ -21,7 +21,7 @@ PLACED, SIDE, QTY, PRICE, FILLED, CANCELLED, DONE, TOLD = range(8)
 Fill = list[Any]
 
 MAX_ORDERS, MAX_FILLS = 192, 48
-_LOOKED_AT = 2
+_FEW, _LOOKED_AT = 16, 2
 
 _time = itemgetter(0)
 
@@ -43,7 +43,8 @@ def take(
         return None, _filled(fills, [at, way, qty, price, ""])
     order = orders.get(order_id)
     if order is None:
-        _forget(orders, at, keeps)
+        if len(orders) >= _FEW:
+            _forget(orders, at, keeps)
         orders[order_id] = order = [None, way, None, None, 0.0, None, None, False]
     elif order[SIDE] is None and way is not None:
         order[SIDE] = way

@@ -7,7 +7,7 @@ from math import exp, log
 from typing import Any
 
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.costs import FIELDS, basis_points
+from streams.detect.detectors.costs import FIELDS, basis_points, nearly
 from streams.detect.detectors.measured import number, rounded
 
 _MAX_HISTORY = 1_000
@@ -31,10 +31,14 @@ class CostLimit:
         at_least = number(settings.get("at_least"))
         if at_least is None or at_least <= 0:
             raise ValueError("at_least must be a number above 0")
-        self._least = at_least
+        self._least, self._clearly_less = at_least, float(at_least) - max(float(at_least), 1.0) / 1_000_000
+        self._nearly = nearly[self._measure]
         self.fields: Sequence[str] = FIELDS[self._measure]
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
+        about = self._nearly(event.fields)
+        if about is None or about < self._clearly_less:
+            return None, ()
         cost = basis_points(self._measure, event.fields)
         if cost is None or cost < self._least:
             return None, ()
@@ -53,11 +57,12 @@ class CostOutlier:
     """
 
     keeps = "30d"
-    steady = True
+    steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        self._measure = _measure(settings)
-        self.fields: Sequence[str] = FIELDS[self._measure]
+        measure = _measure(settings)
+        self.fields: Sequence[str] = FIELDS[measure]
+        self._nearly = nearly[measure]
         self._floor = float(settings.get("floor", 30))
         self._deviations, self._times = float(settings.get("deviations", 5)), float(settings.get("times", 2))
         self._history, self._learn = int(settings.get("history", 200)), int(settings.get("learn", 100))
@@ -65,19 +70,19 @@ class CostOutlier:
             raise ValueError(f"needs 40 <= learn <= history <= {_MAX_HISTORY}, floor and deviations above 0")
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
-        exact_cost = basis_points(self._measure, event.fields)
-        if exact_cost is None:
+        about = self._nearly(event.fields)
+        if about is None or (cost := rounded(about, 3)) < _LEAST:
             return state, ()
-        cost, known = rounded(exact_cost, 3), list(state or [])
-        if cost < _LEAST:
-            return state, ()
-        if cost < self._floor or len(known) < self._learn:
-            return [*known[-self._history + 1 :], cost], ()
-        usual, limit = self._limits(sorted(known))
-        after = [*known[-self._history + 1 :], min(cost, limit)]
-        if cost < limit:
-            return after, ()
-        return after, [Found(cost, limit, detail={"usual": usual, "known": len(known)})]
+        known: list[float] = [] if state is None else state
+        found: Sequence[Found] = ()
+        if cost >= self._floor and len(known) >= self._learn:
+            usual, limit = self._limits(sorted(known))
+            if cost >= limit:
+                found = [Found(cost, limit, detail={"usual": usual, "known": len(known)})]
+                cost = limit
+        known.append(cost)
+        del known[: -self._history]
+        return known, found
 
     def _limits(self, costs: list[float]) -> tuple[float, float]:
         """The median, and from where on a cost is an outlier among these, which are sorted."""

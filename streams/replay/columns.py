@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +21,7 @@ AVRO = b"Obj\x01"
 #: A column of this name holds whole payloads, whatever stands beside it.
 PAYLOAD = "value"
 _ROWS = 2_000
+_AT_ONCE = 16  #: lines that are handed on together
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
@@ -108,8 +110,7 @@ def _lines(file: Any) -> Iterator[bytes]:
     whole = PAYLOAD in file.schema_arrow.names and _holds_payloads(file.schema_arrow.field(PAYLOAD).type)
     for batch in file.iter_batches(_ROWS, columns=[PAYLOAD] if whole else None):
         if whole:
-            values = batch.column(0).to_pylist()
-            yield from (value.encode() if isinstance(value, str) else value or b"" for value in values)
+            yield from [value or b"" for value in _as_bytes(batch.column(0)).to_pylist()]
         else:
             for row in _plain(batch).to_pylist():
                 yield _encode({name: value for name, value in row.items() if value is not None})
@@ -122,6 +123,13 @@ def _holds_payloads(kind: Any) -> bool:
     return any(
         is_so(kind) for is_so in (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
     )
+
+
+def _as_bytes(column: Any) -> Any:
+    """A column of payloads: text as its bytes, which need not be decoded and encoded again."""
+    import pyarrow
+
+    return column.cast(pyarrow.large_binary())
 
 
 def _plain(batch: Any) -> Any:
@@ -140,17 +148,17 @@ class _Lines(io.RawIOBase):
     """Lines as a stream of bytes. A payload that has line breaks of its own gets spaces for them, as JSON may."""
 
     def __init__(self, lines: Iterator[bytes]) -> None:
-        self._lines, self._rest = lines, b""
+        self._lines, self._rest = lines, memoryview(b"")
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         if not self._rest:
-            line = next(self._lines, None)
-            if line is None:
+            some = [line.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n" for line in islice(self._lines, _AT_ONCE)]
+            if not some:
                 return 0
-            self._rest = line.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"
+            self._rest = memoryview(b"".join(some))  # of which the rest is no copy
         part, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
         buffer[: len(part)] = part
         return len(part)

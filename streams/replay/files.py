@@ -19,7 +19,7 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 
-from streams.detect.clock import event_time
+from streams.detect.clock import MAX_TIME, event_time
 from streams.errors import ConfigError
 from streams.model import Record, file_position
 from streams.replay.columns import AVRO, PARQUET, ZSTD, records_as_lines, rows_as_lines, unpacked_zstd
@@ -131,7 +131,7 @@ def event_time_of(raw: bytes, mapping: Mapping | None) -> int | None:
     """The event's own time in ms; None where it has none that can be read."""
     try:
         found = _time.decode(raw).event_time if mapping is None else mapping(raw).get("event_time")
-        return event_time(found, -1)[0]
+        return found if found.__class__ is int and 0 <= found <= MAX_TIME else event_time(found, -1)[0]
     except (ValueError, RecursionError):
         return None
 

@@ -3,7 +3,8 @@ and by two; beside a live worker over the same topics, ``orjson.loads`` of every
 that rules over them cost in Python (``tests.bench.least``).
 
 Wall time is as a person waits, the start of the command and of its processes included. CPU is what a run costs beyond
-its start (reading rules, making programs), which is measured by itself, over one event a source.
+its start (reading rules, making programs, loading what reads the form), which is measured by itself for each form, over
+one event a file or partition.
 
 The traffic is ``tocsin simulate``'s own background with its showcase attacks, over all four sources.
 """
@@ -32,8 +33,7 @@ RATE = 150  #: background events a second of event time
 PLAIN = "plain orjson.loads"
 MATCHED = "decode and match alone"
 LOOKED_UP = "decode, match, one look-up and append a rule"
-#: Runs that have no start of their own.
-STARTED = ("live worker", PLAIN, MATCHED, LOOKED_UP)
+START = "start, "  #: and of which form
 PACKS = str(ROOT / "streams" / "packs")
 #: One rule and twenty of its values.
 SWEPT, PARAMETER, VALUES = "audit.failed-login-burst", "detect.count.at_least", "3..22"
@@ -63,22 +63,30 @@ class Traffic:
         seconds = max(60, round(events / RATE))
         start = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - seconds))
         simulate = ("simulate", "--rate", str(RATE), "--duration", f"{seconds}s", "--start", start)
-        self.lines, self.columns, self.beginning = (directory / name for name in ("lines", "columns", "beginning"))
+        self.lines, self.columns = directory / "lines", directory / "columns"
+        self.first_line, self.first_row = directory / "first_line", directory / "first_row"
         timed(self.job.command(*simulate, "--to", f"files:{self.lines}"))
         timed(self.job.command(*simulate, "--to", "topics"))
         self.events = self.bytes = 0
-        for folder in (self.columns, self.beginning):
+        for folder in (self.columns, self.first_line, self.first_row):
             folder.mkdir()
         for source in SOURCES:
             values = (self.lines / f"{source}.jsonl").read_bytes().splitlines()
             self.events += len(values)
             self.bytes += sum(map(len, values))
             _write_parquet(self.columns / f"{source}.parquet", values)
-            (self.beginning / f"{source}.jsonl").write_bytes(values[0] + b"\n")
+            _write_parquet(self.first_row / f"{source}.parquet", values[:1])
+            (self.first_line / f"{source}.jsonl").write_bytes(values[0] + b"\n")
 
     def backtest(self, folder: Path | None, jobs: int) -> Figures:
         """Of the files in a folder, else of the topics."""
-        given = [f"{path.stem}={path}" for path in sorted(folder.iterdir())] if folder is not None else []
+        return self._backtest([f"{path.stem}={path}" for path in sorted(folder.iterdir())] if folder else [], jobs)
+
+    def first_of_topics(self) -> Figures:
+        """Of the first event of each partition, by one process."""
+        return self._backtest([f"{source}=topic:{self.job.topic(f'{source}.events')}@0..1" for source in SOURCES], 1)
+
+    def _backtest(self, given: list[str], jobs: int) -> Figures:
         sources = [part for text in given for part in ("--source", text)]
         return timed(self.job.command("backtest", *sources, "--rules", PACKS, "--jobs", str(jobs), "--json"))
 
@@ -150,7 +158,9 @@ def run(bootstrap: str, directory: Path, n: int = 100_000, rounds: int = 3) -> l
         PLAIN: traffic.read_plainly,
         MATCHED: lambda: _alone(least.matched),
         LOOKED_UP: lambda: _alone(least.looked_up),
-        "start alone": lambda: traffic.backtest(traffic.beginning, 1),
+        START + "JSON lines": lambda: traffic.backtest(traffic.first_line, 1),
+        START + "Parquet": lambda: traffic.backtest(traffic.first_row, 1),
+        START + "topics": traffic.first_of_topics,
         "JSON lines, 1 process": lambda: traffic.backtest(traffic.lines, 1),
         "JSON lines, 2 processes": lambda: traffic.backtest(traffic.lines, 2),
         "Parquet, 1 process": lambda: traffic.backtest(traffic.columns, 1),
@@ -192,15 +202,18 @@ def _alone(cpu: Callable[[], float]) -> Figures:
 
 
 def _rows(got: dict[str, list[Figures]], events: int) -> list[dict[str, Any]]:
-    """Medians; the CPU of a backtest is less that of its start."""
-    start = statistics.median(one.cpu for one in got["start alone"])
+    """Medians; the CPU of a backtest is less that of the start of its form."""
+    starts = {
+        name.removeprefix(START): statistics.median(one.cpu for one in figures)
+        for name, figures in got.items() if name.startswith(START)
+    }  # fmt: skip
     rows: list[dict[str, Any]] = []
     for name, figures in got.items():
         wall = statistics.median(one.wall for one in figures)
-        if name == "start alone":
-            rows.append({"way": name, "wall_s": round(wall, 2), "cpu_s": round(start, 2)})
+        if name.startswith(START):
+            rows.append({"way": name, "wall_s": round(wall, 2), "cpu_s": round(starts[name.removeprefix(START)], 2)})
             continue
-        own = 0.0 if name in STARTED else start
+        own = starts.get(name.partition(",")[0], 0.0)
         cpu = sorted((one.cpu - own) / events * 1e6 for one in figures)
         cost = statistics.median(cpu)
         rows.append({
@@ -224,7 +237,8 @@ def _show(console: Console, rows: list[dict[str, Any]]) -> None:
                 f"{cost / live:.2f}", f"{cost / plain:.1f}",
             )  # fmt: skip
     console.print(table)
-    console.print(f"start: {by_name['start alone']['cpu_s']} CPU s, in the events/s, not in what an event costs")
+    started = ", ".join(f"{name} {row['cpu_s']} CPU s" for name, row in by_name.items() if name.startswith(START))
+    console.print(f"{started}: in the events/s, not in what an event costs")
 
 
 def _sweep(console: Console, traffic: Traffic, rounds: int) -> dict[str, Any]:
@@ -238,7 +252,7 @@ def _sweep(console: Console, traffic: Traffic, rounds: int) -> dict[str, Any]:
                 timed(traffic.job.command(*command, "--source", f"audit={folder / 'audit.jsonl'}")).cpu
                 for _ in range(rounds)
             )
-            for folder in (traffic.lines, traffic.beginning)
+            for folder in (traffic.lines, traffic.first_line)
         )
         return whole - start
 

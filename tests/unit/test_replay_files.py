@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from streams.codec.cloudtrail import cloudtrail
@@ -174,3 +176,17 @@ def test_what_is_no_file_of_lines_is_refused_in_one_sentence(tmp_path: Path, mak
         open_file(tmp_path / "x")
     assert str(tmp_path / "x") in error.value.message
     assert "\n" not in error.value.message
+
+
+def test_payloads_of_a_column_come_out_as_lines_however_long_and_of_whatever_bytes(tmp_path: Path) -> None:
+    payloads = [b'{"n":%d}' % n for n in range(40)]
+    payloads[3], payloads[7] = b'{"x":"' + b"y" * 3_000_000 + b'"}', b'{"a":\r\n1}'
+    rows: list[Any] = [*payloads, None, b"\xff"]
+    expected = [*payloads[:7], b'{"a":  1}', *payloads[8:], b"\xff"]  # of nothing there is no record
+    for name, kind, some in (
+        ("b", pyarrow.binary(), rows),
+        ("s", pyarrow.string(), [one and one.decode() for one in rows[:-1]]),
+    ):
+        path = tmp_path / f"{name}.parquet"
+        pyarrow.parquet.write_table(pyarrow.table({"value": pyarrow.array(some, kind)}), path)
+        assert [value for _, value, _ in read(path)] == expected[: len(some) - 1]

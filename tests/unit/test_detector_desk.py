@@ -152,7 +152,7 @@ def test_what_is_nearly_a_cost_is_off_by_next_to_nothing(quote: str, paid: str, 
         exactly, about = basis_points(measure, fields), nearly[measure](fields)
         assert exactly is not None
         assert about is not None
-        assert abs(Fraction(about) - exactly) <= max(abs(exactly), 1) / 1_000_000
+        assert abs(Fraction(about) - exactly) <= max(abs(exactly), Fraction(1)) / 1_000_000
 
 
 def test_an_absolute_limit_is_met_exactly() -> None:

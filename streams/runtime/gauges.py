@@ -84,5 +84,5 @@ def _core(part: Part, active: Counter[str], wall: int) -> None:
 def _series(table: Table) -> Iterator[telemetry.Sample]:
     export = table.rule.export
     assert export is not None
-    for tenant, key, value in table.shown():
+    for tenant, key, value in table.series.shown(table.shelves):
         yield telemetry.Sample(export.name, table.rule.id, ("tenant", *table.rule.group_by), (tenant, *key), value)

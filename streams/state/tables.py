@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from heapq import heappop, heappush
-from typing import Any, Literal, cast
-
-import msgspec
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
 
 from streams.detect.base import FOREVER, NEVER, Detector, Kind, Measured, State, Timed
 from streams.detect.living import Live
-from streams.errors import StateMismatch
 from streams.rules.rule import Rule
-from streams.state.detect.keys import Row, key_at, row_head, row_tail, rule_key, values_of
+from streams.state.detect.keys import Row, row_head, row_tail, rule_key
+from streams.state.form import FORMAT, encode
+from streams.state.series import Series
 from streams.state.shelf import Shelf
+from streams.state.timers import Timers
 
-#: Format of the values in the changelog.
-FORMAT = 3
 #: Tenants of one rule in one partition; above it a sixteenth of them go, those that were silent for longest.
 MAX_TENANTS = 20_000
 #: Keys of a tenant, of one rule, above which states do not live on when they have been written: text needs less room.
@@ -26,10 +23,6 @@ KEY_BYTES, ITEM_BYTES = 200, 40
 
 _FILES = 64  #: that the time for which an entry matters is divided into
 
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(list[Any]).decode
-_rows_of = msgspec.json.Decoder(list[tuple[str]]).decode
-_states_of = msgspec.json.Decoder(list[tuple[Literal[3], list[Any]]]).decode  # of FORMAT
 
 #: Loaded: state and captured values, by tenant and row.
 Loaded = dict[str, dict[Row, State]]
@@ -50,15 +43,14 @@ class Table:
         self.reads = len(self.kind.fields())
         self._max_keys = rule.max_keys or max_keys
         self._width = max(1, self.kind.keeps // _FILES)
-        self._timers: list[tuple[int, str, bytes, Row]] = []  # due, tenant, key; one that no longer holds is skipped
+        self._timers = Timers()
+        self.series = Series()
         self._rule_dirty = False
         self._gone: list[tuple[str, Row]] = []  # rows of tenants that had to go
         self.dropped_until = NEVER  #: the newest entry of a tenant that had to go
         self.next_sweep = NEVER  #: the horizon from which on a sweep finds anything
         self._cleared = NEVER  #: the horizon at which the last tenants were looked for that had nothing left
         self.shelves: dict[str, Shelf] = {}
-        self.series: dict[tuple[str, Row], float] = {}  #: what is exported, by tenant and key
-        self.unshown = 0  #: steps of keys beyond the number of series
         self.rebind(rule)
         for tenant, rows in (loaded or {}).items():
             self._load(tenant, rows)
@@ -79,7 +71,7 @@ class Table:
         shelf.fill(rows, self.detector.newest)
         if self.timed is not None:
             for row, state in rows.items():
-                self._schedule(shelf, row, state)
+                self._timers.schedule(self.timed, shelf, row, state)
 
     def __len__(self) -> int:
         return sum(len(shelf.rows) for shelf in self.shelves.values())
@@ -145,7 +137,7 @@ class Table:
             if self.rule.max_memory and self._is_full(shelf):
                 self._make_room(shelf, horizon)
         if self.timed is not None:
-            self._schedule(shelf, row, state)
+            self._timers.schedule(self.timed, shelf, row, state)
 
     def discard(self, tenant: str, row: Row, horizon: int) -> None:
         """Forget a key whose timer raises, as if for want of room: it would raise again whenever anybody looked."""
@@ -156,70 +148,25 @@ class Table:
 
     def show(self, tenant: str, row: Row, value: float | None) -> None:
         """Note the number that a key's state measures, for a dashboard."""
-        series, export = self.series, self.rule.export
-        assert export is not None
-        if value is None:
-            series.pop((tenant, row), None)
-        elif len(series) < export.max_series or (tenant, row) in series:
-            series[tenant, row] = value
-        else:
-            self.unshown += 1
+        assert self.rule.export is not None
+        self.series.show(tenant, row, value, self.rule.export.max_series)
 
     # -- timers --------------------------------------------------------------------------------------------------
 
     @property
     def wake(self) -> int:
         """The watermark at which the first timer may be due; FOREVER without one."""
-        return self._timers[0][0] + self.rule.allowed_lateness + 1 if self._timers else FOREVER
+        first = self._timers.first
+        return first if first == FOREVER else first + self.rule.allowed_lateness + 1
 
     def due(self, mark: int) -> Iterator[tuple[Shelf, Row, State]]:
         """Keys for which time alone brings something about, in order of time and key. Each must be ``put`` anew."""
-        closed = mark - self.rule.allowed_lateness - 1
-        timed, timers = self.timed, self._timers
-        while timers and timers[0][0] <= closed:
-            due, tenant, _, row = heappop(timers)
-            shelf = self.shelves.get(tenant)
-            if shelf is None or shelf.scheduled.get(row) != due:
-                continue  # another one stands for it
-            del shelf.scheduled[row]
-            state = shelf.rows.get(row)
-            if state is None or timed is None:
-                continue
-            truth = timed.due(state)
-            if truth is not None and truth <= due:
-                yield shelf, row, state
-            else:
-                self._schedule(shelf, row, state)
+        if self.timed is not None:
+            yield from self._timers.due(self.timed, self.shelves, mark - self.rule.allowed_lateness - 1)
 
-    def undecided(self, wall: int, most: int = 1_000) -> int:
-        """Keys, of ``most`` looked at, whose time has come by the wall clock and not by the watermark."""
-        timed, found = self.timed, 0
-        if timed is None:
-            return 0
-        for due, tenant, _, row in self._timers[:most]:  # a heap: the first are among the earliest
-            shelf = self.shelves.get(tenant)
-            if due <= wall and shelf is not None and shelf.scheduled.get(row) == due and row in shelf.rows:
-                truth = timed.due(shelf.rows[row])
-                found += truth is not None and truth <= wall
-        return found
-
-    def shown(self) -> Iterator[tuple[str, tuple[Any, ...], float]]:
-        """The exported numbers, with tenant and key; those of keys that are gone are forgotten."""
-        for (tenant, row), value in list(self.series.items()):
-            if tenant in self.shelves and row in self.shelves[tenant].rows:
-                yield tenant, values_of(key_at(row)), value
-            else:
-                del self.series[tenant, row]
-
-    def _schedule(self, shelf: Shelf, row: Row, state: State) -> None:
-        assert self.timed is not None
-        due = self.timed.due(state)
-        if due is None:
-            return
-        known = shelf.scheduled.get(row)
-        if known is None or due < known:
-            shelf.scheduled[row] = due
-            heappush(self._timers, (due, shelf.tenant, row_tail(row), row))
+    def undecided(self, wall: int) -> int:
+        """Keys whose time has come by the wall clock and not by the watermark; of the first thousand."""
+        return 0 if self.timed is None else self._timers.undecided(self.timed, self.shelves, wall)
 
     # -- room ----------------------------------------------------------------------------------------------------
 
@@ -307,7 +254,7 @@ class Table:
 
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Changelog records of what changed since the last call; forgets that it did."""
-        encode, ref = _encode, self.rule.ref
+        ref = self.rule.ref
         for shelf in self.shelves.values():
             if not (dirty := shelf.dirty):
                 continue
@@ -363,29 +310,3 @@ class Table:
         for tenant, shelf in self.shelves.items():
             for row in shelf.remains():
                 yield tenant, row
-
-
-def opened(value: bytes) -> list[Any]:
-    """What stands in a changelog value, behind its format. Raises StateMismatch for a format of another program."""
-    content = _decode(value)
-    if not content or content[0] != FORMAT:
-        raise StateMismatch(
-            f"the changelog holds a state of format {content[:1]}, this program writes {FORMAT}",
-            "it was written by another version: run that, or reset the group and its changelog",
-        )
-    return content
-
-
-def rows_in(keys: Sequence[bytes], head: int, values: Sequence[bytes]) -> list[tuple[Row, State]] | None:
-    """The rows and states in changelog records whose keys have ``head`` bytes in common, decoded as one.
-
-    None where that will not do: not all keys are one text, not all values of this format, or there are none.
-    """
-    try:
-        rows = _rows_of(b"[%b]" % b",".join([key[head:-1] for key in keys]))
-        states = _states_of(b"[%b]" % b",".join(values))
-    except ValueError:
-        return None
-    if not len(rows) == len(states) == len(keys) > 0:
-        return None
-    return [(row, state) for (row,), (_, state) in zip(rows, states, strict=True)]

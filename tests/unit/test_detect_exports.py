@@ -32,7 +32,7 @@ def test_a_rule_exports_its_number_for_so_many_keys_and_counts_the_others() -> N
         ("tocsin_rule_volume", "volume", "acme", "bob"): 5.0,
     }
     (table,) = state.book.exporting()
-    assert table.unshown == 1
+    assert table.series.unshown == 1
 
 
 def test_what_is_forgotten_is_shown_no_more() -> None:

@@ -11,7 +11,7 @@ import pytest
 from streams import pipeline
 from streams.errors import StateMismatch
 from streams.state.detect.rulebook import Rulebook
-from streams.state.tables import FORMAT
+from streams.state.form import FORMAT
 from tests.detecting import Changelog, batch, control, detecting, event, rule
 
 COUNT = rule("counted", {"count": {"at_least": 3, "within": "1h"}})

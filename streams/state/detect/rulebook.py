@@ -9,8 +9,9 @@ from typing import Any
 from streams.detect.base import FOREVER, NEVER, State
 from streams.rules.rule import Rule, RuleSet
 from streams.state.detect.keys import Row, only_text, parse, row_head, row_tail, rule_key
+from streams.state.form import opened, rows_in
 from streams.state.shelf import Shelf
-from streams.state.tables import Loaded, Table, opened, rows_in
+from streams.state.tables import Loaded, Table
 
 #: A rule that raised so often in a partition is off there, until a new version of it comes.
 MAX_ERRORS = 10

@@ -15,7 +15,7 @@ from streams.model.decode import INT_MAX, INT_MIN
 from streams.rules.compiled.leaves import NEVER, Folded, index_values
 from streams.rules.compiled.projection import Projection
 from streams.rules.compiled.reading import Reading
-from streams.rules.compiled.row import ALWAYS, Row
+from streams.rules.compiled.row import ALWAYS, Row, Texts
 from streams.rules.conditions import Condition, Leaf, conjuncts
 from streams.rules.rule import Arm
 from streams.rules.values import key_part, normal
@@ -43,7 +43,7 @@ class Generator:
         self.names: dict[str, Any] = {
             "INF": float("inf"), "MIN": INT_MIN, "MAX": INT_MAX, "part": key_part, "normal": normal,
         }  # fmt: skip
-        self._projection = projection
+        self._projection, self._texts = projection, Texts(self.bind)
         self._functions: list[list[str]] = []
         self._buckets: dict[tuple[tuple[int, tuple[int, ...]], ...], str] = {}
         self._tables: list[tuple[dict[Any, Any], dict[Any, str]]] = []
@@ -145,7 +145,7 @@ class Generator:
         return self._buckets[known]
 
     def _row(self, rules: list[_Open], *, first: bool) -> Iterator[str]:
-        row = Row(self._projection, self.bind, [part for rule in rules for part in rule.parts])
+        row = Row(self._projection, self._texts, [part for rule in rules for part in rule.parts])
         conditions = [row.all_of(rule.parts) for rule in rules]
         if first:
             yield "    r = None"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from streams.rules.compiled.leaves import NEVER, OTHER, VALUE, Written, source
+from streams.rules.compiled.leaves import NEVER, OTHER, VALUE, Bind, Written, source
 from streams.rules.compiled.projection import Projection
 from streams.rules.conditions import All, AnyOf, Condition, Leaf, Not, identity
 from streams.rules.values import normal
@@ -18,21 +18,40 @@ ALWAYS = "True"
 _Slot = tuple[str, bool]
 
 
+class Texts:
+    """What leaves are as text, and which are the same: worked out once, however many rows a leaf stands in."""
+
+    def __init__(self, bind: Bind) -> None:
+        self.bind = bind
+        self._made: dict[int, tuple[Leaf, bytes, Written]] = {}  # by the leaf's id; the leaf keeps that its own
+
+    def written(self, leaf: Leaf) -> Written:
+        return self._of(leaf)[2]
+
+    def identity(self, leaf: Leaf) -> bytes:
+        return self._of(leaf)[1]
+
+    def _of(self, leaf: Leaf) -> tuple[Leaf, bytes, Written]:
+        made = self._made.get(id(leaf))
+        if made is None:
+            made = self._made[id(leaf)] = leaf, identity(leaf), source(leaf, self.bind)
+        return made
+
+
 class Row:
     """Conditions in a row, with what they share read and asked once, in ``shared``."""
 
-    def __init__(self, projection: Projection, bind: Callable[[Any], str], parts: list[Condition]) -> None:
+    def __init__(self, projection: Projection, texts: Texts, parts: list[Condition]) -> None:
         self.shared: list[str] = []
-        self._projection, self._bind = projection, bind
-        self._texts: dict[bytes, Written] = {}
+        self._projection, self._texts = projection, texts
         self._locals: dict[_Slot, str] = {}
         self._answers: dict[bytes, str] = {}
         leaves = [leaf for part in parts for leaf in _leaves(part)]
-        asked = Counter(map(identity, leaves))
-        different = {identity(leaf): leaf for leaf in leaves}.values()
+        asked = Counter(map(texts.identity, leaves))
+        different = {texts.identity(leaf): leaf for leaf in leaves}.values()
         self._share(Counter(slot for leaf in different for slot in self._slots(leaf)))
         for leaf in leaves:
-            known, written = identity(leaf), self._text(leaf)
+            known, written = texts.identity(leaf), self._texts.written(leaf)
             if asked[known] > 1 and known not in self._answers and written.is_cheap and written.text != NEVER:
                 answer = self.leaf(leaf)
                 name = self._answers[known] = f"c{len(self._answers)}"
@@ -40,7 +59,7 @@ class Row:
 
     def _slots(self, leaf: Leaf) -> list[_Slot]:
         """What a leaf reads."""
-        written = self._text(leaf)
+        written = self._texts.written(leaf)
         return [(path, written.is_folded) for path in leaf.paths] if written.text != NEVER else []
 
     def _share(self, read: Counter[_Slot]) -> None:
@@ -59,12 +78,6 @@ class Row:
             return f"(t.casefold() if (t := {self._value(path, False)}).__class__ is str else t)"
         return self._projection.source(path)
 
-    def _text(self, leaf: Leaf) -> Written:
-        known = identity(leaf)
-        if known not in self._texts:
-            self._texts[known] = source(leaf, self._bind)
-        return self._texts[known]
-
     def all_of(self, parts: tuple[Condition, ...]) -> str:
         """All parts, the cheap ones first."""
         texts = [(self._cost(part), self.condition(part)) for part in parts]
@@ -72,7 +85,9 @@ class Row:
 
     def _cost(self, part: Condition) -> int:
         return (
-            sum(1 if self._text(leaf).is_cheap else 100 for leaf in _leaves(part)) if isinstance(part, KNOWN) else 1_000
+            sum(1 if self._texts.written(leaf).is_cheap else 100 for leaf in _leaves(part))
+            if isinstance(part, KNOWN)
+            else 1_000
         )
 
     def condition(self, condition: Condition) -> str:
@@ -85,13 +100,13 @@ class Row:
             return _bracketed(_joined("or", [self.condition(part) for part in condition.parts]))
         if isinstance(condition, Not):
             return {ALWAYS: NEVER, NEVER: ALWAYS}.get(text := self.condition(condition.part), f"(not {text})")
-        return f"{self._bind(self._asked_plainly(condition))}(e)"
+        return f"{self._texts.bind(self._asked_plainly(condition))}(e)"
 
     def leaf(self, leaf: Leaf) -> str:
-        known = identity(leaf)
+        known = self._texts.identity(leaf)
         if known in self._answers:
             return self._answers[known]
-        text, _, is_folded = self._text(leaf)
+        text, _, is_folded = self._texts.written(leaf)
         for other in leaf.paths[1:]:
             text = text.replace(OTHER, self._value(other, False))
         value = self._value(leaf.path, is_folded)

@@ -44,24 +44,25 @@ class FlashLoanAttack:
         )
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
+        """State: ``loans``, ``swaps``, ``moves`` and ``gains``, where there are any; ``done`` once it has fired."""
         if state == "done":
             return state, ()
-        state = state or {"loans": [], "swaps": [], "moves": [], "gains": []}
+        state = state or {}
         fields, place, sight = event.fields, place_of(event), list(event.sight)
         kind = word(fields.get("type"))
         if kind in _LOANS and (amount := amount_of(fields.get("amount"))):
             usd = amount_of(fields.get("amount_usd")) or ""
-            _keep(state["loans"], [place, word(fields.get("token")), amount, usd, sight])
+            _keep(state, "loans", [place, word(fields.get("token")), amount, usd, sight])
         elif kind in _SWAPS and (paid := amount_of(fields.get("amount_in"))):
             bought = amount_of(fields.get("amount_out")) or "0"
             way = [word(fields.get("token_in")), word(fields.get("token_out"))]
-            _keep(state["swaps"], [place, word(fields.get("pool")), *way, paid, bought, sight])
+            _keep(state, "swaps", [place, word(fields.get("pool")), *way, paid, bought, sight])
         if (move := _moved(fields)) is not None and move * 100 >= self._move:
-            _keep(state["moves"], [place, sight])
+            _keep(state, "moves", [place, sight])
         gain = exact(fields.get("profit_usd"))
         if gain is not None and gain > 0:
-            _keep(state["gains"], [place, str(fields["profit_usd"])[:100], sight])
-        signs = self._signs(state) if state["loans"] else {}
+            _keep(state, "gains", [place, str(fields["profit_usd"])[:100], sight])
+        signs = self._signs(state) if "loans" in state else {}
         if not signs:
             return state, ()
         return "done", [_found(state, signs)]
@@ -71,9 +72,9 @@ class FlashLoanAttack:
         signs: dict[str, list[Any]] = {}
         if (sights := self._round_trip(state)) is not None:
             signs["a pool traded there and back"] = sights
-        if state["moves"]:
+        if "moves" in state:
             signs["a price moved far"] = [sight for _, sight in state["moves"]]
-        gains = [sight for _, text, sight in state["gains"] if (exact(text) or 0) >= self._gain]
+        gains = [sight for _, text, sight in state.get("gains", ()) if (exact(text) or 0) >= self._gain]
         if gains:
             signs["a large gain"] = gains
         return signs
@@ -82,10 +83,11 @@ class FlashLoanAttack:
         loans: dict[str, Fraction] = defaultdict(Fraction)
         for _, token, amount, _, _ in state["loans"]:
             loans[token] += exact(amount) or 0
-        for place, pool, sold, bought, paid, _, sight in state["swaps"]:
+        swaps = state.get("swaps", ())
+        for place, pool, sold, bought, paid, _, sight in swaps:
             if not pool or sold not in loans or (exact(paid) or 0) < self._share * loans[sold]:
                 continue
-            for other, same, back, into, _, regained, later in state["swaps"]:
+            for other, same, back, into, _, regained, later in swaps:
                 enough = (exact(regained) or 0) >= self._share * loans[sold]
                 if enough and other != place and same == pool and (back, into) == (bought, sold):
                     return [sight, later]
@@ -99,8 +101,9 @@ def _positive(settings: Mapping[str, Any], name: str, default: float) -> Fractio
     return number
 
 
-def _keep(entries: list[Any], entry: list[Any]) -> None:
+def _keep(state: dict[str, Any], name: str, entry: list[Any]) -> None:
     """Once for each place; those beyond ``MOST`` are left out."""
+    entries = state.setdefault(name, [])
     if len(entries) < MOST and all(one[0] != entry[0] for one in entries):
         entries.append(entry)
 
@@ -119,7 +122,7 @@ def _moved(fields: Mapping[str, Any]) -> Fraction | None:
 
 def _found(state: dict[str, Any], signs: Mapping[str, list[Any]]) -> Found:
     _, token, amount, _, sight = state["loans"][0]
-    gain = max((exact(text) or Fraction(0) for _, text, _ in state["gains"]), default=Fraction(0))
+    gain = max((exact(text) or Fraction(0) for _, text, _ in state.get("gains", ())), default=Fraction(0))
     borrowed = sum((exact(usd) or Fraction(0) for _, _, _, usd, _ in state["loans"]), Fraction(0))
     detail = {
         "borrowed": amount, "token": token, "loans": len(state["loans"]), "borrowed_usd": plain(borrowed),

@@ -72,14 +72,16 @@ class JustInTime:
         kind = _KINDS.get(named) if isinstance(named, str) else None
         if kind is None or (act := _act(kind, event)) is None:
             return state, ()
-        state = state or {_MINT: [], _BURN: [], _SWAP: [], "told": [], "forgotten": 0}
-        if (gone := added(state[kind], act, MOST[kind])) is None:
-            return state, ()
-        state["forgotten"] += gone
-        return state, self._findings(state) if state[_MINT] and state[_BURN] else ()
+        state = state or {}
+        gone = added(state.setdefault(kind, []), act, MOST[kind])
+        if gone:
+            state["forgotten"] = state.get("forgotten", 0) + gone
+        is_new = gone is not None and _SWAP in state and _MINT in state and _BURN in state
+        return state, self._findings(state) if is_new else ()
 
     def _findings(self, state: dict[str, Any]) -> list[Found]:
         mints, burns, swaps = ([Act(*row) for row in state[kind]] for kind in (_MINT, _BURN, _SWAP))
+        told = state.setdefault("told", [])
         found: list[Found] = []
         used: set[int] = set()
         for burn in burns:
@@ -92,10 +94,10 @@ class JustInTime:
                     continue
                 used.add(number)
                 name = f"{burn.tx_index}:{burn.place}"
-                if name not in state["told"]:
-                    state["told"].append(name)
-                    del state["told"][: -2 * MOST[_BURN]]
-                    found.append(_found(mint, others, burn, state["forgotten"]))
+                if name not in told:
+                    told.append(name)
+                    del told[: -2 * MOST[_BURN]]
+                    found.append(_found(mint, others, burn, state.get("forgotten", 0)))
                 break
         return found
 

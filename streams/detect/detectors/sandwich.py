@@ -73,22 +73,26 @@ class Sandwiches:
         self._public = PUBLIC | {one.lower() for one in routers}
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
-        """State: swaps, names of back-runs that were told, how many swaps had to go, whether anybody traded back."""
+        """State: ``swaps``; where there are any ``told``, the names of back-runs, and ``forgotten``, how many swaps had
+        to go; and whether anybody ``turned``."""
         swap = swap_of(event, actors_of(event.fields, _ACTORS, self._public))
         if swap is None:
             return state, ()
-        state = state or [[], [], 0, False]
-        swaps, told = state[:2]
-        if (gone := added(swaps, swap, MOST)) is None:
+        if state is None:
+            return {"swaps": [swap]}, ()
+        swaps = state["swaps"]
+        gone = added(swaps, swap, MOST)
+        if gone:
+            state["forgotten"] = state.get("forgotten", 0) + gone
+        if gone is None or not ("turned" in state or _trades_back(swap, swaps)):
             return state, ()
-        state[2] += gone
-        state[3] = state[3] or _trades_back(swap, swaps)
-        found = []
-        for one in sandwiches([*map(Swap._make, swaps)], self._limits) if state[3] else ():
+        state["turned"] = True
+        told, found = state.setdefault("told", []), []
+        for one in sandwiches([*map(Swap._make, swaps)], self._limits):
             name = f"{one.backs[-1].tx_index}:{one.backs[-1].place}"
             if name not in told:
                 told.append(name)
-                found.append(_found(one, state[2]))
+                found.append(_found(one, state.get("forgotten", 0)))
         del told[:-MOST]
         return state, found
 

@@ -41,7 +41,7 @@ def forked(tasks: int, do: Doing[R], jobs: int, progress: Callable[[int], None] 
     Results are pickled. Raises TocsinError where a process is killed, and whatever ``do`` raises.
     """
     global _work
-    shared = multiprocessing.get_context("fork" if forks() else None).Array("Q", max(tasks, 1), lock=False)
+    shared = multiprocessing.get_context("fork" if _forks() else None).Array("Q", max(tasks, 1), lock=False)
     _work = work = _Work(do, shared)
     try:
         yield from _results(tasks, min(jobs, tasks), progress)
@@ -52,7 +52,7 @@ def forked(tasks: int, do: Doing[R], jobs: int, progress: Callable[[int], None] 
 
 
 def _results(tasks: int, jobs: int, progress: Callable[[int], None] | None) -> Iterator[Any]:
-    if jobs < 2 or not forks():
+    if jobs < 2 or not _forks():
         for number in range(tasks):
             yield _do(number, progress)
         return
@@ -90,8 +90,7 @@ def _do(number: int, progress: Callable[[int], None] | None = None) -> Any:
     return work.do(number, told)
 
 
-def forks() -> bool:
-    """Whether there can be processes of their own."""
+def _forks() -> bool:
     return sys.platform == "linux"
 
 

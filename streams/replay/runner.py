@@ -79,7 +79,7 @@ class Detected:
     partition: int
     findings: Spool = field(default_factory=Spool)
     copies: Spool = field(default_factory=Spool)  #: for rules of another key, where nobody took them
-    taken: list[Arrived] = field(default_factory=list)  #: the same, where this process goes on with them
+    taken: list[Arrived] = field(default_factory=list)  #: the same, where they need not be kept
     now: int = 0  #: the latest time read, ms
     mark: int = NEVER  #: how far its watermark came
     read: int = 0

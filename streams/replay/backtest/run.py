@@ -16,7 +16,7 @@ from streams.errors import ConfigError
 from streams.replay.backtest.commands import CommandLog, Commands
 from streams.replay.backtest.kept import Kept, WorkFolder
 from streams.replay.controls import Controls
-from streams.replay.forked import forked, forks
+from streams.replay.forked import forked
 from streams.replay.keeper import FORGETFUL
 from streams.replay.logs import Facts, Log, noted, span_of
 from streams.replay.runner import Detected, PartitionLog, Replayed, conclude, control_of, detect_log
@@ -43,7 +43,6 @@ class _Work:
     logs: Sequence[Log]
     controls: Sequence[Controls]
     folder: WorkFolder | None  #: where the way through them is kept
-    here: bool  #: in this very process
 
 
 _Task = tuple[int, int]  #: rule set, log
@@ -74,7 +73,7 @@ def backtest(
     tasks = list(product(range(len(rulesets)), range(len(ordered))))
     for log, one in product(ordered, controls):
         program(one.at(0).ruleset, log.source)  # children inherit what is compiled
-    work = _Work(ordered, controls, folder, here=min(jobs, len(tasks)) < 2 or not forks())
+    work = _Work(ordered, controls, folder)
     found = forked(len(tasks), lambda number, told: _detect(work, tasks[number], told), jobs, progress)
     ran = []
     for ruleset, one in zip(rulesets, controls, strict=True):
@@ -108,7 +107,7 @@ def _detect(work: _Work, task: _Task, told: Callable[[int], None]) -> tuple[Dete
             told(read.read)
             return kept.made(log.source.topic, log.order()[2]), read
         with log.open() as opened:
-            made = _stepped(opened, facts, work.controls[ruleset], kept, told, here=work.here)
+            made = _stepped(opened, facts, work.controls[ruleset], kept, told)
         if kept is not None:
             kept.finish(made, facts)
     finally:
@@ -118,13 +117,12 @@ def _detect(work: _Work, task: _Task, told: Callable[[int], None]) -> tuple[Dete
 
 
 def _stepped(
-    log: PartitionLog, facts: Facts, controls: Controls, kept: Kept | None, told: Callable[[int], None], *, here: bool
+    log: PartitionLog, facts: Facts, controls: Controls, kept: Kept | None, told: Callable[[int], None]
 ) -> Detected:
     log, taken = replace(log, chunks=noted(log.chunks, facts)), list[Arrived]()
-    made = detect_log(
-        log, controls, taken.append if here and kept is None else None, told, time.perf_counter_ns,
-        FORGETFUL if kept is None else kept,
-    )  # fmt: skip
+    # What is kept has to be written; all else goes on as it is, to another process pickled.
+    hand, keeper = (taken.append, FORGETFUL) if kept is None else (None, kept)
+    made = detect_log(log, controls, hand, told, time.perf_counter_ns, keeper)
     made.taken = taken
     if made.read != facts.read:
         raise ConfigError(

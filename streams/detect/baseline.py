@@ -18,6 +18,7 @@ from streams.detect.history import (
     History,
     Known,
     Number,
+    begun,
     cell,
     filling,
     first_filling,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 #: Nothing is further off: where the baseline's average or deviation is 0.
 MOST = 1_000_000
+_LARGEST = 10**300
 _ID_LIMIT = 32
 
 
@@ -73,6 +75,8 @@ class Against:
             total = plus(state[-1], number)
             if not (self._at_once and self._may_be_high(state, window, unpacked(total))):
                 return grown(state, [at, ref, kept], total), None
+        if state is None and not (self._at_once and unpacked(plus(0, number)) >= self._floor):
+            return begun(window, [at, ref, kept], number), None
         if state is None or (self.newest(state) <= horizon and not self.holds(state)):
             history = History.of(window)
         else:
@@ -115,7 +119,7 @@ class Against:
         return off > 0 and off * off * self._limit.denominator >= self._limit.numerator * self._spread(known)
 
     def _judge_at_once(self, history: History, window: int, value: Number) -> Change | None:
-        if value < self._spike.floor:
+        if value < self._floor:
             return None
         known = self._baseline(history, window)
         high = self._high(value, known)
@@ -266,7 +270,7 @@ class Against:
         """The value at which a window would just have been off. A double where a root is taken."""
         spike, mean = self._spike, Fraction(known.total) / known.windows
         if spike.is_z_score:
-            deviation = Fraction(math.sqrt(_finite(self._spread(known)))) / known.windows * spike.limit
+            deviation = Fraction(math.sqrt(min(self._spread(known), _LARGEST))) / known.windows * spike.limit
             return max(spike.floor, mean + deviation) if is_high else mean - deviation
         return max(spike.floor, mean * spike.limit) if is_high else mean / spike.limit
 
@@ -294,7 +298,3 @@ def _square(number: Fraction) -> Fraction:
 
 def _root(number: Fraction) -> Any:
     return plain(Fraction(repr(math.sqrt(number))))
-
-
-def _finite(number: Number) -> Number:
-    return min(number, 10**300)

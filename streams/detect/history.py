@@ -133,6 +133,14 @@ def known_for(state: State, window: int) -> Known | None:
     return Known(state[10], unpacked(state[11]), unpacked(state[12])) if state[9] == window else None
 
 
+def begun(window: int, event: list[Any], number: Parts) -> State:
+    """The state of a key with its first event, which is nothing to tell."""
+    ids = event[2:] if event[2] else []
+    return [
+        window, 0, window, None, None, None, *event, -1, 0, 0, 0, 0, len(ids), *ids, window, 1, plus(0, number),
+    ]  # fmt: skip
+
+
 def grown(state: State, event: list[Any], total: int | str) -> State:
     """A copy of the state with one more event in the latest window that fills, which is nothing to tell."""
     after = state[:]
@@ -182,7 +190,10 @@ def _parts(packed: int | str) -> Parts:
 
 def plus(packed: int | str, number: Parts) -> int | str:
     """A packed number and another one, in integers: fractions cost five times as much. Not reduced."""
-    (total, of), (more, parts) = _parts(packed), number
+    more, parts = number
+    if parts == 1 and packed.__class__ is int and -_LARGEST_INT <= (total := packed + more) < _LARGEST_INT:
+        return total
+    total, of = _parts(packed)
     common = max(of, parts)
     if of != parts:
         if common % min(of, parts):

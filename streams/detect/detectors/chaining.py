@@ -73,7 +73,7 @@ class Chained:
                 del state["waiting"][place]
                 _follow(state, own, follower)
                 return
-        _put(state["ends"], own, own, _ENDS)
+        _put(state["ends"], own, "", _ENDS)
 
     def _judged(self, state: dict[str, Any], count: int) -> list[Found]:
         """What the ``count`` oldest of those that wait are: the root of the chain, or breaks of it."""

@@ -29,6 +29,7 @@ class GuessedPassword:
     """
 
     fields: Sequence[str] = FIELDS
+    version = "1"
     live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
-from streams.detect.values import digest, token
+from streams.detect.entries import kept_id
 
 FAILED = frozenset(("failure", "failed", "denied", "timeout", "expired", "rejected", "ignored"))
 #: What the detectors of logins read, in one order: an event is read once for all of them.
 FIELDS = ("outcome", "repeat", "method", "source_ip", "actor")
 _MOST = 10_000  #: no log line stands for more than this
-_LONGEST = 64  #: longer texts are not remembered
+_SHORT = 24  #: characters; most names and addresses have fewer, and need no digest
 
 
 def succeeded(fields: Mapping[str, Any]) -> bool | None:
@@ -32,12 +31,5 @@ def times(fields: Mapping[str, Any]) -> int:
 
 
 def short(value: Any) -> str:
-    """Text as so many characters that tell it from others; empty for what is no text, and for none."""
-    if not isinstance(value, str) or not value:
-        return ""
-    return _short(value) if len(value) <= _LONGEST else _short.__wrapped__(value)
-
-
-@lru_cache(1 << 14)
-def _short(text: str) -> str:
-    return digest(token(text) or "")
+    """Text as so few characters that tell it from others; empty for what is no text, and for none."""
+    return kept_id(value, _SHORT) if isinstance(value, str) and value else ""

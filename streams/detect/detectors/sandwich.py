@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.swaps import POOL_FIELDS, PUBLIC, Row, Swap, actors_of, added, swap_of
+from streams.detect.detectors.swaps import POOL_FIELDS, PUBLIC, Row, Swap, actors_of, added, swap_of, word
 from streams.detect.exact import exact
 
 #: Swaps of one pool in one block that are remembered; a larger block loses those that stand first in it.
@@ -75,7 +75,8 @@ class Sandwiches:
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
         """State: ``swaps``; where there are any ``told``, the names of back-runs, and ``forgotten``, how many swaps had
         to go; and whether anybody ``turned``."""
-        swap = swap_of(event, actors_of(event.fields, _ACTORS, self._public))
+        fields = event.fields
+        swap = swap_of(event, actors_of(fields, _ACTORS, self._public), word(fields.get("tx_hash")))
         if swap is None:
             return state, ()
         if state is None:

@@ -19,7 +19,7 @@ POOL_FIELDS = (
     "token_in", "amount_in", "token_out", "amount_out", "liquidity", "tick_lower", "tick_upper",
 )  # fmt: skip
 TRANSACTION_FIELDS = (
-    "type", "tx_hash", "tx_index", "log_index", "trace_address", "pool", "outcome", "token", "amount", "amount_usd",
+    "type", "tx_index", "log_index", "trace_address", "pool", "outcome", "token", "amount", "amount_usd",
     "profit_usd", "token_in", "amount_in", "token_out", "amount_out", "price_before", "price_after", "old_price",
     "new_price", "price_impact_percent",
 )  # fmt: skip
@@ -44,7 +44,7 @@ class Swap(NamedTuple):
 
     tx_index: int
     place: str
-    tx: str
+    tx: str  #: empty where the key says it
     actors: list[str]  #: distinct, sorted, without those everybody trades through; or the pool alone
     token_in: str
     token_out: str
@@ -111,7 +111,7 @@ def actors_of(fields: Mapping[str, Any], names: Iterable[str], public: frozenset
     return list(found) if len(found) < 2 else sorted(found)
 
 
-def swap_of(event: Event, actors: list[str]) -> Row | None:
+def swap_of(event: Event, actors: list[str], tx: str = "") -> Row | None:
     """The swap an event tells of; None where it trades nothing, or lacks its place in the block, token or amount."""
     fields = event.fields
     index = index_of(fields.get("tx_index"))
@@ -119,8 +119,7 @@ def swap_of(event: Event, actors: list[str]) -> Row | None:
     paid, bought = amount_of(fields.get("amount_in")), amount_of(fields.get("amount_out"))
     if index is None or not token_in or not token_out or token_in == token_out or paid is None or bought is None:
         return None
-    tx, sight = word(fields.get("tx_hash")), list(event.sight)
-    return [index, place_of(event), tx, actors, token_in, token_out, paid, bought, sight]
+    return [index, place_of(event), tx, actors, token_in, token_out, paid, bought, list(event.sight)]
 
 
 def added(rows: list[Row], row: Row, most: int) -> int | None:

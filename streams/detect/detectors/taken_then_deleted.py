@@ -39,6 +39,7 @@ class TakenThenDeleted:
 
     fields: Sequence[str] = ("action", "resource", "records", *_BYTES)
 
+    version = "1"
     live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

@@ -49,6 +49,7 @@ class ImpossibleTravel:
 
     fields: Sequence[str] = ("source_ip", *(path for pair in _PLACES for path in pair), *_COUNTRIES, *sorted(_MASKED))
     keeps: str | int = "30d"
+    version = "1"
     live = steady = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

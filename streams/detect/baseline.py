@@ -48,7 +48,7 @@ class Against:
 
     def __init__(self, spike: Spike, ladder: Ladder) -> None:
         self._spike, self._zone = spike, ZoneInfo(spike.timezone)
-        self._rungs = Rungs(spike.edge, ladder, _square if spike.is_z_score else _itself)
+        self._rungs = Rungs(spike.edge, ladder, _square if spike.is_z_score else Fraction)
         self._limit = spike.limit**2 if spike.is_z_score else spike.limit
         self._floor: Number = spike.floor if spike.floor.denominator > 1 else spike.floor.numerator
         self._tells_high = spike.direction != "down"
@@ -187,10 +187,13 @@ class Against:
     def _close(self, history: History, due: int | None) -> Seen:
         """Close the next window. ``due``: None where nothing is to be told."""
         spike, window = self._spike, history.next
-        events, total = history.take(window)
-        value: Number | None = total
+        events, (total, of) = history.take(window)
+        value: Number | None = total if of == 1 else Fraction(total, of)
         if spike.function == "avg":
-            value = Fraction(total) / events if events else None
+            value = Fraction(total, of * events) if events else None
+        if not history.held and len(history.cells) < spike.min_baseline:
+            history.close([cell(value)], spike.windows)
+            return None
         known = self._baseline(history, window)
         high = low = Fraction(0)
         if value is not None and known.windows >= spike.min_baseline:
@@ -286,10 +289,6 @@ class Against:
         if value is not None and mean is not None:
             detail["direction"] = "up" if value > mean else "down"
         return change.observed(evidence, at, detail, _root if self._spike.is_z_score else plain)
-
-
-def _itself(number: Fraction) -> Fraction:
-    return number
 
 
 def _square(number: Fraction) -> Fraction:

@@ -18,7 +18,7 @@ Parts = tuple[int, int]
 MAX_OPEN = 64
 MAX_IDS = 32
 _HEAD = 14
-_LARGEST = 10**300
+_LARGEST, _LARGEST_BITS = 10**300, 990
 _LARGEST_INT = 2**63
 
 
@@ -38,14 +38,14 @@ class History:
     window it was worked out (or -1), then ``Known``. Changes of a history are changes of a copy.
     """
 
-    __slots__ = ("cells", "fired", "held", "ids", "known", "known_of", "newest", "next", "opened", "spare")
+    __slots__ = ("cells", "fired", "held", "ids", "known_of", "newest", "next", "opened", "spare", "worked_out")
 
     def __init__(self, state: State) -> None:
         self.next, self.held, self.newest = state[:3]
         self.fired: list[Any] = state[3:6]
         self.spare: list[Any] = state[6:9]
         self.known_of: int = state[9]
-        self.known = Known(state[10], unpacked(state[11]), unpacked(state[12]))
+        self.worked_out: list[Any] = state[10:13]
         begin = _HEAD + 1
         end = begin + state[_HEAD - 1]
         self.cells: list[Any] = state[begin:end]
@@ -61,9 +61,14 @@ class History:
     def state(self) -> State:
         return [
             self.next, self.held, self.newest, *self.fired, *self.spare,
-            self.known_of, self.known.windows, _packed(self.known.total), _packed(self.known.squares),
-            len(self.cells), len(self.ids), *self.cells, *self.ids, *self.opened,
+            self.known_of, *self.worked_out, len(self.cells), len(self.ids), *self.cells, *self.ids, *self.opened,
         ]  # fmt: skip
+
+    @property
+    def known(self) -> Known:
+        """What was worked out last."""
+        windows, total, squares = self.worked_out
+        return Known(windows, unpacked(total), unpacked(squares))
 
     @property
     def first_open(self) -> int | None:
@@ -82,13 +87,13 @@ class History:
         self.opened[index + 1 : index + 3] = (events, total)
         return events, unpacked(total)
 
-    def take(self, window: int) -> tuple[int, Number]:
+    def take(self, window: int) -> tuple[int, Parts]:
         """Events and total of the window that closes."""
         if not self.opened or self.opened[0] != window:
-            return 0, 0
+            return 0, (0, 1)
         _, events, total = self.opened[:3]
         del self.opened[:3]
-        return events, unpacked(total)
+        return events, _parts(total)
 
     def close(self, cells: list[Any], most: int) -> None:
         """The next windows are closed, with these numbers; the latest ``most`` of all are kept."""
@@ -106,10 +111,7 @@ class History:
                 cells = [self.cells[number - first] for number in alike if first <= number < self.next]
             numbers, one = together([known for known in cells if known is not None])
             total, squares = sum(numbers), sum([number * number for number in numbers])
-            if one == 1:
-                self.known = Known(len(numbers), total, squares)
-            else:
-                self.known = Known(len(numbers), Fraction(total, one), Fraction(squares, one * one))
+            self.worked_out = [len(numbers), plus(0, (total, one)), plus(0, (squares, one * one))]
             self.known_of = window
         return self.known
 
@@ -166,14 +168,9 @@ def cell(number: Number | None) -> Any:
     """A closed window's number as it is kept: an integer of 64 bits or the nearest double."""
     if type(number) is int and -_LARGEST_INT <= number < _LARGEST_INT:
         return number
+    if type(number) is Fraction and number.numerator.bit_length() < _LARGEST_BITS:
+        return plain(number)
     return None if number is None else plain(Fraction(max(-_LARGEST, min(_LARGEST, number))))
-
-
-def _packed(number: Number) -> int | str:
-    """Exact, for JSON: ``7``, or text beyond what a JSON integer is read as."""
-    if number.denominator == 1 and -_LARGEST_INT <= number < _LARGEST_INT:
-        return number.numerator
-    return f"{number.numerator:x}/{number.denominator:x}"
 
 
 def unpacked(packed: int | str) -> Number:

@@ -9,7 +9,7 @@ import pytest
 
 from streams.detect.detectors import resting
 from streams.detect.detectors.resting import MAX_ORDERS, Fill, Orders, stood, take
-from streams.detect.detectors.trading import said_of, size
+from streams.detect.detectors.trading import said_of
 
 KEEPS = 30_000
 START = 1_709_208_000_000
@@ -45,7 +45,7 @@ def _answers(events: list[tuple[int, dict[str, Any]]]) -> tuple[list[Any], Order
     fills: list[Fill] = []
     answers, newest = [], START
     for at, fields in events:
-        take(orders, fills, at, said_of(fields), size(fields.get("qty_removed")), KEEPS)
+        take(orders, fills, at, said_of(fields), KEEPS)
         newest = max(newest, at)
         answers.append([
             *(sorted(order for order, one in orders.items() if stood(one, when)) for when in (newest, newest - KEEPS)),
@@ -88,6 +88,6 @@ def test_a_fill_takes_the_side_that_is_said_later() -> None:
         (5, {"type": "order.filled", "order_id": "a", "qty": 2}),
         (6, {"type": "order.placed", "order_id": "a", "qty": 2, "side": "sell"}),
     ):
-        order, _ = take(orders, fills, at, said_of(fields), None, KEEPS)
+        order, _ = take(orders, fills, at, said_of(fields), KEEPS)
     assert order is orders["a"]
     assert fills == [[5, "sell", 2.0, None, "a"]]

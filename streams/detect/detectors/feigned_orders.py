@@ -22,7 +22,7 @@ from streams.detect.detectors.resting import (
     stood,
     take,
 )
-from streams.detect.detectors.trading import TRADE_FIELDS, Stage, said_of, size
+from streams.detect.detectors.trading import TRADE_FIELDS, Said, Stage, said_of
 from streams.rules.durations import parse_duration
 
 
@@ -62,12 +62,12 @@ class FeignedOrders:
         if state is None:
             state = [{}, [], [], NEVER]
         orders, fills, times, _ = state  # the last: when an order was cancelled last
-        order, fill = take(orders, fills, at, said, size(event.fields.get("qty_removed")), self._matters)
+        order, fill = take(orders, fills, at, said, self._matters)
         if order is not None and order[CANCELLED] is not None:
             state[3] = max(state[3], order[CANCELLED])
-        for about in self._about(fills, said.stage, at, said.order_id, order, fill):
-            if about[1] is None or about[0] > state[3]:
-                continue
+        if not fills or (fill is not None and fill[0] > state[3]):  # as most, and nothing was drawn back after it
+            return state, ()
+        for about in [fill] if fill is not None else self._about(fills, said, at, order):
             feigned, shown = self._feigned(orders, about)
             if feigned:
                 for one in feigned:
@@ -76,42 +76,48 @@ class FeignedOrders:
                 return state, [Found(len(times), 1, detail=_detail(about, feigned, shown))]
         return state, ()
 
-    def _about(
-        self, fills: list[Fill], what: Stage, at: int, order_id: str | None, order: Order | None, fill: Fill | None
-    ) -> list[Fill]:
-        """The fills about which the event may have completed something."""
-        if fill is not None:
-            return [fill]
-        if order is None or not fills or what is Stage.FILLED:
+    def _about(self, fills: list[Fill], said: Said, at: int, order: Order | None) -> list[Fill]:
+        """The earlier fills about which the event may have completed something."""
+        if order is None or said.stage is Stage.FILLED:
             return []
-        if what is Stage.CANCELLED:
-            return [one for one in fills if at - self._cancel_within < one[0] <= at and one[1] != order[SIDE]]
+        if said.stage is Stage.CANCELLED:
+            return [one for one in fills if at - self._cancel_within < one[0] <= at and self._drawn_back(order, one)]
         late = order[CANCELLED] is not None
-        return [one for one in fills if one[4] == order_id or (late and at <= one[0] < at + self._rest)]
+        return [one for one in fills if one[4] == said.order_id or (late and at <= one[0] < at + self._rest)]
+
+    def _drawn_back(self, order: Order, fill: Fill) -> bool:
+        """Whether it was cancelled right after the fill against which it stood, hardly touched and not small."""
+        at, way, qty, _, _ = fill
+        return bool(
+            order[CANCELLED] is not None
+            and at <= order[CANCELLED] < at + self._cancel_within
+            and order[SIDE] is not None
+            and order[SIDE] != way
+            and stood(order, at)
+            and order[PLACED] > at - self._rest
+            and not order[TOLD]
+            and order[QTY] >= self._large * qty
+            and order[FILLED] <= self._filled * order[QTY]
+        )
 
     def _feigned(self, orders: Orders, fill: Fill) -> tuple[list[Order], float]:
         """The feigned orders about a fill, none where they are too few, and what was shown on the fill's side."""
         at, way, qty, _, _ = fill
-        standing = [order for order in orders.values() if stood(order, at)]
-        against = [order for order in standing if order[SIDE] is not None and order[SIDE] != way]
         drawn_back = [
             order
-            for order in against
-            if order[CANCELLED] is not None
-            and order[CANCELLED] < at + self._cancel_within
-            and order[PLACED] > at - self._rest
-            and not order[TOLD]
-            and order[FILLED] <= self._filled * order[QTY]
+            for order in orders.values()
+            if order[CANCELLED] is not None and order[CANCELLED] >= at and self._drawn_back(order, fill)
         ]
-        if not drawn_back:
+        if way is None or not drawn_back or sum(order[QTY] for order in drawn_back) < self._ratio * qty:
             return [], 0.0
+        standing = [order for order in orders.values() if stood(order, at) and order[SIDE] is not None]
         shown = max(sum(order[QTY] for order in standing if order[SIDE] == way), qty)
         feigned = [order for order in drawn_back if order[QTY] >= self._large * shown]
         gone = sum(order[QTY] for order in feigned)
         if (
             not feigned
             or gone < self._ratio * shown
-            or gone < self._cancelled * sum(order[QTY] for order in against)
+            or gone < self._cancelled * sum(order[QTY] for order in standing if order[SIDE] != way)
             or len({order[PRICE] for order in feigned}) < self._levels
         ):
             return [], 0.0

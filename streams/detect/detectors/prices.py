@@ -38,7 +38,7 @@ class PriceDeviation:
         self.keeps = parse_duration(settings.get("within", "1h"))
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
-        what, _, _, way, _, price = said_of(event.fields)
+        what, _, _, way, _, price, _ = said_of(event.fields)
         if price is None or what is Stage.CANCELLED:
             return state, ()
         state = state or [[], []]
@@ -94,7 +94,7 @@ class FatFinger:
         self.keeps = parse_duration(settings.get("within", "7d"))
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
-        what, _, _, way, qty, price = said_of(event.fields)
+        what, _, _, way, qty, price, _ = said_of(event.fields)
         if qty is None or (what is not Stage.PLACED and what is not Stage.REPLACED):
             return state, ()
         if price is not None and price <= 0:

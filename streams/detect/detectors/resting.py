@@ -26,17 +26,15 @@ _FEW, _LOOKED_AT = 16, 2
 _time = itemgetter(0)
 
 
-def take(
-    orders: Orders, fills: list[Fill], at: int, said: Said, removed: float | None, keeps: int
-) -> tuple[Order | None, Fill | None]:
-    """What an event says taken in: the order that it is about, and what it filled. ``removed``: by how much less.
+def take(orders: Orders, fills: list[Fill], at: int, said: Said, keeps: int) -> tuple[Order | None, Fill | None]:
+    """What an event says taken in: the order that it is about, and what it filled.
 
     An order without an id cannot be followed, and does not count. What is over for longer than ``keeps`` is forgotten
     by and by, and of more than ``MAX_ORDERS`` a quarter at once.
     """
     while fills and fills[0][0] <= at - keeps:
         del fills[0]
-    what, order_id, _, way, qty, price = said
+    what, order_id, _, way, qty, price, removed = said
     if order_id is None:
         if what is not Stage.FILLED or way is None or qty is None:
             return None, None

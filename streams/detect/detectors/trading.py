@@ -143,6 +143,7 @@ class Said(NamedTuple):
     side: str | None = None
     qty: float | None = None
     price: float | None = None
+    removed: float | None = None  #: by how much less it is now
 
 
 _NOTHING = Said(None)
@@ -156,8 +157,9 @@ def said_of(fields: Mapping[str, Any]) -> Said:
         return _NOTHING
     get = fields.get
     return Said(
-        what, named(get("order_id")), named(get("account")), side(get("side")), size(get("qty")), amount(get("price"))
-    )
+        what, named(get("order_id")), named(get("account")), side(get("side")), size(get("qty")), amount(get("price")),
+        size(get("qty_removed")),
+    )  # fmt: skip
 
 
 class Trade(NamedTuple):
@@ -175,7 +177,7 @@ class Trade(NamedTuple):
 @remembered
 def trade_of(fields: Mapping[str, Any]) -> Trade | None:
     """The execution of an event that is one: ``seller`` and ``buyer``, else ``account``, ``side``, ``counterparty``."""
-    what, _, account, way, qty, price = said_of(fields)
+    what, _, account, way, qty, price, _ = said_of(fields)
     if what is not Stage.FILLED:
         return None
     other = named(fields.get("counterparty"))

@@ -14,6 +14,7 @@ from math import sqrt
 from typing import Any
 
 from streams.detect.detectors import Event, Found
+from streams.detect.detectors.measured import first
 from streams.detect.detectors.trading import amount
 
 HOUR = 3_600_000
@@ -64,8 +65,8 @@ class VolumeShift:
         self.keeps = (self._cells + 1) * self._window
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:
-        size = next((found for name in self.fields if (found := amount(event.fields.get(name))) is not None), 0.0)
-        if size <= 0:
+        size = first(event.fields, self.fields, amount)
+        if size is None or size <= 0:
             return state, ()
         number = event.time // self._window
         if state is None:

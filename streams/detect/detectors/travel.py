@@ -86,7 +86,9 @@ class ImpossibleTravel:
 
 def _place(fields: Mapping[str, Any]) -> tuple[float, float] | None:
     for north, east in _PLACES:
-        latitude, longitude = _degrees(fields.get(north), 90), _degrees(fields.get(east), 180)
+        if north not in fields or east not in fields:
+            continue
+        latitude, longitude = _degrees(fields[north], 90), _degrees(fields[east], 180)
         if latitude is not None and longitude is not None and (latitude or longitude):
             return float(latitude), float(longitude)
     return None

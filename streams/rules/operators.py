@@ -16,10 +16,9 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any
 
-import re2
-
 from streams.rules.comparing import OtherField, compare_fields, other_field
 from streams.rules.durations import shown
+from streams.rules.regex import searching
 from streams.rules.values import amount, comparable, number
 
 Test = Callable[..., bool]
@@ -151,7 +150,7 @@ def compile_test(op: str, operand: Any, case_sensitive: bool = True) -> Test:
     if op in ORDER:
         return _order(op, operand)
     if op == "regex":
-        return _regex(operand, case_sensitive)
+        return searching(operand, case_sensitive)
     if op == "cidr":
         return _cidr(operand)
     if op == "contains":
@@ -235,37 +234,6 @@ def bound_of(operand: float | str) -> Decimal | float:
     if bound == bound.to_integral_value():
         return int(bound)
     return float(bound) if Decimal(float(bound)) == bound else bound
-
-
-def _regex(patterns: tuple[str, ...], case_sensitive: bool) -> Test:
-    options = re2.Options()
-    options.case_sensitive = case_sensitive
-    options.log_errors = False
-    options.max_mem = 1 << 20
-    compiled = []
-    for pattern in patterns:
-        try:
-            compiled.append(re2.compile(pattern, options))
-        except re2.error as error:
-            reason = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else error.args[0]
-            raise ValueError(f"{shown(pattern)} is not an RE2 pattern: {reason}") from None
-    searches = [_search(pattern) for pattern in compiled]
-    return searches[0] if len(searches) == 1 else lambda value: any(search(value) for search in searches)
-
-
-def _search(pattern: Any) -> Test:
-    """Whether the pattern matches somewhere in text. Below the wrapper's own ``search``, which prepares a match object
-    and its positions before it has found anything: 0.6 µs instead of 1.5.
-    """
-    match, anywhere = pattern._regexp.Match, re2._Anchor.UNANCHORED
-
-    def search(value: Any) -> bool:
-        if not isinstance(value, str):
-            return False
-        data = value.encode()
-        return bool(match(anywhere, data, 0, len(data))[0][0] >= 0)
-
-    return search
 
 
 def _cidr(networks: tuple[str, ...]) -> Test:

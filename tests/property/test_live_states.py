@@ -4,12 +4,11 @@ states are written and read again."""
 from __future__ import annotations
 
 from copy import deepcopy
+from random import Random
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
 from streams.detect.base import NEVER, Moment, State
 from streams.detect.boxed import MAX_INNER
@@ -95,47 +94,39 @@ def _cut(one: Living, state: State | None) -> Any:
     return None if state is None else msgspec.json.decode(msgspec.json.encode(one.written(state)))
 
 
-def _timeline(rule: Python, draw: Any) -> list[tuple[Moment, int]]:
+def _timeline(rule: Python, rng: Random) -> list[tuple[Moment, int]]:
     """Events, and how far time is closed before each."""
     at, moments = 1_709_208_000_000, []
-    for number in range(draw(st.integers(1, 30))):
-        at += draw(st.sampled_from((0, 0, 500, 5_000, -1_000, 600_000, 7_200_000)))
-        values = tuple(
-            draw(st.sampled_from(_SENSIBLE.get(path.rpartition(".")[2], _NUMBERS) * 9 + HOSTILE + _UNSET))
-            for path in rule.watched
-        )
-        arm = draw(st.integers(0, len(rule.also)))
+    pools = [_SENSIBLE.get(path.rpartition(".")[2], _NUMBERS) * 9 + HOSTILE + _UNSET for path in rule.watched]
+    for number in range(rng.randint(1, 60)):
+        at += rng.choice((0, 0, 500, 5_000, -1_000, 600_000, 7_200_000))
+        values = tuple(rng.choice(pool) for pool in pools)
+        arm = rng.randint(0, len(rule.also))
         moments.append((Moment(at, number, f"e{number}", values, NEVER, NEVER, (arm,)), at - 60_000))
     return moments
 
 
 @pytest.mark.parametrize("rule", sorted(LIVE))
-@settings(
-    max_examples=6,
-    deadline=None,
-    phases=(Phase.reuse, Phase.generate),  # of so many values the smallest is searched for minutes
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-@given(data=st.data())
-def test_what_lives_sees_what_is_written_and_read_again_sees(rule: str, data: st.DataObject) -> None:
+def test_what_lives_sees_what_is_written_and_read_again_sees(rule: str) -> None:
     detect = LIVE[rule].detect
     assert isinstance(detect, Python)
     ways = ("", *(name for name, _ in detect.also))
-    watched = Watched(found(detect.target)(msgspec.json.decode(detect.settings)))
-    one = (LivingTimed if detect.is_timed else Living)(watched, detect.watched, 1 << 40, ways)
-    left: Any = None
-    right: Any = None
-    for moment, closed in _timeline(detect, data.draw):
-        if isinstance(one, LivingTimed):
-            while right is not None and (due := one.due(right)) is not None and due <= closed:
-                assert one.due(left) == due
-                (left, seen), (right, expected) = one.expire(left), one.expire(_cut(one, right))
-                assert seen == expected
-        given_ = [deepcopy(moment.values) for _ in range(2)]
-        left, seen = one.step(left, moment._replace(values=given_[0]))
-        right, expected = one.step(_cut(one, right), moment._replace(values=given_[1]))
-        assert seen == expected
-        assert one.written(left) == one.written(right)
+    for seed in range(6):
+        watched = Watched(found(detect.target)(msgspec.json.decode(detect.settings)))
+        one = (LivingTimed if detect.is_timed else Living)(watched, detect.watched, 1 << 40, ways)
+        left: Any = None
+        right: Any = None
+        for moment, closed in _timeline(detect, Random(f"{rule} {seed}")):
+            if isinstance(one, LivingTimed):
+                while right is not None and (due := one.due(right)) is not None and due <= closed:
+                    assert one.due(left) == due
+                    (left, seen), (right, expected) = one.expire(left), one.expire(_cut(one, right))
+                    assert seen == expected
+            both = [moment._replace(values=deepcopy(moment.values)) for _ in range(2)]
+            left, seen = one.step(left, both[0])
+            right, expected = one.step(_cut(one, right), both[1])
+            assert seen == expected
+            assert one.written(left) == one.written(right)
 
 
 @pytest.mark.parametrize("rule", sorted(LIVE))

@@ -44,10 +44,11 @@ _SENSIBLE: dict[str, tuple[Any, ...]] = {
     "lat": (52.52, "40.7", -33), "lon": (13.4, "-74.0", 151), "approved": (True, False), "state": ("stopping", "up"),
     "tx_index": (1, 2, 3, 4, "5"), "log_index": (1, 2, 3), "decimals": (6, 18), "block": (7, 8, 9), "pool": ("p", "q"),
     "resource": ("a/b/c", "a/b", "x"), "hash": ("h1", "h2", "h3"), "prev_hash": ("h1", "h2", "", "0x00"),
+    "key": ({"pool": "p"}, {"account": "a"}), "tags": (["disk"], ["latency", "risk.security"]),
     **dict.fromkeys(("token_in", "token_out", "token"), ("W", "X", "Y")),
     **dict.fromkeys(
         ("account", "counterparty", "buyer", "seller", "actor", "owner", "from", "to", "sender", "recipient", "spender",
-         "provider", "caller", "pool_creator", "creator", "tx_from", "counterparty_owner", "order_id", "trade_id"), _NAMES),
+         "provider", "caller", "pool_creator", "creator", "tx_from", "counterparty_owner", "order_id", "trade_id", "id", "rule"), _NAMES),
 }  # fmt: skip
 
 

@@ -67,8 +67,10 @@ class FeignedOrders:
             state[3] = max(state[3], order[CANCELLED])
         if not fills or (fill is not None and fill[0] > state[3]):  # as most, and nothing was drawn back after it
             return state, ()
-        for about in [fill] if fill is not None else self._about(fills, said, at, order):
-            feigned, shown = self._feigned(orders, about)
+        fills = [fill] if fill is not None else self._about(fills, said, at, order)
+        cancelled = [order for order in orders.values() if fills and (order[CANCELLED] or NEVER) >= fills[0][0]]
+        for about in fills if cancelled else ():
+            feigned, shown = self._feigned(orders, cancelled, about)
             if feigned:
                 for one in feigned:
                     one[TOLD] = True
@@ -81,7 +83,7 @@ class FeignedOrders:
         if order is None or said.stage is Stage.FILLED:
             return []
         if said.stage is Stage.CANCELLED:
-            return [one for one in fills if at - self._cancel_within < one[0] <= at and self._drawn_back(order, one)]
+            return [one for one in fills if at - self._cancel_within < one[0] <= at]
         late = order[CANCELLED] is not None
         return [one for one in fills if one[4] == said.order_id or (late and at <= one[0] < at + self._rest)]
 
@@ -89,8 +91,7 @@ class FeignedOrders:
         """Whether it was cancelled right after the fill against which it stood, hardly touched and not small."""
         at, way, qty, _, _ = fill
         return bool(
-            order[CANCELLED] is not None
-            and at <= order[CANCELLED] < at + self._cancel_within
+            at <= order[CANCELLED] < at + self._cancel_within
             and order[SIDE] is not None
             and order[SIDE] != way
             and stood(order, at)
@@ -100,14 +101,10 @@ class FeignedOrders:
             and order[FILLED] <= self._filled * order[QTY]
         )
 
-    def _feigned(self, orders: Orders, fill: Fill) -> tuple[list[Order], float]:
+    def _feigned(self, orders: Orders, cancelled: list[Order], fill: Fill) -> tuple[list[Order], float]:
         """The feigned orders about a fill, none where they are too few, and what was shown on the fill's side."""
         at, way, qty, _, _ = fill
-        drawn_back = [
-            order
-            for order in orders.values()
-            if order[CANCELLED] is not None and order[CANCELLED] >= at and self._drawn_back(order, fill)
-        ]
+        drawn_back = [order for order in cancelled if self._drawn_back(order, fill)]
         if way is None or not drawn_back or sum(order[QTY] for order in drawn_back) < self._ratio * qty:
             return [], 0.0
         standing = [order for order in orders.values() if stood(order, at) and order[SIDE] is not None]

@@ -26,6 +26,7 @@ from streams.replay.keeper import FORGETFUL, Keeper
 from streams.replay.spool import Spool, Waiting, merged
 from streams.rules.chains import ALERTS
 from streams.rules.rule import RuleSet
+from streams.runtime.garbage import looking_seldom
 from streams.runtime.stages import program
 from streams.state.alerts.inforce import POLICY
 from streams.state.detect.arrived import Arrived
@@ -94,6 +95,7 @@ def control_of(ruleset: RuleSet, policy: Mapping[str, Any] | None = None) -> Con
     return Control(position=1, ruleset=ruleset, records={POLICY: dict(policy)} if policy else {})
 
 
+@looking_seldom()
 def replay(
     logs: Sequence[PartitionLog],
     ruleset: RuleSet,

@@ -24,6 +24,7 @@ from streams.rules.rule import RuleSet
 from streams.runtime import control as controls
 from streams.runtime.agents import Agent, App
 from streams.runtime.deliver import DeliverRole
+from streams.runtime.garbage import look_seldom
 from streams.runtime.names import Names
 from streams.runtime.ruleswatch import RulesWatch
 from streams.runtime.source import Source
@@ -274,8 +275,7 @@ class Worker:
         watch(self.sources, settings.stall_after)
         files = self._watch_rules()
         gc.collect()
-        gc.freeze()
-        gc.set_threshold(200_000, 50, 1000)  # events make no cycles; walking a million keys to learn that is dear
+        look_seldom()
         self.control.serve()
         telemetry.log.info("worker starts", worker=settings.worker, roles=sorted(settings.roles))
         status = 0

@@ -21,6 +21,7 @@ from streams.replay.keeper import FORGETFUL
 from streams.replay.logs import Facts, Log, noted, span_of
 from streams.replay.runner import Detected, PartitionLog, Replayed, conclude, control_of, detect_log
 from streams.rules.rule import RuleSet
+from streams.runtime.garbage import looking_seldom
 from streams.runtime.stages import program
 from streams.state.detect.arrived import Arrived
 
@@ -48,6 +49,7 @@ class _Work:
 _Task = tuple[int, int]  #: rule set, log
 
 
+@looking_seldom()
 def backtest(
     logs: Sequence[Log],
     rulesets: Sequence[RuleSet],

@@ -7,14 +7,15 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from streams import pipeline
 from streams.detect.hop import Copy, read
-from streams.model import Batch
+from streams.model import Batch, Output
 from streams.state.detect import leaving
 from streams.state.detect.arrived import Arrived, arrived, same_by_json, turn_of
+from streams.state.detect.rekeyed import RekeyedState
 from tests.detecting import BASE, detecting, records
 from tests.everykind import BY_IP, OVER_SOURCES, every_kind, river
 
@@ -77,3 +78,35 @@ def test_most_copies_are_handed_over_unwritten_and_some_are_not(monkeypatch: pyt
         pipeline.detect(state, Batch(records([hostile(payload, rnd) for payload in river(rnd, 40)])), BASE, ALL)
     assert len(handed) == len(same)
     assert same.count(True) > 5 * same.count(False) > 0
+
+
+def by_rule(copies: list[Arrived]) -> list[str]:
+    """What each rule gets, whichever others go with it."""
+    return sorted(
+        repr((turn_of(one), one.tenant, one.key, ref, values, arms, one.raw, one.position, one.from_record))
+        for one in copies
+        for ref, values, arms in zip(one.rules, one.values, one.arms or [(0,)] * len(one.rules), strict=True)
+    )
+
+
+@settings(max_examples=20, deadline=None, phases=[Phase.generate])
+@given(st.integers(0, 10**6))
+def test_what_is_found_the_short_way_is_what_is_found_step_by_step(seed: int) -> None:
+    rnd = random.Random(seed)
+    log = records([hostile(payload, rnd) for payload in river(rnd, 60)])
+    sent: list[list[Arrived]] = []
+    found: list[tuple[list[Output], list[tuple[bytes, bytes | None]]]] = []
+    for stopwatch in (None, lambda: 0):  # what is timed goes the long way
+        origin, behind, handed = detecting(BY_IP), RekeyedState(0, lambda _: frozenset()), list[Arrived]()
+        origin.hand, origin.stopwatch, behind.stopwatch = handed.append, stopwatch, stopwatch
+        outputs = pipeline.detect(origin, Batch(log), BASE, ALL)
+        sent.append(handed)
+        behind.loaded()
+        waiting = sorted(sent[0], key=turn_of)
+        for begin in range(0, len(waiting), 25):
+            outputs += pipeline.rekeyed_in_turn(behind, waiting[begin : begin + 25], BASE, ALL)
+        outputs += pipeline.rekeyed_end(behind, BASE, ALL, mark=BASE + 10**7)
+        found.append((outputs, [*origin.changes(), *behind.changes()]))
+    assert by_rule(sent[0]) == by_rule(sent[1])
+    assert found[0] == found[1]
+    assert any(output.topic == "alert-input" for output in found[0][0])

@@ -55,8 +55,9 @@ def beginning(pattern: str) -> str:
     plain = _PLAIN.match(pattern)
     if plain is None or "\\Q" in pattern or _is_choice(pattern):
         return ""
-    following = pattern[plain.end() : plain.end() + 1]
-    return plain[1][:-1] if following and following in "?*{" else plain[1]
+    # What repeats may be about the last character, flags between them notwithstanding: ``^a(?m)?``.
+    is_certain = not pattern.startswith(("?", "*", "{", "(?"), plain.end())
+    return plain[1] if is_certain else plain[1][:-1]
 
 
 def _is_choice(pattern: str) -> bool:

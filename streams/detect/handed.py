@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-import msgspec
+from msgspec import UNSET
 
 from streams.detect.base import Ref
 from streams.detect.detectors import Event
@@ -23,8 +23,8 @@ def read(
     values: tuple[Any, ...], at: int, ref: Ref, event_id: str, arms: tuple[int, ...],
 ) -> Event:  # fmt: skip
     """The event for a detector that reads ``fields``."""
-    found = {path: value for path, value in zip(fields, values, strict=True) if value is not msgspec.UNSET}
-    return Event(at, event_id, found, (at, ref, _seen_id(event_id)), tuple([ways[arm] for arm in arms]))
+    found = {path: value for path, value in zip(fields, values, strict=True) if value is not UNSET}
+    return Event(at, event_id, found, (at, ref, _seen_id(event_id)), _named(ways, arms))
 
 
 @lru_cache(256)
@@ -47,6 +47,12 @@ def reading(fields: tuple[str, ...], ways: tuple[str, ...]) -> Reading:
     return once
 
 
+@lru_cache(256)
+def _named(ways: tuple[str, ...], arms: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple([ways[arm] for arm in arms])
+
+
+@lru_cache(64)
 def _seen_id(event_id: str) -> str:
     """The id in a sight: itself where it is printable and not very long, so that states stay as small as they look."""
     plain = len(event_id) <= _SIGHT_ID and event_id.isascii() and event_id.isprintable()

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
+
 #: An event by its time (ms), its place in the log and its id: plain JSON, to be kept in a state and handed back.
 Sight = Sequence[Any]
 #: Of one finding's evidence.
@@ -19,8 +21,7 @@ MAX_EVIDENCE = 20
 UNCHANGED: Any = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """An event of one key. ``fields``: the values at the detector's paths; what is missing is not in it."""
 
     time: int  #: event time, ms

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from streams.detect.kinds.python import Python
 from streams.model import Severity
 from streams.reference.prose import anchor, table
 from streams.rules.chains import ALERTS
@@ -88,7 +89,8 @@ def _needs(rule: Rule) -> str:
         named = [path for leaf in arm.where.leaves() for path in leaf.paths]
         named += (path for part in arm.key for path in part.paths)
         sources[arm.source] |= dict.fromkeys(named)
-    sources[rule.source] |= dict.fromkeys(rule.detect.fields())
+    kind = rule.detect
+    sources[rule.source] |= dict.fromkeys(kind.needs() if isinstance(kind, Python) else kind.fields())
     told = (f"{'our own alerts' if name == ALERTS else f'`{name}` events'} with {_listed(read)}"
             for name, read in sources.items())  # fmt: skip
     return "; ".join(told)

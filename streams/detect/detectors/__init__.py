@@ -80,7 +80,7 @@ class PlainDetector(Protocol):
     costs the key its state.
     """
 
-    fields: Sequence[str]  #: dot paths that it reads
+    fields: Sequence[str]  #: dot paths that it reads; ``needs``, where it has that, are those that it looks at
     keeps: str | int  #: how long an event matters: ``1h``, or ms
 
     def step(self, state: Any, event: Event) -> tuple[Any, Sequence[Found]]:

@@ -31,6 +31,9 @@ class Arbitrage:
     """
 
     fields = TRANSACTION_FIELDS
+    needs = (
+        "tx_index", "log_index", "trace_address", "token_in", "amount_in", "token_out", "amount_out", "pool", "outcome",
+    )  # fmt: skip
     keeps = "10m"
     version = "2"
     live = steady = True

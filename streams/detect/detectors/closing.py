@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.trading import TRADE_FIELDS, fills_of
+from streams.detect.detectors.trading import EXECUTION_NEEDS, TRADE_FIELDS, fills_of
 from streams.rules.active import DAYS
 from streams.rules.durations import parse_duration
 
@@ -33,6 +33,7 @@ class MarkingTheClose:
 
     version = "1"
     fields: Sequence[str] = TRADE_FIELDS
+    needs: Sequence[str] = EXECUTION_NEEDS
     steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

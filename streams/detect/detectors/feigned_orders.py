@@ -22,7 +22,7 @@ from streams.detect.detectors.resting import (
     stood,
     take,
 )
-from streams.detect.detectors.trading import TRADE_FIELDS, Said, Stage, said_of
+from streams.detect.detectors.trading import ORDER_NEEDS, TRADE_FIELDS, Said, Stage, said_of
 from streams.rules.durations import parse_duration
 
 
@@ -43,6 +43,7 @@ class FeignedOrders:
 
     version = "2"
     fields: Sequence[str] = TRADE_FIELDS
+    needs: Sequence[str] = ORDER_NEEDS
     steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

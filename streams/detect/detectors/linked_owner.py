@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.trading import TRADE_FIELDS, listed, named, trade_of
+from streams.detect.detectors.trading import EXECUTION_NEEDS, TRADE_FIELDS, listed, named, trade_of
 from streams.rules.durations import parse_duration
 
 _MAX_OWNERS, _MAX_LEGS, _MAX_TIMES = 256, 128, 128
@@ -25,6 +25,7 @@ class LinkedOwner:
 
     version = "2"
     fields: Sequence[str] = TRADE_FIELDS
+    needs: Sequence[str] = EXECUTION_NEEDS
     steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

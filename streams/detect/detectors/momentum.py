@@ -10,7 +10,7 @@ from typing import Any
 
 from streams.detect.base import NEVER
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.trading import TRADE_FIELDS, better, fills_of, said_of
+from streams.detect.detectors.trading import EXECUTION_NEEDS, TRADE_FIELDS, better, fills_of, said_of
 from streams.rules.durations import parse_duration
 
 _MAX_FILLS = 128
@@ -31,6 +31,7 @@ class MomentumIgnition:
 
     version = "1"
     fields: Sequence[str] = TRADE_FIELDS
+    needs: Sequence[str] = EXECUTION_NEEDS
     steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from statistics import fmean, pstdev
 from typing import Any
 
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.trading import TRADE_FIELDS, Stage, said_of
+from streams.detect.detectors.trading import PRICE_NEEDS, TRADE_FIELDS, Stage, said_of
 from streams.rules.durations import parse_duration
 
 _LEAST_SPREAD = 0.25
@@ -28,6 +28,7 @@ class PriceDeviation:
 
     version = "2"
     fields: Sequence[str] = TRADE_FIELDS
+    needs: Sequence[str] = PRICE_NEEDS
     steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -83,6 +84,7 @@ class FatFinger:
 
     version = "2"
     fields: Sequence[str] = TRADE_FIELDS
+    needs: Sequence[str] = PRICE_NEEDS
     steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.trading import TRADE_FIELDS, Fill, fills_of
+from streams.detect.detectors.trading import EXECUTION_NEEDS, TRADE_FIELDS, Fill, fills_of
 from streams.rules.durations import parse_duration
 
 _MAX_ACCOUNTS, _BUCKETS = 128, 72
@@ -38,6 +38,7 @@ class PumpAndDump:
 
     version = "1"
     fields: Sequence[str] = TRADE_FIELDS
+    needs: Sequence[str] = EXECUTION_NEEDS
     steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any
 
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.trading import TRADE_FIELDS, listed, near, trade_of
+from streams.detect.detectors.trading import EXECUTION_NEEDS, TRADE_FIELDS, listed, near, trade_of
 from streams.rules.durations import parse_duration
 
 #: Trades of one instrument that are kept, and of one token.
@@ -49,6 +49,7 @@ class RoundTrip:
 
     version = "2"
     fields: Sequence[str] = TRADE_FIELDS
+    needs: Sequence[str] = EXECUTION_NEEDS
     steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

@@ -58,6 +58,9 @@ class Sandwiches:
     """
 
     fields = POOL_FIELDS
+    needs = tuple(
+        path for path in POOL_FIELDS if path not in ("type", "owner", "caller", "liquidity", "tick_lower", "tick_upper")
+    )
     keeps = "10m"
     version = "2"
     live = steady = True

@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any
 
 from streams.detect.detectors import Event, Found
-from streams.detect.detectors.trading import TRADE_FIELDS, Trade, named, said_of, trade_of
+from streams.detect.detectors.trading import EXECUTION_NEEDS, TRADE_FIELDS, Trade, named, said_of, trade_of
 from streams.rules.durations import parse_duration
 
 _MAX_LEGS = 128
@@ -30,6 +30,7 @@ class SelfTrade:
 
     version = "2"
     fields: Sequence[str] = TRADE_FIELDS
+    needs: Sequence[str] = EXECUTION_NEEDS
     steady = live = True
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

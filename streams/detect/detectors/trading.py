@@ -20,6 +20,10 @@ TRADE_FIELDS = (
     "type", "action", "status", "order_id", "account", "counterparty", "buyer", "seller", "owner", "counterparty_owner",
     "buyer_owner", "seller_owner", "side", "qty", "qty_removed", "price", "trade_id", "token_id",
 )  # fmt: skip
+#: Of these what is looked at by those who follow executions, orders, or prices and sizes alone.
+EXECUTION_NEEDS = tuple(path for path in TRADE_FIELDS if path not in ("order_id", "qty_removed"))
+ORDER_NEEDS = "type", "action", "status", "order_id", "side", "qty", "qty_removed", "price"
+PRICE_NEEDS = "type", "action", "status", "side", "qty", "price"
 _LONGEST_NAME = 64
 #: Longer ones are read anew each time, so that what is remembered of texts has a bound.
 _LONGEST_NUMBER = 128

@@ -97,6 +97,11 @@ class Python(Settings):
     def fields(self) -> tuple[str, ...]:
         return self.watched
 
+    def needs(self) -> tuple[str, ...]:
+        """Of ``fields()`` what the class looks at: some read more, and so share one reading with others."""
+        needs = getattr(found(self.target), "needs", self.watched)
+        return tuple(path for path in self.watched if path in needs)
+
     def arms(self) -> tuple[ArmSpec, ...]:
         return (ArmSpec(), *(spec for _, spec in self.also)) if self.also else ()
 

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from streams import pipeline
-from streams.detect.base import Moment, Observed, Skipped
+from streams.detect.base import Moment, Observed, Quick, Skipped
 from streams.detect.boxed import Boxed, BoxedTimed
 from streams.detect.detectors import UNCHANGED, Event, Found
-from streams.detect.living import Living, LivingTimed
+from streams.detect.living import Living, LivingInPlace, LivingTimed
 from streams.state.tables import MAX_LIVE
 from tests.detecting import BASE, Changelog, batch, control, detecting, event, findings, letters, rule
 
@@ -102,6 +102,46 @@ def test_a_living_state_sees_what_one_of_text_sees_wherever_it_is_cut(
         left = after
         assert living.newest(left) == boxed.newest(right)
         assert living.written(left) == right
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_in_place_it_sees_the_same_and_leaves_the_same(seed: int) -> None:
+    rnd = random.Random(seed)
+    living, boxed = LivingInPlace(Third({}), ("v",), KEEPS), Boxed(Copying(Third({})), ("v",), KEEPS)
+    assert isinstance(living, Quick)
+    left: Any = None
+    right: Any = None
+    at, taken = BASE, 0
+    for number in range(80):
+        at += rnd.choice((0, 1, 400, -300, 20_000))
+        values, horizon = (rnd.choice((1, 2, "nothing", msgspec.UNSET)),), at - KEEPS
+        event_id = f"e{rnd.choice((number, number, 3))}"
+        moment = Moment(at, number, event_id, values, horizon)
+        if left is not None and rnd.random() < 0.2:
+            left = msgspec.json.decode(msgspec.json.encode(living.written(left)))
+        right, expected = boxed.step(right, moment)
+        if left is not None and living.quick(left, at, number, event_id, values, horizon):
+            assert expected is None
+            taken += 1
+        else:
+            for _ in range(2):  # to see, and to tell
+                after, seen = living.step(left, moment)
+                assert seen == expected
+                if seen is None:
+                    break
+            left = after
+        assert living.written(left) == right
+    assert taken > 10
+
+
+def test_what_raises_in_place_raises_when_it_is_stepped() -> None:
+    living = LivingInPlace(Third({}), ("v",), KEEPS)
+    state, _ = living.step(None, Moment(BASE, 0, "a", (1,), BASE - KEEPS))
+    assert state is not None
+    assert not living.quick(state, BASE, 1, "b", ("broken",), BASE - KEEPS)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="in the middle"):
+            living.step(state, Moment(BASE, 1, "b", ("broken",), BASE - KEEPS))
 
 
 def _rule(name: str, monkeypatch: pytest.MonkeyPatch, made: type) -> dict[str, Any]:

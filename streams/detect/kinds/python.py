@@ -17,7 +17,7 @@ import msgspec
 
 from streams.detect.base import Option, Settings
 from streams.detect.boxed import Boxed, BoxedTimed
-from streams.detect.living import Living, LivingTimed
+from streams.detect.living import Living, LivingInPlace, LivingTimed
 from streams.detect.patterns.steps import PART_OPTIONS, read_name, read_way
 from streams.rules.block import Block, paths
 from streams.rules.durations import format_duration, parse_duration, shown
@@ -115,8 +115,10 @@ class Python(Settings):
     def detector(self, ladder: Ladder) -> Boxed:
         made = found(self.target)(msgspec.json.decode(self.settings))
         ways = ("", *(name for name, _ in self.also))
-        boxed, timed = (Living, LivingTimed) if getattr(made, "live", False) is True else (Boxed, BoxedTimed)
-        return (timed if self.is_timed else boxed)(made, self.watched, self.keeping, ways)
+        boxed: type[Boxed] = BoxedTimed if self.is_timed else Boxed
+        if getattr(made, "live", False) is True:
+            boxed = LivingTimed if self.is_timed else Living if self.also else LivingInPlace
+        return boxed(made, self.watched, self.keeping, ways)
 
 
 def _packages() -> set[str]:

@@ -37,6 +37,7 @@ _SETTINGS = {
     "sasl.enabled.mechanisms": "PLAIN",
     "auto.create.topics.enable": "false",
     "num.partitions": "4",
+    "log.retention.ms": "-1",  # of topics that say nothing: what is tried here is often older than a week
     "offsets.topic.num.partitions": "8",
     "transaction.state.log.num.partitions": "8",
     "share.coordinator.state.topic.num.partitions": "1",

@@ -4,7 +4,9 @@ The same records through the same generated decode and match. Then, for every ru
 by actor and one append of the time to a list; what is dirty goes into a changelog, with the position, in one transaction
 a second. No window, no order of time, no event ids, no lateness, no tenants, no bounds, no evidence, no errors, no group.
 
-    python -m tests.bench.plainest BOOTSTRAP TOPIC CHANGELOG EVENTS RULES MATCHES
+``together``: what the rules remember of an actor stands in one row, which is looked up once and written as one record.
+
+    python -m tests.bench.plainest BOOTSTRAP TOPIC CHANGELOG EVENTS RULES MATCHES [together]
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ class Plainest:
         ruleset = ruleset_from_documents(rules(number, matches), KINDS)
         self._program = compiled(ruleset, Source("audit", topic, ("tenant", "actor")))
         self._rows = [self._program.row(index) for index in range(len(self._program.arms))]
-        self._states: list[dict[Any, list[int]]] = [{} for _ in self._rows]
-        self._dirty: list[dict[Any, list[int]]] = [{} for _ in self._rows]
+        self._states: list[dict[Any, Any]] = [{} for _ in self._rows]
+        self._dirty: list[dict[Any, Any]] = [{} for _ in self._rows]
         self._topic, self._changelog = topic, changelog
         self._next = dict.fromkeys(range(PARTITIONS), 0)
         self._consumer = Consumer({
@@ -56,30 +58,33 @@ class Plainest:
     def read(self) -> int:
         """One batch; returns its size."""
         messages = self._consumer.consume(5_000, 0.005)
-        decode, match, rows, states, dirty = (
-            self._program.decode, self._program.match, self._rows, self._states, self._dirty
-        )  # fmt: skip
+        decode, match, take = self._program.decode, self._program.match, self.take
         for raw in map(Message.value, messages):
             event = decode(raw)
-            for index in match(event) or ():
-                row = rows[index](event)
-                times = states[index].get(row)
-                if times is None:
-                    times = states[index][row] = []
-                elif len(times) == _KEPT:
-                    del times[0]
-                times.append(event.event_time)
-                dirty[index][row] = times
+            if (matched := match(event)) is not None:
+                take(event, matched)
         for message in messages[-1:]:
             self._next[message.partition() or 0] = (message.offset() or 0) + 1
         return len(messages)
+
+    def take(self, event: Any, matched: tuple[int, ...]) -> None:
+        at, states, dirty = event.event_time, self._states, self._dirty
+        for index in matched:
+            row = self._rows[index](event)
+            times = states[index].get(row)
+            if times is None:
+                times = states[index][row] = []
+            elif len(times) == _KEPT:
+                del times[0]
+            times.append(at)
+            dirty[index][row] = times
 
     def commit(self) -> None:
         produce, changelog = self._producer.produce, self._changelog
         for number, dirty in enumerate(self._dirty):
             head = b"%d " % number
             for row, times in dirty.items():
-                produce(changelog, orjson.dumps(times), head + orjson.dumps(row))
+                produce(changelog, orjson.dumps(times, option=orjson.OPT_NON_STR_KEYS), head + orjson.dumps(row))
             dirty.clear()
         positions = [TopicPartition(self._topic, partition, offset) for partition, offset in self._next.items()]
         self._producer.send_offsets_to_transaction(positions, self._consumer.consumer_group_metadata())
@@ -104,17 +109,30 @@ class Plainest:
         return (time.monotonic() - wall) * scale, (time.process_time() - cpu) * scale
 
 
-def plainest(bootstrap: str, topic: str, changelog: str, n: int, number: int, matches: int) -> tuple[float, float]:
+class Together(Plainest):
+    """One row an actor for all rules."""
+
+    def take(self, event: Any, matched: tuple[int, ...]) -> None:
+        row, at = self._rows[matched[0]](event), event.event_time
+        of_rules = self._states[0].get(row)
+        if of_rules is None:
+            of_rules = self._states[0][row] = {}
+        for index in matched:
+            times = of_rules.get(index)
+            if times is None:
+                times = of_rules[index] = []
+            elif len(times) == _KEPT:
+                del times[0]
+            times.append(at)
+        self._dirty[0][row] = of_rules
+
+
+def plainest(
+    bootstrap: str, topic: str, changelog: str, n: int, number: int, matches: int, *, together: bool = False
+) -> tuple[float, float]:
     """``Plainest.run`` as a process of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "tests.bench.plainest",
-        bootstrap,
-        topic,
-        changelog,
-        *map(str, (n, number, matches)),
-    ]
+    command = [sys.executable, "-m", "tests.bench.plainest", bootstrap, topic, changelog]
+    command += [*map(str, (n, number, matches)), *(["together"] if together else [])]
     out = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert "RESULT" in out.stdout, out.stderr[-2000:]
     wall, cpu = map(float, out.stdout.split("RESULT")[1].split())
@@ -124,4 +142,5 @@ def plainest(bootstrap: str, topic: str, changelog: str, n: int, number: int, ma
 if __name__ == "__main__":
     at, source, log = sys.argv[1:4]
     events, loaded, matching = map(int, sys.argv[4:7])
-    print("RESULT", *Plainest(at, source, log, loaded, matching).run(events))
+    made = Together if sys.argv[7:] == ["together"] else Plainest
+    print("RESULT", *made(at, source, log, loaded, matching).run(events))

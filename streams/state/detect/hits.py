@@ -17,7 +17,7 @@ from streams.state.detect.detecting import DetectState
 from streams.state.detect.judging import judge, lapsed, rule_failed, too_late
 from streams.state.detect.keys import row_of
 from streams.state.detect.lanes import Lane
-from streams.state.detect.leaving import Leaver, leave, leaver, sent
+from streams.state.detect.leaving import BY_ITS_ONLY, Leaver, leave, leaver, said_of, sent
 from streams.state.detect.rekeyed import RekeyedState
 from streams.state.detect.rulebook import MAX_ERRORS
 from streams.state.tables import Table
@@ -29,7 +29,6 @@ _SMALL = MAX_EVENT // 8
 
 _Hop = tuple[tuple[str, ...], str, Key, str]  # key set, tenant, key, stage: what is only tried travels apart
 _Copy = tuple[Table, tuple[int, ...], tuple[Any, ...]]  # of a rule: arms, values
-_BY_ITS_ONLY: tuple[int, ...] = (0,)
 
 
 class Hit:
@@ -210,7 +209,7 @@ def _step_arms(state: DetectState, hit: Hit, reached: _Reached, outputs: list[Ou
 def _send_each(state: DetectState, hit: Hit, reached: _Reached, outputs: list[Output]) -> None:
     leavers: list[tuple[Leaver, list[_Copy]]] = []
     for (keyset, tenant, key, _), rules in reached.copies.items():
-        arms = () if all(arms == _BY_ITS_ONLY for _, arms, _ in rules) else tuple([arms for _, arms, _ in rules])
+        arms = said_of([arms for _, arms, _ in rules])
         refs, values = tuple([table.rule.ref for table, _, _ in rules]), tuple([values for _, _, values in rules])
         try:
             leavers.append(((keyset, leaver(hit, tenant, key, refs, values, arms)), rules))
@@ -231,7 +230,7 @@ def copied(state: RekeyedState, came: Arrived, order: int, now: int) -> list[Out
     the partition has come with it.
     """
     outputs = lapsed(state, order, now, locate=str) if order >= state.book.wake else []
-    at, event_id, position, arms = came.at, came.event_id, came.position, _BY_ITS_ONLY
+    at, event_id, position, arms = came.at, came.event_id, came.position, BY_ITS_ONLY
     plain, row = is_plain(event_id), row_of(came.key)
     for number, ref in enumerate(came.rules):
         values = came.values[number]

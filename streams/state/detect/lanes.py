@@ -37,6 +37,12 @@ class Lane(NamedTuple):
     values: Callable[[Any], tuple[Any, ...]]
     short: Short | None
 
+    @property
+    def by_key_alone(self) -> bool:
+        """Whether where the rule's events go depends on nothing but their key, by whatever arm they came."""
+        rule = self.table.rule
+        return self.variants is None and rule.active is None and all(arm.key == rule.arms[0].key for arm in rule.arms)
+
 
 def lanes(
     program: Program, ruleset: RuleSet, source: Source, book: Rulebook, counts: Counter[tuple[str, ...]]
@@ -60,8 +66,7 @@ def lanes(
             values=program.values(index),
             short=None,
         )
-        same = all(other.key == arm.key for other in rule.arms)
-        if local and same and variants is None and rule.active is None and rule.export is None:
+        if local and lane.by_key_alone and rule.export is None:
             lane = lane._replace(short=_short(lane, program.row(index), book, counts))
         found.append(lane)
     return found

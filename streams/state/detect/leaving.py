@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from streams.state.detect.detecting import DetectState
     from streams.state.detect.hits import Hit
 
-_BY_ITS_ONLY = (0,)
+#: By which a rule with one arm was matched.
+BY_ITS_ONLY: tuple[int, ...] = (0,)
 
 #: What leaves: its key set, then itself.
 Leaver = tuple[tuple[str, ...], Arrived]
@@ -61,7 +62,7 @@ def ways_of(lanes: Sequence[Lane], matched: tuple[int, ...]) -> Ways:
         lane = lanes[indexes[0]]
         if lane.short is not None:
             shorts.append((indexes, lane.short, _arms(lanes, indexes)))
-        elif lane.local or not _is_plain(lane):
+        elif lane.local or not lane.by_key_alone:
             others += indexes
         elif lane.alone:
             parties.setdefault((lane.keyset, lane.table.rule.stage), []).append((indexes, lane))
@@ -72,30 +73,29 @@ def ways_of(lanes: Sequence[Lane], matched: tuple[int, ...]) -> Ways:
     return Ways(tuple(shorts), tuple(_party(lanes, party) for party in parties.values()), tuple(others))
 
 
-def _is_plain(lane: Lane) -> bool:
-    """Whether where the rule's events go depends on nothing but their key, by whatever arm they came."""
-    rule = lane.table.rule
-    return lane.variants is None and rule.active is None and all(arm.key == rule.arms[0].key for arm in rule.arms)
-
-
 def _arms(lanes: Sequence[Lane], indexes: Iterable[int]) -> tuple[int, ...]:
     return tuple([arm for index in indexes for arm in lanes[index].arms])
 
 
 def _party(lanes: Sequence[Lane], rules: Sequence[tuple[tuple[int, ...], Lane]]) -> Party:
     first = rules[0][1]
-    arms = tuple([_arms(lanes, indexes) for indexes, _ in rules])
+    arms = [_arms(lanes, indexes) for indexes, _ in rules]
     return Party(
         indexes=tuple([index for indexes, _ in rules for index in indexes]),
         keyset=first.keyset,
         of_all=first.of_all,
         key=first.key,
         refs=tuple([lane.table.rule.ref for _, lane in rules]),
-        arms=() if all(way == _BY_ITS_ONLY for way in arms) else arms,
+        arms=said_of(arms),
         values=tuple([lane.values for _, lane in rules]),
         span=min((lane.table.span for _, lane in rules if lane.table.refuses_late), default=FOREVER),
         unkeyed=tuple([("unkeyed", lane.table.rule.id) for indexes, lane in rules for _ in indexes]),
     )
+
+
+def said_of(arms: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
+    """What a copy says of the arms by which its rules were matched: nothing, where each was by its only one."""
+    return () if all(way == BY_ITS_ONLY for way in arms) else tuple(arms)
 
 
 def leave(state: DetectState, hit: Hit, parties: Iterable[Party], outputs: list[Output]) -> tuple[int, ...]:

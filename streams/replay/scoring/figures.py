@@ -46,15 +46,7 @@ def rule_figures(one: RuleScore, background: int) -> dict[str, Any]:
     """The figures of one rule over so many background events."""
     return {
         "rule": one.rule,
-        "attacks": one.attacks,
-        "found": one.found,
-        "recall": _rounded(one.recall),
-        "near_misses": one.near_misses,
-        "look_alikes": one.look_alikes,
-        "alerts": one.alerts,
-        "true": one.true,
-        "false": {verdict.value: one.verdicts[verdict] for verdict in FALSE},
-        "by_catch": one.verdicts[Verdict.BY_CATCH],
+        **_counted(one),
         "by_catch_on_look_alikes": one.caught_harmless,
         "caught": dict(sorted(one.caught.items())),
         "precision": _rounded(one.precision),
@@ -73,17 +65,24 @@ def _totals(scores: Iterable[RuleScore], background: int) -> dict[str, Any]:
     return {
         "rules": len(scores),
         "rules_with_attacks": sum(one.attacks > 0 for one in scores),
-        "attacks": together.attacks,
-        "found": together.found,
-        "recall": _rounded(together.recall),
-        "near_misses": together.near_misses,
-        "look_alikes": together.look_alikes,
-        "alerts": together.alerts,
-        "true": together.true,
-        "false": {verdict.value: together.verdicts[verdict] for verdict in FALSE},
-        "by_catch": together.verdicts[Verdict.BY_CATCH],
+        **_counted(together),
         "precision": _rounded(together.precision),
         "per_million": _per_million(together.verdicts[Verdict.BACKGROUND], background),
+    }
+
+
+def _counted(one: RuleScore) -> dict[str, Any]:
+    """What a rule, or several together, found, and what else they told."""
+    return {
+        "attacks": one.attacks,
+        "found": one.found,
+        "recall": _rounded(one.recall),
+        "near_misses": one.near_misses,
+        "look_alikes": one.look_alikes,
+        "alerts": one.alerts,
+        "true": one.true,
+        "false": {verdict.value: one.verdicts[verdict] for verdict in FALSE},
+        "by_catch": one.verdicts[Verdict.BY_CATCH],
     }
 
 
